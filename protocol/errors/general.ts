@@ -1,0 +1,25 @@
+import type { Catalogue } from './entry.js';
+
+/** Errors that any part may give. */
+export const generalErrors = {
+  'bad-input': {
+    what: 'The input is not of the form that is documented.',
+    why: 'What is not known is refused, and nothing is changed.',
+    todo: 'Correct the place that is named; the form is described in the documentation of the command or file.',
+  },
+  'too-large': {
+    what: 'The input is larger than its limit.',
+    why: 'Everything that comes in has a limit, so that no peer can exhaust the machine.',
+    todo: 'Send less, or split it; the limits are listed in docs/limits.md.',
+  },
+  'not-found': {
+    what: 'What was named does not exist here.',
+    why: 'A name that is not known is never guessed at.',
+    todo: 'List what there is and name it exactly.',
+  },
+  internal: {
+    what: 'BMonitor met a fault of its own.',
+    why: 'The command was not carried out, because going on could leave something half done.',
+    todo: 'Look in the log for the id that is named, and report it.',
+  },
+} as const satisfies Catalogue;

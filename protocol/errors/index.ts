@@ -1,0 +1,20 @@
+import type { ErrorEntry } from './entry.js';
+import { generalErrors } from './general.js';
+
+/**
+ * The catalogue of coded errors. Codes are stable: programs act on them. docs/errors.md lists them, and a test checks
+ * in both directions that every code is used in the sources and that every code used is here.
+ */
+export const errorCatalogue = {
+  ...generalErrors,
+} as const;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+export function errorEntry(code: ErrorCode): ErrorEntry {
+  return errorCatalogue[code];
+}
+
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(errorCatalogue, text);
+}

@@ -1,0 +1,18 @@
+/**
+ * Every limit of BMonitor and its consoles, with its unit last in the name and the reason above it.
+ * No limit means no server: there is no value that stands for "unlimited".
+ */
+export const limits = {
+  /** A frame must hold the largest filter set (100,000 filters of about 100 bytes, sealed and in base64url) and no more. */
+  frame_bytes_max: 24 * 1024 * 1024,
+  /** A configuration or filter file read from disk; as large as the largest command. */
+  file_bytes_max: 16 * 1024 * 1024,
+  /** Filters in one set: what was measured to stay flat in the kernel and to be proved in under half a second. */
+  filters_per_set_max: 100_000,
+  /** Peers, or ports, in one filter: a longer list is two filters. */
+  list_entries_max: 4096,
+  /** A note is for a person to read. */
+  note_chars_max: 200,
+  /** Names of nodes, clusters, consoles. */
+  name_chars_max: 63,
+} as const;
