@@ -15,4 +15,12 @@ export const limits = {
   note_chars_max: 200,
   /** Names of nodes, clusters, consoles. */
   name_chars_max: 63,
+  /** Keys are paths of a few names. */
+  store_key_bytes_max: 1024,
+  /** One write of a console's store; the largest single thing is a filter set. */
+  store_write_bytes_max: 24 * 1024 * 1024,
+  /** Entries in one page of a range read: a facility's nodes fit in one. */
+  store_range_entries_max: 10_000,
+  /** Writes that a store remembers for watchers that come back. */
+  store_watch_writes_max: 10_000,
 } as const;

@@ -1,5 +1,6 @@
 import type { ErrorEntry } from './entry.js';
 import { generalErrors } from './general.js';
+import { storeErrors } from './store.js';
 
 /**
  * The catalogue of coded errors. Codes are stable: programs act on them. docs/errors.md lists them, and a test checks
@@ -7,6 +8,7 @@ import { generalErrors } from './general.js';
  */
 export const errorCatalogue = {
   ...generalErrors,
+  ...storeErrors,
 } as const;
 
 export type ErrorCode = keyof typeof errorCatalogue;
