@@ -23,4 +23,26 @@ export const limits = {
   store_range_entries_max: 10_000,
   /** Writes that a store remembers for watchers that come back. */
   store_watch_writes_max: 10_000,
+  /** Nesting of JSON that comes in: our deepest form has six levels; a stack overflow needs thousands. */
+  json_depth_max: 32,
+  /** How long a request may hold: long enough for a slow way, short enough that withheld traffic dies. */
+  request_life_s_max: 120,
+  /** How far ahead of the node a console's clock may be. */
+  clock_ahead_s_max: 30,
+  /** How old a nonce may be when it comes back. */
+  nonce_age_ms_max: 60_000,
+  /** A nonce is a moment, random bytes and a MAC over both. */
+  nonce_bytes: 32,
+  /** Depth of a chain of leases: four are ordinary (owner, hardware operator, software operator, user). */
+  levels_max: 8,
+  /** Consoles enrolled in one level. */
+  consoles_per_level_max: 64,
+  /** Entries of a history in one reply; a page of them fits a frame. */
+  history_page_entries_max: 1000,
+  /** How long the keys of an ended lease may wait before they are destroyed: a month. */
+  destroy_after_s_max: 31 * 86_400,
+  /** How long a change of filters may wait for its confirmation. */
+  confirm_s_max: 600,
+  /** Filters added or removed in one change; more is a replacement. */
+  filters_per_change_max: 10_000,
 } as const;

@@ -22,4 +22,14 @@ export const generalErrors = {
     why: 'The command was not carried out, because going on could leave something half done.',
     todo: 'Look in the log for the id that is named, and report it.',
   },
+  'unknown-command': {
+    what: 'There is no such command.',
+    why: 'What is not known is refused.',
+    todo: 'Check the version of the console against that of the node.',
+  },
+  'unknown-refusal': {
+    what: 'The other side refused, with a code that this version does not know.',
+    why: 'The other side is newer.',
+    todo: 'Read the detail, and bring both sides to the same version.',
+  },
 } as const satisfies Catalogue;

@@ -1,6 +1,7 @@
 import type { ErrorEntry } from './entry.js';
 import { generalErrors } from './general.js';
 import { storeErrors } from './store.js';
+import { messageErrors } from './messages.js';
 
 /**
  * The catalogue of coded errors. Codes are stable: programs act on them. docs/errors.md lists them, and a test checks
@@ -9,6 +10,7 @@ import { storeErrors } from './store.js';
 export const errorCatalogue = {
   ...generalErrors,
   ...storeErrors,
+  ...messageErrors,
 } as const;
 
 export type ErrorCode = keyof typeof errorCatalogue;

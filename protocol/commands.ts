@@ -1,0 +1,129 @@
+import { digestText, idText, nameText, publicJwk } from './fields.js';
+import { limits } from './limits.js';
+import {
+  flag,
+  list,
+  object,
+  oneOf,
+  opaqueObject,
+  optional,
+  text,
+  whole,
+  type Parse,
+  type Parsed,
+} from './parse.js';
+import { ok, refuse, type Result } from './result.js';
+
+/** What one level may grant to the next; a subset of what it holds itself. */
+export const rights = ['hardware', 'boundaries', 'engines', 'volumes', 'keys', 'lease'] as const;
+export type Right = (typeof rights)[number];
+
+/** How far the key of a console reaches within its level. */
+export const roles = ['administrator', 'operator', 'developer'] as const;
+export type Role = (typeof roles)[number];
+
+/** Seconds since 1970. */
+const moment = whole({ min: 0, max: 32_503_680_000 });
+const levelNumber = whole({ min: 0, max: limits.levels_max - 1 });
+const version = whole({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const note = text({ max: limits.note_chars_max });
+
+export const consoleKey = object({ key: publicJwk, name: nameText, role: oneOf(...roles) });
+export type ConsoleKey = Parsed<typeof consoleKey>;
+const roster = list(consoleKey, { min: 1, max: limits.consoles_per_level_max });
+
+/** A filter set in the file format; bmonitor/filters has its parser. */
+const filterSet = opaqueObject;
+const filter = opaqueObject;
+
+/**
+ * The whole command surface: every command there is, and its one parser. What is not here does not exist; what a field is
+ * not named here is refused.
+ */
+export const commandParsers = {
+  /** What the node is, what it enforces and how it is; what is not known is shown as unknown. */
+  status: object({}),
+  /** The levels of the chain as far as the asking level may see them. */
+  'levels.read': object({}),
+  /** Entries of the own level's history, oldest first, from a sequence number on. */
+  'history.read': object({
+    from: whole({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+    count: whole({ min: 1, max: limits.history_page_entries_max }),
+  }),
+  /** Forgets entries up to a sequence number; the signed command is the checkpoint that keeps the rest verifiable. */
+  'history.trim': object({ before: whole({ min: 1, max: Number.MAX_SAFE_INTEGER }), head: digestText }),
+  /** Walks the own level's history and checks every link and signature: a long command. */
+  'history.verify': object({}),
+  /** A stream of what happens on the node, from after an event on, or from now. */
+  'events.follow': object({ after: optional(version) }),
+  /** Ends a long command before its end. */
+  'job.cancel': object({ job: idText }),
+  /** What long commands there are, how far they came, and how they ended. */
+  'jobs.read': object({}),
+  /** Names the node. */
+  'node.rename': object({ name: nameText }),
+  /** Enrolls one more console in the own level. */
+  'consoles.add': object({ console: consoleKey }),
+  /** Takes a console out of the own level; the last administrator stays. */
+  'consoles.remove': object({ key: digestText }),
+  /** Leases to the level below: until when, with which rights, to which consoles. */
+  'lease.grant': object({
+    to: roster,
+    rights: list(oneOf(...rights), { min: 1, max: rights.length }),
+    until: moment,
+    destroyAfter: optional(whole({ min: 0, max: limits.destroy_after_s_max })),
+  }),
+  /** The first act of a new holder: sets roster, pair and symmetric key in one step. Once per lease. */
+  'lease.take': object({ roster, key: flag }),
+  /** Moves the end of the lease of the level below. */
+  'lease.extend': object({ lease: idText, until: moment }),
+  /** Ends the lease of the level below, and all below it, at once; destroys its keys. */
+  'lease.end': object({ lease: idText }),
+  /** The filters of a level: of the own, or, as boxes without names, what the levels above let through. */
+  'filters.read': object({ level: optional(levelNumber) }),
+  /** Replaces the own filters whole. */
+  'filters.replace': object({
+    expect: version,
+    set: filterSet,
+    clamp: optional(flag),
+    confirmWithin: optional(whole({ min: 1, max: limits.confirm_s_max })),
+  }),
+  /** Adds and removes some of the own filters. */
+  'filters.change': object({
+    expect: version,
+    add: list(filter, { max: limits.filters_per_change_max }),
+    remove: list(whole({ min: 0, max: limits.filters_per_set_max - 1 }), {
+      max: limits.filters_per_change_max,
+    }),
+    confirmWithin: optional(whole({ min: 1, max: limits.confirm_s_max })),
+  }),
+  /** Keeps a change that would otherwise be undone. */
+  'filters.confirm': object({ version }),
+  /** How often each of the own filters passed and refused, since when. */
+  'filters.counters': object({}),
+  /** Sends packets that should be refused and says whether they were. */
+  'filters.probe': object({}),
+  /** Closes everything but the consoles, or lifts that. */
+  quarantine: object({ on: flag, reason: optional(note) }),
+} as const satisfies Record<string, Parse<object>>;
+
+export type CommandType = keyof typeof commandParsers;
+export type CommandOf<T extends CommandType> = { readonly type: T } & Parsed<(typeof commandParsers)[T]>;
+export type Command = { [T in CommandType]: CommandOf<T> }[CommandType];
+
+export const commandTypes = Object.keys(commandParsers) as readonly CommandType[];
+
+export function isCommandType(text: string): text is CommandType {
+  return Object.hasOwn(commandParsers, text);
+}
+
+export function parseCommand(value: unknown, where: string): Result<Command> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return refuse('bad-input', 'must be an object', { where });
+  const { type, ...fields } = value as Readonly<Record<string, unknown>>;
+  if (typeof type !== 'string' || !isCommandType(type))
+    return refuse('unknown-command', 'no such command', { where: `${where}.type` });
+  const parse: Parse<object> = commandParsers[type];
+  const parsed = parse(fields, where);
+  return parsed.ok ? ok({ type, ...parsed.value } as Command) : parsed;
+}
