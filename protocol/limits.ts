@@ -45,4 +45,26 @@ export const limits = {
   confirm_s_max: 600,
   /** Filters added or removed in one change; more is a replacement. */
   filters_per_change_max: 10_000,
+  /** The body of a call to a console's API: the largest is a filter set with its notes. */
+  api_body_bytes_max: 24 * 1024 * 1024,
+  /** How long a call may take to come in whole. */
+  api_request_ms_max: 30_000,
+  /** A connection to the API on which nothing comes. */
+  api_connection_idle_ms_max: 60_000,
+  /** Connections to the API: staff with some tabs each, and programs. */
+  api_connections_max: 1024,
+  /** Nothing sent for this long, and proxies and browsers would take a stream of events for dead. */
+  api_stream_alive_ms: 15_000,
+  /** What may wait for a listener that does not read; a snapshot of a facility fits. */
+  api_stream_buffer_bytes_max: 16 * 1024 * 1024,
+  /** Sessions of one console at once; beyond it the oldest ends. */
+  sessions_max: 256,
+  /** A session that nobody used for so long has ended: a shift. */
+  session_idle_ms_max: 8 * 3_600_000,
+  /** A session ends after this, used or not. */
+  session_life_ms_max: 24 * 3_600_000,
+  /** A login link is for the one who asked for it, now. */
+  login_link_ms_max: 120_000,
+  /** Login links that wait to be used. */
+  login_links_max: 16,
 } as const;

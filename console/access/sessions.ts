@@ -1,0 +1,107 @@
+import { limits } from '../../protocol/limits.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import {
+  newToken,
+  tokenDigest,
+  type Access,
+  type Caller,
+  type Credentials,
+  type Role,
+} from '../api/access.js';
+
+interface Session {
+  readonly caller: Caller;
+  readonly until: number;
+  idleUntil: number;
+}
+
+interface Token {
+  readonly name: string;
+  readonly role: Role;
+  readonly until: number;
+}
+
+/** Where tokens that people made are kept; the daemon's own file token is not among them. */
+export interface TokenSource {
+  find(digest: string): Promise<Token | undefined>;
+}
+
+/**
+ * Who calls: by token, or by a session that began with a login link or a password.
+ *
+ * INVARIANTS:
+ * - Only digests of tokens, sessions and codes are kept, so reading this memory gives nobody a way in.
+ * - A login link works once. A session ends by idleness, by age, by logout, and with the daemon.
+ */
+export class Sessions implements Access {
+  readonly #sessions = new Map<string, Session>();
+  readonly #links = new Map<string, { readonly caller: Caller; readonly until: number }>();
+  readonly #tokens: TokenSource;
+
+  constructor(tokens: TokenSource) {
+    this.#tokens = tokens;
+  }
+
+  async authenticate(credentials: Credentials, now: number): Promise<Result<Caller>> {
+    if (credentials.token !== undefined) {
+      const id = tokenDigest(credentials.token);
+      const token = await this.#tokens.find(id);
+      return token && token.until > now
+        ? ok({ name: token.name, role: token.role, by: 'token', id })
+        : refuse('not-authenticated', 'the token is not known or has ended');
+    }
+    if (credentials.session === undefined) return refuse('not-authenticated');
+    const session = this.#sessions.get(tokenDigest(credentials.session));
+    if (!session || session.until <= now || session.idleUntil <= now)
+      return refuse('not-authenticated', 'the session has ended');
+    session.idleUntil = now + limits.session_idle_ms_max;
+    return ok(session.caller);
+  }
+
+  /** A code that opens one session for this caller, soon. */
+  makeLink(caller: Caller, now: number): string {
+    const code = newToken();
+    this.#links.set(tokenDigest(code), { caller, until: now + limits.login_link_ms_max });
+    trim(this.#links, limits.login_links_max);
+    return code;
+  }
+
+  useLink(code: string, now: number): Result<Caller> {
+    const id = tokenDigest(code);
+    const link = this.#links.get(id);
+    this.#links.delete(id);
+    return link && link.until > now
+      ? ok(link.caller)
+      : refuse('not-authenticated', 'the login link was used before or has ended');
+  }
+
+  /** Gives the session's token, which only the browser keeps. */
+  begin(caller: Caller, now: number): string {
+    const token = newToken();
+    const id = tokenDigest(token);
+    this.#sessions.set(id, {
+      caller: { ...caller, by: 'session', id },
+      until: now + limits.session_life_ms_max,
+      idleUntil: now + limits.session_idle_ms_max,
+    });
+    trim(this.#sessions, limits.sessions_max);
+    return token;
+  }
+
+  end(caller: Caller): void {
+    this.#sessions.delete(caller.id);
+  }
+
+  /** Ends every session of a person whose account was changed or closed. */
+  endAllOf(name: string): void {
+    for (const [id, session] of this.#sessions) if (session.caller.name === name) this.#sessions.delete(id);
+  }
+}
+
+/** Maps keep the order of insertion, so the first is the oldest. */
+function trim(map: Map<string, unknown>, most: number): void {
+  for (const id of map.keys()) {
+    if (map.size <= most) return;
+    map.delete(id);
+  }
+}

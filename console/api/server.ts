@@ -1,0 +1,205 @@
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import fastifyStatic from '@fastify/static';
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { errorEntry } from '../../protocol/errors/index.js';
+import { parseJson } from '../../protocol/json.js';
+import { limits } from '../../protocol/limits.js';
+import { messageOf, type Log } from '../../protocol/log.js';
+import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
+import { mayCall, type Access, type Caller } from './access.js';
+import { checkHost, checkOrigin, securityHeaders } from './guard.js';
+import { openApiDocument } from './openapi.js';
+import { route, type Route, type SessionCookie, type StreamRoute } from './route.js';
+import { opaque } from './shape.js';
+import { errorBody, statusOf } from './status.js';
+import { serveEvents } from './events.js';
+
+export interface ApiOptions {
+  readonly title: string;
+  readonly version: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Names, beside addresses and localhost, under which a browser may call us. */
+  readonly names: readonly string[];
+  readonly access: Access;
+  readonly routes: readonly (Route | StreamRoute)[];
+  /** The folder of the page. */
+  readonly page?: string;
+  readonly log: Log;
+  readonly now: () => number;
+  /** Told of every call that is not a plain read, done or refused. */
+  audit(caller: Caller, route: string, refusal: Refusal | undefined): Promise<void>;
+  /** In tests: replies are held to their documented form too. */
+  readonly checkReplies?: boolean;
+}
+
+export interface Api {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const nobody: Caller = { name: 'nobody', role: 'view', by: 'token', id: '' };
+
+export async function serveApi(options: ApiOptions): Promise<Result<Api>> {
+  const app = frame(options);
+  const described: Route = route({
+    method: 'GET',
+    path: '/api/v1/openapi.json',
+    summary: 'This document',
+    role: 'view',
+    reply: opaque('an OpenAPI 3.1 document'),
+    handle: () => Promise.resolve(ok(document)),
+  });
+  const document = openApiDocument(options, [...options.routes, described]);
+  for (const line of [...options.routes, described]) mount(app, line, options);
+  if (options.page !== undefined)
+    await app.register(fastifyStatic, { root: options.page, index: 'index.html', cacheControl: false });
+  try {
+    await app.listen({ host: options.host, port: options.port });
+  } catch (error) {
+    return refuse('cannot-listen', messageOf(error));
+  }
+  const { port } = app.server.address() as AddressInfo;
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host;
+  return ok({
+    url: `${options.tls ? 'https' : 'http'}://${host}:${port}`,
+    close: async () => app.close(),
+  });
+}
+
+function frame(options: ApiOptions): FastifyInstance {
+  const app = fastify({
+    ...(options.tls ? { https: options.tls } : {}),
+    logger: false,
+    bodyLimit: limits.api_body_bytes_max,
+    requestTimeout: limits.api_request_ms_max,
+    connectionTimeout: limits.api_connection_idle_ms_max,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    clientErrorHandler: (_error, socket) => void socket.destroy(),
+  }) as unknown as FastifyInstance;
+  app.server.maxConnections = limits.api_connections_max;
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    const parsed = parseJson(body);
+    if (parsed.ok) done(null, parsed.value);
+    else done(new Rejection(parsed.refusal));
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.headers(securityHeaders);
+    const host = checkHost(request.headers.host, options.names);
+    if (!host.ok) throw new Rejection(host.refusal);
+  });
+  app.setErrorHandler((error, _request, reply) => {
+    answer(reply, refusalFrom(error, options.log));
+  });
+  app.setNotFoundHandler((request, reply) => {
+    answer(reply, { code: 'no-such-route', detail: `${request.method} ${request.url.split('?')[0]}` });
+  });
+  return app;
+}
+
+/** Carries a refusal through fastify, which knows only errors. */
+class Rejection extends Error {
+  readonly refusal: Refusal;
+  constructor(refusal: Refusal) {
+    super(refusal.code);
+    this.refusal = refusal;
+  }
+}
+
+function refusalFrom(error: unknown, log: Log): Refusal {
+  if (error instanceof Rejection) return error.refusal;
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return { code: 'too-large', detail: `at most ${limits.api_body_bytes_max} bytes` };
+  if (typeof code === 'string' && code.startsWith('FST_ERR_CTP'))
+    return { code: 'bad-input', detail: 'the body must be JSON, with content-type application/json' };
+  log.error('api-fault', { message: messageOf(error), stack: error instanceof Error ? error.stack : '' });
+  return { code: 'internal', detail: errorEntry('internal').what };
+}
+
+function answer(reply: FastifyReply, refusal: Refusal): void {
+  void reply
+    .code(statusOf(refusal.code))
+    .header('cache-control', 'no-store')
+    .type('application/json')
+    .send(JSON.stringify(errorBody(refusal)));
+}
+
+function mount(app: FastifyInstance, line: Route | StreamRoute, options: ApiOptions): void {
+  app.route({
+    method: line.method,
+    url: line.path.replaceAll(/\{([a-zA-Z]+)\}/g, ':$1'),
+    onRequest: async (request) => {
+      const caller = await callerOf(request, line, options);
+      if (!caller.ok) throw new Rejection(caller.refusal);
+      callers.set(request, caller.value);
+    },
+    handler: async (request, reply) => {
+      if (line.kind === 'stream') return serveEvents(line, request, reply);
+      const caller = callers.get(request) ?? nobody;
+      const { params, query, body } = request;
+      const session = cookieOn(reply, options.tls !== undefined);
+      const done = await line.run({ caller, params, query, body, session });
+      if (line.method !== 'GET')
+        await options.audit(caller, `${line.method} ${line.path}`, done.ok ? undefined : done.refusal);
+      if (!done.ok) throw new Rejection(done.refusal);
+      if (options.checkReplies) checkReply(line, done.value);
+      return reply
+        .header('cache-control', 'no-store')
+        .type('application/json')
+        .send(JSON.stringify(done.value));
+    },
+  });
+}
+
+function cookieOn(reply: FastifyReply, secure: boolean): SessionCookie {
+  const write = (value: string, life_s: number): void => {
+    const flags = `Path=/; HttpOnly; SameSite=Strict; Max-Age=${life_s}${secure ? '; Secure' : ''}`;
+    void reply.header('set-cookie', `session=${value}; ${flags}`);
+  };
+  return { set: write, clear: () => write('', 0) };
+}
+
+const callers = new WeakMap<FastifyRequest, Caller>();
+
+async function callerOf(
+  request: FastifyRequest,
+  line: Route | StreamRoute,
+  options: ApiOptions,
+): Promise<Result<Caller>> {
+  if (line.role === 'anyone') {
+    const site = checkOrigin({ ...nobody, by: 'session' }, line.method, request.headers);
+    return site.ok || request.headers.origin === undefined ? ok(nobody) : site;
+  }
+  const credentials = {
+    token: /^Bearer ([A-Za-z0-9_-]{20,100})$/.exec(request.headers.authorization ?? '')?.[1],
+    session: sessionOf(request.headers.cookie),
+  };
+  const caller = await options.access.authenticate(credentials, options.now());
+  if (!caller.ok) return caller;
+  const site = checkOrigin(caller.value, line.method, request.headers);
+  if (!site.ok) return site;
+  return mayCall(caller.value.role, line.role)
+    ? caller
+    : refuse('not-permitted', `${caller.value.name} may ${caller.value.role}; this needs ${line.role}`);
+}
+
+export function sessionOf(cookie: string | undefined): string | undefined {
+  return /(?:^|; )session=([A-Za-z0-9_-]{43})(?:;|$)/.exec(cookie ?? '')?.[1];
+}
+
+function checkReply(line: Route, value: unknown): void {
+  const plain: unknown = JSON.parse(JSON.stringify(value));
+  const parsed = line.reply.parse(plain, 'reply');
+  if (!parsed.ok) throw new Error(`${line.path}: ${parsed.refusal.where} ${parsed.refusal.detail}`);
+}
+
+/** The version of this package, for the document and `--version`. */
+export function packageVersion(): string {
+  const file = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(file) as { version: string }).version;
+}

@@ -1,0 +1,40 @@
+import type { Catalogue } from './entry.js';
+
+/** Errors of the consoles' API, keys and connections. */
+export const consoleErrors = {
+  'not-authenticated': {
+    what: 'It is not known who asks.',
+    why: 'The token, session or password is missing, wrong or has ended.',
+    todo: 'Log in again, or give the token file of this console.',
+  },
+  'not-permitted': {
+    what: 'The role of this account does not reach that far.',
+    why: 'Each route of the API names the least role that may call it.',
+    todo: 'Ask an administrator of this console to do it or to change the role.',
+  },
+  'cross-site': {
+    what: 'The request came from the page of another site.',
+    why: 'A browser sends the session along with requests that others make; such requests change nothing here.',
+    todo: 'Use the page of this console itself, or a token.',
+  },
+  'wrong-host': {
+    what: 'The request names a host that is not this console.',
+    why: 'Another site may have pointed its own name at this address to speak to the console through a browser.',
+    todo: 'Use the address or the configured name of this console.',
+  },
+  'no-such-route': {
+    what: 'The API has no such path or method.',
+    why: 'What is not documented does not exist.',
+    todo: 'Look at /api/v1/openapi.json.',
+  },
+  'already-there': {
+    what: 'Something of this name or identity is there already.',
+    why: 'Names stand for one thing only.',
+    todo: 'Choose another name, or remove what is there first.',
+  },
+  'cannot-listen': {
+    what: 'The configured address cannot be listened on.',
+    why: 'The address is not of this machine, or another program has the port.',
+    todo: 'Correct the address in console.json, or stop the other program (ss -ltnp shows it).',
+  },
+} as const satisfies Catalogue;
