@@ -11,6 +11,8 @@ export const limits = {
   filters_per_set_max: 100_000,
   /** Peers, or ports, in one filter: a longer list is two filters. */
   list_entries_max: 4096,
+  /** Peers times ranges of ports, over all filters of a set: a short text with long lists must not fill the memory. */
+  filter_rectangles_per_set_max: 500_000,
   /** A note is for a person to read. */
   note_chars_max: 200,
   /** Names of nodes, clusters, consoles. */
