@@ -69,4 +69,10 @@ export const limits = {
   login_link_ms_max: 120_000,
   /** Login links that wait to be used. */
   login_links_max: 16,
+  /** A passphrase is typed by a person, or is 64 random bytes in some notation. */
+  passphrase_bytes_max: 512,
+  /** Shorter ones are guessed from a copied key file, in spite of scrypt. */
+  passphrase_bytes_min: 10,
+  /** A key with its certificate, in a backup. */
+  key_file_bytes_max: 64 * 1024,
 } as const;

@@ -37,4 +37,24 @@ export const consoleErrors = {
     why: 'The address is not of this machine, or another program has the port.',
     todo: 'Correct the address in console.json, or stop the other program (ss -ltnp shows it).',
   },
+  'wrong-passphrase': {
+    what: 'The passphrase does not open the key.',
+    why: 'The passphrase is not the one it was sealed with, or the file was altered.',
+    todo: 'Try again; if it is lost, restore a backup or enroll a new key at every node.',
+  },
+  'no-passphrase': {
+    what: 'No passphrase was given.',
+    why: 'The key of a console rests under a passphrase and is never used without it.',
+    todo: 'Give --passphrase-file, or start the command at a terminal.',
+  },
+  'weak-passphrase': {
+    what: 'The passphrase is too short.',
+    why: 'Whoever copies the key file can try passphrases as long as they like.',
+    todo: 'Choose a longer one: some words in a row are easy to keep.',
+  },
+  'open-secret-file': {
+    what: 'A file that holds a secret can be read by others on this machine.',
+    why: 'Going on would treat as secret what is not.',
+    todo: 'Run chmod 600 on the file, and consider what was in it as seen.',
+  },
 } as const satisfies Catalogue;

@@ -1,0 +1,95 @@
+import { randomBytes, scrypt, type ScryptOptions } from 'node:crypto';
+import { promisify } from 'node:util';
+import { openBox, sealBox } from '../../crypto/box.js';
+import { fromB64u, toB64u } from '../../crypto/bytes.js';
+import {
+  exportPrivate,
+  importPrivate,
+  publicKeyFromJwk,
+  type Pair,
+  type PublicKey,
+} from '../../crypto/rsa.js';
+import { Secret } from '../../crypto/secret.js';
+import { bytesText, publicJwk } from '../../protocol/fields.js';
+import { parseJson } from '../../protocol/json.js';
+import { object, oneOf, text, whole, type Parsed } from '../../protocol/parse.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+
+/** OWASP's first choice for scrypt: 128 MiB and about half a second for each guess. */
+const cost = { n: 2 ** 17, r: 8, p: 1 } as const;
+
+const fileForm = object({
+  v: whole({ min: 1, max: 1 }),
+  kind: oneOf('console-key'),
+  key: publicJwk,
+  // A file that asks for other work than ours could exhaust the machine, or have been made weak on purpose.
+  kdf: object({
+    name: oneOf('scrypt'),
+    n: whole({ min: cost.n, max: cost.n }),
+    r: whole({ min: cost.r, max: cost.r }),
+    p: whole({ min: cost.p, max: cost.p }),
+    salt: bytesText(32),
+  }),
+  box: text({ max: 8000, pattern: /^[A-Za-z0-9_-]+$/, form: 'base64url' }),
+});
+type KeyFile = Parsed<typeof fileForm>;
+
+const derive = promisify(scrypt) as (
+  password: Uint8Array,
+  salt: Uint8Array,
+  length: number,
+  options: ScryptOptions,
+) => Promise<Buffer>;
+
+async function keyOf(passphrase: Secret, salt: Uint8Array): Promise<Secret> {
+  const options = { N: cost.n, r: cost.r, p: cost.p, maxmem: 256 * 1024 * 1024 };
+  return Secret.take(await passphrase.use(async (bytes) => derive(bytes, salt, 32, options)));
+}
+
+/** What the box is bound to: everything else in the file. */
+function contextOf(file: Omit<KeyFile, 'box'>): string {
+  return JSON.stringify([file.v, file.kind, file.key.n, file.key.e, file.kdf.salt]);
+}
+
+/** The pair of a console as it rests in its file. */
+export async function sealPair(pair: Pair, passphrase: Secret): Promise<string> {
+  const salt = randomBytes(32);
+  const head = {
+    v: 1,
+    kind: 'console-key',
+    key: pair.public.jwk,
+    kdf: { name: 'scrypt', ...cost, salt: toB64u(salt) },
+  } as const;
+  const key = await keyOf(passphrase, salt);
+  const inner = exportPrivate(pair);
+  const box = inner.use((bytes) => sealBox(key, contextOf(head), bytes));
+  inner.wipe();
+  key.wipe();
+  return `${JSON.stringify({ ...head, box: toB64u(box) }, null, 2)}\n`;
+}
+
+function parseFile(content: string): Result<KeyFile> {
+  const json = parseJson(content);
+  return json.ok ? fileForm(json.value, '') : json;
+}
+
+/** The public half, for which no passphrase is needed. */
+export function publicOf(content: string): Result<PublicKey> {
+  const file = parseFile(content);
+  if (!file.ok) return file;
+  const key = publicKeyFromJwk(file.value.key);
+  return key ? ok(key) : refuse('weak-key');
+}
+
+export async function openPair(content: string, passphrase: Secret): Promise<Result<Pair>> {
+  const file = parseFile(content);
+  if (!file.ok) return file;
+  const key = await keyOf(passphrase, fromB64u(file.value.kdf.salt) ?? new Uint8Array());
+  const plain = openBox(key, contextOf(file.value), fromB64u(file.value.box) ?? new Uint8Array());
+  key.wipe();
+  if (!plain) return refuse('wrong-passphrase');
+  const inner = Secret.take(plain);
+  const pair = importPrivate(inner);
+  inner.wipe();
+  return pair.public.jwk.n === file.value.key.n ? ok(pair) : refuse('wrong-passphrase');
+}
