@@ -13,6 +13,10 @@ export const limits = {
   list_entries_max: 4096,
   /** Peers times ranges of ports, over all filters of a set: a short text with long lists must not fill the memory. */
   filter_rectangles_per_set_max: 500_000,
+  /** Disjoint boxes that one set compiles to: what the kernel's sets still take in a few seconds. */
+  filter_boxes_per_set_max: 400_000,
+  /** Overlapping pairs looked at while compiling: far above what 100,000 ordinary filters need, a second or two of work. */
+  filter_overlaps_per_compile_max: 20_000_000,
   /** A note is for a person to read. */
   note_chars_max: 200,
   /** Names of nodes, clusters, consoles. */

@@ -1,5 +1,6 @@
 import type { ErrorEntry } from './entry.js';
 import { consoleErrors } from './console.js';
+import { filterErrors } from './filters.js';
 import { generalErrors } from './general.js';
 import { storeErrors } from './store.js';
 import { messageErrors } from './messages.js';
@@ -10,6 +11,7 @@ import { messageErrors } from './messages.js';
  */
 export const errorCatalogue = {
   ...generalErrors,
+  ...filterErrors,
   ...storeErrors,
   ...consoleErrors,
   ...messageErrors,
