@@ -79,4 +79,16 @@ export const limits = {
   passphrase_bytes_min: 10,
   /** A key with its certificate, in a backup. */
   key_file_bytes_max: 64 * 1024,
+  /** What may wait in a WebSocket for a peer that reads slowly, before the sender has to wait. */
+  socket_buffer_bytes_max: 1024 * 1024,
+  /** How long a peer may take to close a WebSocket properly. */
+  socket_closing_ms_max: 3000,
+  /** How long a console waits for a reply: beyond the slowest command and the slowest way. */
+  reply_ms_max: 20_000,
+  /** The first dials of a console that starts are spread over this, so that it does not flood its own network. */
+  dial_spread_ms_max: 1000,
+  /** The wait after the first failed dial. */
+  dial_first_ms: 200,
+  /** The longest wait between dials: a node that is back is seen within it. */
+  dial_again_ms_max: 15_000,
 } as const;

@@ -57,4 +57,19 @@ export const consoleErrors = {
     why: 'Going on would treat as secret what is not.',
     todo: 'Run chmod 600 on the file, and consider what was in it as seen.',
   },
+  unreachable: {
+    what: 'There is no connection to the node.',
+    why: 'The address does not answer, or what carries the connection closed it.',
+    todo: 'Check the address, the network between, and whether BMonitor runs there; the console keeps trying.',
+  },
+  'node-silent': {
+    what: 'The node did not answer in time.',
+    why: 'Silence is never taken for health, nor for refusal: whether the command acted is not known.',
+    todo: 'Ask for the status; if the command is sent again with the same id it acts once.',
+  },
+  'wrong-pin': {
+    what: 'Another key stands at the end of the TLS connection than the one that is pinned.',
+    why: 'Somebody is in between, or the server has a new key.',
+    todo: 'Compare the pin with what the server itself says it is; if it changed on purpose, add the node or gateway again.',
+  },
 } as const satisfies Catalogue;

@@ -1,0 +1,218 @@
+import type { Pair } from '../../crypto/rsa.js';
+import type { StreamOpener } from '../../crypto/stream.js';
+import { streamIdOf } from '../../crypto/stream.js';
+import type { Message, MessageChannel } from '../../protocol/channel.js';
+import type { Command } from '../../protocol/commands.js';
+import { isErrorCode } from '../../protocol/errors/index.js';
+import { limits } from '../../protocol/limits.js';
+import {
+  openReply,
+  refusalOf,
+  replyDigestOf,
+  streamNameOf,
+  streamOpener,
+  type Reply,
+} from '../../protocol/reply.js';
+import { sealRequest, type Addressee, type HistoryHead, type SealedRequest } from '../../protocol/request.js';
+import { ok, refuse, type Refused, type Result } from '../../protocol/result.js';
+import { formatEnvelope, formatHello, parseWire, type Hello, type Hint } from '../../protocol/wire.js';
+
+export interface Clocks {
+  /** Wall clock, for what is written into requests. */
+  wall(): number;
+  /** Never jumps, for patience. */
+  steady(): number;
+}
+
+export interface Asked {
+  readonly command: Command;
+  readonly to: Addressee;
+  readonly jti?: string;
+  readonly head?: HistoryHead;
+  /** What follows the reply, if the node sends a stream. */
+  readonly onFrame?: (plaintext: Uint8Array) => void | Promise<void>;
+  /** How the stream ended: whole, or with a fault. */
+  readonly onEnd?: (end: Result<true>) => void;
+}
+
+interface Waiting {
+  readonly request: SealedRequest;
+  readonly asked: Asked;
+  settle(result: Result<Reply>): void;
+}
+
+interface Following {
+  readonly opener: StreamOpener;
+  readonly asked: Asked;
+}
+
+/**
+ * One conversation with one node over one channel.
+ *
+ * INVARIANTS:
+ * - A request settles exactly once: with its opened reply, with a refusal, or with silence after its time.
+ * - What is not sealed (a hello, a hint) never counts as an answer: a false hello leads to requests that the node refuses,
+ *   and a hint only ends the waiting early.
+ */
+export class NodeSession {
+  readonly #channel: MessageChannel;
+  readonly #pair: Pair;
+  readonly #node: string;
+  readonly #clocks: Clocks;
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #streams = new Map<string, Following>();
+  #hello: { readonly hello: Hello; readonly at: number } | undefined;
+  #helloWaiters: ((result: Result<Hello>) => void)[] = [];
+  #closed: string | undefined;
+
+  constructor(channel: MessageChannel, pair: Pair, node: string, clocks: Clocks) {
+    this.#channel = channel;
+    this.#pair = pair;
+    this.#node = node;
+    this.#clocks = clocks;
+    channel.onMessage((message) => this.#take(message));
+    channel.onClose((reason) => this.#end(reason));
+  }
+
+  get open(): boolean {
+    return this.#closed === undefined;
+  }
+
+  close(reason: string): void {
+    this.#channel.close(reason);
+  }
+
+  /** The node's boot and a nonce; asked anew when the last one may have become too old. */
+  async hello(): Promise<Result<Hello>> {
+    const known = this.#hello;
+    if (known && this.#clocks.steady() - known.at < limits.nonce_age_ms_max / 2) return ok(known.hello);
+    if (this.#closed !== undefined) return refuse('unreachable', this.#closed);
+    const answered = new Promise<Result<Hello>>((resolve) => this.#helloWaiters.push(resolve));
+    const timer = setTimeout(() => this.#settleHello(refuse('node-silent', 'no hello')), limits.reply_ms_max);
+    void this.#channel.send(formatHello());
+    const result = await answered;
+    clearTimeout(timer);
+    return result;
+  }
+
+  async request(asked: Asked): Promise<Result<Reply>> {
+    const hello = await this.hello();
+    if (!hello.ok) return hello;
+    const request = await sealRequest(this.#pair, asked.to, asked.command, {
+      boot: hello.value.boot,
+      nonce: hello.value.nonce,
+      now_s: Math.floor(this.#clocks.wall() / 1000),
+      ...(asked.jti === undefined ? {} : { jti: asked.jti }),
+      ...(asked.head === undefined ? {} : { head: asked.head }),
+    });
+    if (this.#closed !== undefined) return refuse('unreachable', this.#closed);
+    return new Promise((resolve) => {
+      const timer = setTimeout(
+        () => settle(refuse('node-silent', `no reply within ${limits.reply_ms_max} ms`)),
+        limits.reply_ms_max,
+      );
+      const settle = (result: Result<Reply>): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(request.digest);
+        resolve(result);
+      };
+      this.#waiting.set(request.digest, { request, asked, settle });
+      void this.#channel.send(formatEnvelope('R1', request.text));
+    });
+  }
+
+  async #take(message: Message): Promise<void> {
+    if (typeof message !== 'string') return this.#takeFrame(message);
+    const parsed = parseWire(message);
+    // What is not of the protocol is passed over: it may come from whoever carries the connection.
+    if (!parsed.ok) return;
+    const wire = parsed.value;
+    switch (wire.kind) {
+      case 'hello':
+        return this.#takeHello(wire.hello);
+      case 'reply':
+        return this.#takeReply(wire.envelope);
+      case 'hint':
+        return this.#takeHint(wire.hint);
+      case 'hello-asked':
+      case 'request':
+      case 'notice':
+        return;
+    }
+  }
+
+  #takeHello(hello: Hello): void {
+    if (hello.node !== this.#node) {
+      this.#settleHello(refuse('wrong-node', `${hello.node} answers instead of ${this.#node}`));
+      return;
+    }
+    this.#hello = { hello, at: this.#clocks.steady() };
+    this.#settleHello(ok(hello));
+  }
+
+  #settleHello(result: Result<Hello>): void {
+    for (const settle of this.#helloWaiters.splice(0)) settle(result);
+  }
+
+  async #takeReply(envelope: string): Promise<void> {
+    const digest = replyDigestOf(envelope);
+    const waiting = digest.ok ? this.#waiting.get(digest.value) : undefined;
+    if (!digest.ok || !waiting) return;
+    const opened = await openReply(waiting.request.secret, digest.value, envelope);
+    if (!opened.ok) return waiting.settle(opened);
+    const reply = opened.value;
+    if (reply.jti !== waiting.request.jti)
+      return waiting.settle(refuse('malformed', 'another id in the reply'));
+    const hello = this.#hello?.hello;
+    if (hello) this.#hello = { hello: { ...hello, nonce: reply.nonce }, at: this.#clocks.steady() };
+    if (reply.stream !== undefined) {
+      const opener = streamOpener(waiting.request.secret, digest.value, reply.stream, 'from-node');
+      this.#streams.set(reply.stream, { opener, asked: waiting.asked });
+    }
+    waiting.settle(reply.error ? { ok: false, refusal: refusalOf(reply.error) } : ok(reply));
+  }
+
+  #takeHint(hint: Hint): void {
+    const waiting = hint.re === undefined ? undefined : this.#waiting.get(hint.re);
+    if (!waiting) return;
+    const refused: Refused = isErrorCode(hint.code)
+      ? refuse(hint.code, hint.detail)
+      : refuse('unknown-refusal', hint.code);
+    // The boot or nonce may be what was wrong: the next request asks for a new hello.
+    this.#hello = undefined;
+    waiting.settle(refused);
+  }
+
+  async #takeFrame(frame: Uint8Array): Promise<void> {
+    const id = streamIdOf(frame);
+    const name = id === undefined ? '' : streamNameOf(id);
+    const following = this.#streams.get(name);
+    if (!following) return;
+    const opened = following.opener.open(frame);
+    if ('fault' in opened) {
+      this.#streams.delete(name);
+      following.asked.onEnd?.(refuse(streamFaults[opened.fault]));
+      return;
+    }
+    if (opened.plaintext.length > 0 || !opened.final) await following.asked.onFrame?.(opened.plaintext);
+    if (!opened.final) return;
+    this.#streams.delete(name);
+    following.asked.onEnd?.(ok(true));
+  }
+
+  #end(reason: string): void {
+    this.#closed = reason || 'closed';
+    this.#settleHello(refuse('unreachable', this.#closed));
+    for (const waiting of this.#waiting.values()) waiting.settle(refuse('unreachable', this.#closed));
+    for (const { asked } of this.#streams.values()) asked.onEnd?.(refuse('stream-cut'));
+    this.#streams.clear();
+  }
+}
+
+const streamFaults = {
+  gap: 'stream-gap',
+  repeated: 'stream-repeated',
+  tampered: 'stream-tampered',
+  ended: 'stream-ended',
+  malformed: 'stream-tampered',
+} as const;

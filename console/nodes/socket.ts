@@ -1,0 +1,120 @@
+import { X509Certificate } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import { WebSocket, type RawData } from 'ws';
+import { digestOf } from '../../crypto/bytes.js';
+import type { Message, MessageChannel } from '../../protocol/channel.js';
+import { limits } from '../../protocol/limits.js';
+import { messageOf } from '../../protocol/log.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+
+export interface Dial {
+  readonly url: string;
+  /** SHA-256 of the public key in the server's certificate. */
+  readonly pin?: string;
+  readonly protocol?: string;
+  readonly timeout_ms: number;
+  readonly payload_bytes_max?: number;
+}
+
+/** Opens a WebSocket, or says why not. Nothing of ours is sent before the pin was compared. */
+export function dial(options: Dial): Promise<Result<WebSocket>> {
+  return new Promise((resolve) => {
+    const socket = new WebSocket(options.url, options.protocol === undefined ? [] : [options.protocol], {
+      handshakeTimeout: options.timeout_ms,
+      maxPayload: options.payload_bytes_max ?? limits.frame_bytes_max,
+      perMessageDeflate: false,
+      followRedirects: false,
+      // With a pin, the key itself is compared below; without one, the authorities of this machine decide.
+      rejectUnauthorized: options.pin === undefined,
+    });
+    const fail = (detail: string, code: 'unreachable' | 'wrong-pin' = 'unreachable'): void => {
+      socket.removeAllListeners();
+      socket.on('error', () => {});
+      socket.terminate();
+      resolve(refuse(code, detail));
+    };
+    socket.once('error', (error) => fail(`${options.url}: ${messageOf(error)}`));
+    socket.once('upgrade', (response: IncomingMessage) => {
+      const found = options.pin === undefined ? undefined : pinOf(response.socket);
+      if (found !== options.pin) fail(`${options.url} showed ${found ?? 'no certificate'}`, 'wrong-pin');
+    });
+    socket.once('open', () => {
+      socket.removeAllListeners();
+      resolve(ok(socket));
+    });
+  });
+}
+
+function pinOf(socket: unknown): string | undefined {
+  if (!(socket instanceof TLSSocket)) return undefined;
+  const { raw } = socket.getPeerCertificate();
+  return raw === undefined ? undefined : certificatePin(raw);
+}
+
+/** The pin of a certificate: of its key alone, so that a renewed certificate keeps it. */
+export function certificatePin(certificate: Buffer | string): string {
+  const { publicKey } = new X509Certificate(certificate);
+  return digestOf(publicKey.export({ type: 'spki', format: 'der' }));
+}
+
+export function bytesOf(data: RawData): Buffer {
+  if (Buffer.isBuffer(data)) return data;
+  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
+}
+
+/** A WebSocket as a message channel. */
+export function socketChannel(socket: WebSocket, source: string): MessageChannel {
+  let handler: ((message: Message) => void | Promise<void>) | undefined;
+  let reason = '';
+  const waiting: Message[] = [];
+  const room: (() => void)[] = [];
+  let busy = false;
+  let onClosed: ((reason: string) => void) | undefined;
+  let closed = false;
+
+  const deliver = async (): Promise<void> => {
+    if (busy || handler === undefined) return;
+    busy = true;
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await handler(next);
+    busy = false;
+    if (socket.isPaused) socket.resume();
+  };
+  socket.on('message', (data, isBinary) => {
+    waiting.push(isBinary ? bytesOf(data) : bytesOf(data).toString('utf8'));
+    if (busy || handler === undefined) socket.pause();
+    void deliver();
+  });
+  socket.on('error', (error) => (reason ||= messageOf(error)));
+  socket.on('close', (code, text) => {
+    closed = true;
+    for (const wake of room.splice(0)) wake();
+    onClosed?.((reason ||= text.toString() || `closed with ${code}`));
+  });
+  const full = (): boolean => socket.bufferedAmount > limits.socket_buffer_bytes_max;
+  return {
+    source,
+    async send(message) {
+      if (closed || socket.readyState !== WebSocket.OPEN) return false;
+      socket.send(message, { binary: typeof message !== 'string' }, () => {
+        if (!full()) for (const wake of room.splice(0)) wake();
+      });
+      if (full()) await new Promise<void>((resolve) => room.push(resolve));
+      return !closed;
+    },
+    onMessage(next) {
+      handler = next;
+      void deliver();
+    },
+    onClose(next) {
+      onClosed = next;
+      if (closed) next(reason);
+    },
+    close(why) {
+      reason ||= why;
+      socket.close(1000, why.slice(0, 100));
+      // A peer that does not answer the closing handshake must not keep the socket.
+      setTimeout(() => socket.terminate(), limits.socket_closing_ms_max).unref();
+    },
+  };
+}

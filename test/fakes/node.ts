@@ -1,0 +1,127 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { socketChannel } from '../../console/nodes/socket.js';
+import { makePair, type Pair, type PublicKey } from '../../crypto/rsa.js';
+import type { MessageChannel } from '../../protocol/channel.js';
+import type { Command } from '../../protocol/commands.js';
+import {
+  replySecretOf,
+  newId,
+  openEnvelope,
+  readEnvelope,
+  readStatement,
+  signerOf,
+} from '../../protocol/request.js';
+import { sealReply, streamSealer } from '../../protocol/reply.js';
+import { formatEnvelope, formatHello, formatHint, parseWire } from '../../protocol/wire.js';
+
+/** What the fake does with a command. */
+export type Behaviour = 'answer' | 'silent' | 'refuse' | 'hint';
+
+/**
+ * Speaks the real protocol with real keys over real sockets, and does nothing. It judges only what a console's tests need;
+ * the node itself has tests of its own.
+ */
+export class FakeNode {
+  readonly identity: Pair;
+  readonly pair: Pair;
+  readonly lease = newId();
+  readonly boot = newId();
+  readonly consoles = new Map<string, PublicKey>();
+  readonly commands: Command[] = [];
+  behaviour: Behaviour = 'answer';
+  status: Record<string, unknown> = { name: 'fake' };
+  readonly #channels = new Set<MessageChannel>();
+  #server: Server | undefined;
+
+  private constructor(identity: Pair, pair: Pair) {
+    this.identity = identity;
+    this.pair = pair;
+  }
+
+  static async make(): Promise<FakeNode> {
+    return new FakeNode(await makePair(2048), await makePair(2048));
+  }
+
+  get id(): string {
+    return this.identity.public.id;
+  }
+
+  get open(): number {
+    return this.#channels.size;
+  }
+
+  async listen(port = 0): Promise<string> {
+    const server = createServer();
+    this.#server = server;
+    const sockets = new WebSocketServer({ server, perMessageDeflate: false });
+    sockets.on('connection', (socket: WebSocket) => this.serve(socketChannel(socket, 'direct')));
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    return `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    for (const channel of this.#channels) channel.close('stopped');
+    if (server) await new Promise((resolve) => server.close(resolve));
+  }
+
+  serve(channel: MessageChannel): void {
+    this.#channels.add(channel);
+    channel.onClose(() => this.#channels.delete(channel));
+    channel.onMessage(async (message) => {
+      if (typeof message !== 'string') return;
+      const wire = parseWire(message);
+      if (!wire.ok) return;
+      if (wire.value.kind === 'hello-asked')
+        await channel.send(
+          formatHello({
+            v: 1,
+            node: this.id,
+            boot: this.boot,
+            nonce: 'A'.repeat(43),
+            time: Math.floor(Date.now() / 1000),
+          }),
+        );
+      if (wire.value.kind === 'request') await this.#answer(channel, wire.value.envelope);
+    });
+  }
+
+  async #answer(channel: MessageChannel, text: string): Promise<void> {
+    const envelope = readEnvelope(text);
+    if (!envelope.ok) return void (await channel.send(formatHint({ code: envelope.refusal.code })));
+    const re = envelope.value.digest;
+    if (this.behaviour === 'silent') return;
+    if (this.behaviour === 'hint') return void (await channel.send(formatHint({ code: 'wrong-boot', re })));
+    const jws = await openEnvelope(envelope.value, this.pair.private);
+    if (!jws.ok) return void (await channel.send(formatHint({ code: jws.refusal.code, re })));
+    const kid = signerOf(jws.value);
+    const signer = kid.ok ? this.consoles.get(kid.value) : undefined;
+    if (!signer) return void (await channel.send(formatHint({ code: 'unknown-console', re })));
+    const statement = await readStatement(jws.value, signer, this.pair.public.id);
+    if (!statement.ok) return void (await channel.send(formatHint({ code: statement.refusal.code, re })));
+    const { claims } = statement.value;
+    this.commands.push(claims.command);
+    const secret = replySecretOf(claims);
+    const stream = claims.command.type === 'events.follow' ? newId() : undefined;
+    const reply = await sealReply(secret, re, {
+      v: 1,
+      jti: claims.jti,
+      time: Math.floor(Date.now() / 1000),
+      nonce: 'A'.repeat(43),
+      head: { seq: 0, digest: 'A'.repeat(43) },
+      again: false,
+      ...(this.behaviour === 'refuse'
+        ? { error: { code: 'not-found', detail: 'no' } }
+        : { result: this.status }),
+      ...(stream === undefined ? {} : { stream }),
+    });
+    await channel.send(formatEnvelope('P1', reply));
+    if (stream === undefined) return;
+    const sealer = streamSealer(secret, re, stream, 'from-node');
+    for (const word of ['one', 'two', 'three']) await channel.send(sealer.seal(Buffer.from(word)));
+    await channel.send(sealer.seal(new Uint8Array(), true));
+  }
+}
