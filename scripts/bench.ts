@@ -1,0 +1,99 @@
+// npm run bench: runs the suites of scripts/bench/, prints a table and writes bench.json.
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { arch, cpus, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { rowsOf, type Row } from './bench/statistics.js';
+import type { BenchSuite, BenchTools } from './bench/suite.js';
+import { root } from './run/root.js';
+
+const { values } = parseArgs({
+  options: { only: { type: 'string', multiple: true }, quick: { type: 'boolean' }, out: { type: 'string' } },
+});
+
+const tools: BenchTools = {
+  quick: values.quick === true,
+  async time(run, { samples = 20, warmup = 3 } = {}) {
+    const taken: number[] = [];
+    for (let round = -warmup; round < samples; round++) {
+      const started = performance.now();
+      await run();
+      if (round >= 0) taken.push(performance.now() - started);
+    }
+    return taken;
+  },
+};
+
+async function loadSuites(): Promise<readonly BenchSuite[]> {
+  const dir = join(root, 'dist/scripts/bench');
+  const files = readdirSync(dir).filter((name) => name.endsWith('.js'));
+  const modules = await Promise.all(
+    files.map(async (name) => (await import(join(dir, name))) as { readonly suite?: BenchSuite }),
+  );
+  return modules.map(({ suite }) => suite).filter((suite) => suite !== undefined);
+}
+
+function version(command: string, ...args: readonly string[]): string {
+  try {
+    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+      .trim()
+      .split('\n')[0] as string;
+  } catch {
+    return 'not here';
+  }
+}
+
+function machine(): Readonly<Record<string, unknown>> {
+  const processors = cpus();
+  return {
+    processor: processors[0]?.model,
+    processors: processors.length,
+    memory_bytes: totalmem(),
+    architecture: arch(),
+    kernel: release(),
+    debian: readFileSync('/etc/debian_version', 'utf8').trim(),
+    versions: {
+      node: process.version,
+      openssl: process.versions['openssl'],
+      nft: version('nft', '--version'),
+      bmonitor: version('git', '-C', root, 'describe', '--always', '--dirty'),
+    },
+  };
+}
+
+function figure(value: number): string {
+  if (!Number.isFinite(value)) return '-';
+  if (Math.abs(value) >= 1000) return value.toFixed(0);
+  return value.toPrecision(3);
+}
+
+function print(suite: BenchSuite, rows: readonly Row[]): void {
+  console.log(`\n${suite.name}: ${suite.about}`);
+  const width = Math.max(...rows.map((row) => row.name.length), 10);
+  for (const row of rows) {
+    const middle = row.values.length > 1 ? `${figure(row.low)}-${figure(row.high)}` : '';
+    const ratio = row.ratio === undefined ? '' : `${figure(row.ratio)} x ${row.baseline}`;
+    const value = `${figure(row.median)} ${row.unit.replace('_per_', '/').replace('per_', '/')}`;
+    console.log(
+      `  ${row.name.padEnd(width)}  ${value.padStart(14)}  ${middle.padEnd(17)} ${ratio}`.trimEnd(),
+    );
+  }
+}
+
+const only = values.only ?? [];
+const suites = (await loadSuites()).filter(({ name }) => only.length === 0 || only.includes(name));
+if (suites.length === 0) {
+  console.error('There is no such suite.');
+  process.exit(2);
+}
+const results: unknown[] = [];
+for (const suite of suites) {
+  const rows = rowsOf(await suite.run(tools));
+  print(suite, rows);
+  results.push({ suite: suite.name, about: suite.about, measurements: rows });
+}
+const out = values.out ?? join(root, 'bench.json');
+const report = { at: new Date().toISOString(), quick: tools.quick, machine: machine(), results };
+writeFileSync(out, `${JSON.stringify(report, null, 2)}\n`);
+console.log(`\nmedians, and the range of the middle half; all figures are in ${out}`);

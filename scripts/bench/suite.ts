@@ -1,0 +1,28 @@
+/** What a file of this folder exports as `suite`, to be run by `npm run bench`. */
+export interface BenchSuite {
+  readonly name: string;
+  /** One sentence for a person who reads the table. */
+  readonly about: string;
+  run(tools: BenchTools): Promise<readonly Measurement[]>;
+}
+
+export type Unit = 'ms' | 'us' | 'ns' | 'per_s' | 'MB_per_s' | 'bytes' | 'count';
+
+export interface Measurement {
+  readonly name: string;
+  readonly unit: Unit;
+  /** One value for each sample. The table shows their median and how far they lie apart. */
+  readonly values: readonly number[];
+  /** The name of the measurement of the same run that this one is compared with. */
+  readonly baseline?: string;
+}
+
+export interface BenchTools {
+  /** True when a person only wants to see that it runs: fewer samples, smaller sizes. */
+  readonly quick: boolean;
+  /** Times a function, in milliseconds for each of its runs; `warmup` runs are not counted. */
+  time(
+    run: () => unknown,
+    options?: { readonly samples?: number; readonly warmup?: number },
+  ): Promise<readonly number[]>;
+}
