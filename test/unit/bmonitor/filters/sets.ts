@@ -33,6 +33,9 @@ export const world = {
   6: [...addresses6, 'ff02::5'],
 } as const;
 
+/** Places that no filter of this world names by themselves. */
+const others = { 4: ['192.0.2.1', '224.0.0.9'], 6: ['2001:db8:1::1', 'ff02::9'] } as const;
+
 const nat = (max: number): fc.Arbitrary<number> => fc.nat({ max });
 const range4 = fc.tuple(nat(7), nat(7)).map(([a, b]) => `10.0.0.${Math.min(a, b)}-10.0.0.${Math.max(a, b)}`);
 const range6 = fc
@@ -106,7 +109,7 @@ const ported = new Set([6, 17, 33, 132, 136]);
 export function* points(): Generator<Point> {
   for (const direction of directions)
     for (const family of families)
-      for (const peer of [...world[family], family === 4 ? '192.0.2.1' : '2001:db8:1::1'])
+      for (const peer of [...world[family], ...others[family]])
         for (const protocol of [0, 1, 6, 17, 47, 58, 132, 255])
           for (const port of ported.has(protocol) ? interestingPorts : [0])
             yield { direction, family, peer, protocol, port };
