@@ -35,6 +35,8 @@ const roster = list(consoleKey, { min: 1, max: limits.consoles_per_level_max });
 /** A filter set in the file format; bmonitor/filters has its parser. */
 const filterSet = opaqueObject;
 const filter = opaqueObject;
+/** What the names in the filters stand for: `{"node:web-1": ["10.3.0.7"]}`. */
+const names = opaqueObject;
 
 /**
  * The whole command surface: every command there is, and its one parser. What is not here does not exist; what a field is
@@ -85,12 +87,14 @@ export const commandParsers = {
   'filters.replace': object({
     expect: version,
     set: filterSet,
+    names: optional(names),
     clamp: optional(flag),
     confirmWithin: optional(whole({ min: 1, max: limits.confirm_s_max })),
   }),
   /** Adds and removes some of the own filters. */
   'filters.change': object({
     expect: version,
+    names: optional(names),
     add: list(filter, { max: limits.filters_per_change_max }),
     remove: list(whole({ min: 0, max: limits.filters_per_set_max - 1 }), {
       max: limits.filters_per_change_max,

@@ -91,4 +91,7 @@ export const limits = {
   dial_first_ms: 200,
   /** The longest wait between dials: a node that is back is seen within it. */
   dial_again_ms_max: 15_000,
+  /** Long commands at once on a node, and how many ended ones are remembered. */
+  jobs_running_max: 4,
+  jobs_kept_max: 32,
 } as const;

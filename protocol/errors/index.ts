@@ -4,6 +4,8 @@ import { filterErrors } from './filters.js';
 import { generalErrors } from './general.js';
 import { storeErrors } from './store.js';
 import { messageErrors } from './messages.js';
+import { authorityErrors } from './authority.js';
+import { nodeErrors } from './node.js';
 
 /**
  * The catalogue of coded errors. Codes are stable: programs act on them. docs/errors.md lists them, and a test checks
@@ -15,6 +17,8 @@ export const errorCatalogue = {
   ...storeErrors,
   ...consoleErrors,
   ...messageErrors,
+  ...authorityErrors,
+  ...nodeErrors,
 } as const;
 
 export type ErrorCode = keyof typeof errorCatalogue;

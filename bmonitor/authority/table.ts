@@ -1,0 +1,70 @@
+import type { CommandType, Right, Role } from '../../protocol/commands.js';
+
+/** A level waits for its holder's first act, is in force, or has passed its end and waits for its keys to be destroyed. */
+export type LeaseStatus = 'granted' | 'active' | 'dark';
+
+/**
+ * One row says everything about who may give a command:
+ *
+ * - `levels`: `any` level, or only the `landlord` (level 0);
+ * - `right`: what the level must hold;
+ * - `role`: the least role of the console's key;
+ * - `when`: in which states of its lease the level may still, or already, give it;
+ * - `nonce`: whether it must be provably new: `always`, or only when it `loosens` something;
+ * - `changes`: whether it changes the node, and so is recorded and acts once for an id.
+ */
+export interface Grant {
+  readonly levels: 'any' | 'landlord';
+  readonly right: Right | 'none';
+  readonly role: Role;
+  readonly when: readonly LeaseStatus[];
+  readonly nonce: 'never' | 'always' | 'loosens';
+  readonly changes: boolean;
+}
+
+const active = ['active'] as const;
+const activeOrDark = ['active', 'dark'] as const;
+const always = ['granted', 'active', 'dark'] as const;
+
+function read(role: Role, when: readonly LeaseStatus[], right: Grant['right'] = 'none'): Grant {
+  return { levels: 'any', right, role, when, nonce: 'never', changes: false };
+}
+
+function change(more: Partial<Grant>): Grant {
+  return {
+    levels: 'any',
+    right: 'none',
+    role: 'administrator',
+    when: active,
+    nonce: 'always',
+    changes: true,
+    ...more,
+  };
+}
+
+/** The one table of authority. A command that is not granted here is refused. */
+export const authority: Readonly<Record<CommandType, Grant>> = {
+  status: read('developer', always),
+  'levels.read': read('developer', always),
+  'history.read': read('operator', activeOrDark),
+  'events.follow': read('developer', activeOrDark),
+  'jobs.read': read('developer', activeOrDark),
+  'filters.read': read('developer', activeOrDark),
+  'filters.counters': read('developer', activeOrDark, 'boundaries'),
+  'filters.probe': read('operator', active, 'boundaries'),
+
+  'history.trim': change({}),
+  'history.verify': change({ role: 'operator', nonce: 'never' }),
+  'job.cancel': change({ role: 'operator', nonce: 'never' }),
+  'node.rename': change({ levels: 'landlord', right: 'hardware', role: 'operator', nonce: 'never' }),
+  'consoles.add': change({}),
+  'consoles.remove': change({}),
+  'lease.grant': change({ right: 'lease' }),
+  'lease.take': change({ when: ['granted'] }),
+  'lease.extend': change({ right: 'lease' }),
+  'lease.end': change({ when: activeOrDark }),
+  'filters.replace': change({ right: 'boundaries', role: 'operator', nonce: 'loosens' }),
+  'filters.change': change({ right: 'boundaries', role: 'operator', nonce: 'loosens' }),
+  'filters.confirm': change({ right: 'boundaries', role: 'operator', nonce: 'never' }),
+  quarantine: change({ levels: 'landlord', right: 'boundaries', role: 'operator', nonce: 'loosens' }),
+};

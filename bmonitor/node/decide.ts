@@ -1,0 +1,99 @@
+import type { Command } from '../../protocol/commands.js';
+import { refuse, type Result } from '../../protocol/result.js';
+import { authorize, type Speaker } from '../authority/authorize.js';
+import { authority } from '../authority/table.js';
+import { decideAddConsole, decideRemoveConsole } from './decide/consoles.js';
+import { decideChangeFilters, decideConfirmFilters, decideQuarantine, decideReplaceFilters } from './decide/filters.js';
+import { decideCancelJob, decideTrimHistory, decideVerifyHistory } from './decide/history.js';
+import { decideEndLease, decideExtendLease, decideGrantLease, decideTakeLease } from './decide/leases.js';
+import { decideRename } from './decide/node.js';
+import { decided, type Decision, type Given, type Request } from './decision.js';
+import { rightsNow, type NodeState } from './state.js';
+
+/** A request with its command narrowed to one kind. */
+export type RequestOf<T extends Command['type']> = Request & { readonly command: Extract<Command, { type: T }> };
+
+export type Decide<T extends Command['type']> = (
+  state: NodeState,
+  request: RequestOf<T>,
+  given: Given,
+) => Result<Decision>;
+
+/**
+ * The heart: from what the node is and what is asked to what it shall be, or to a refusal with its reason. Pure: the same input gives the
+ * same output, and nothing happens.
+ */
+export function decide(state: NodeState, request: Request, given: Given): Result<Decision> {
+  const who = speakerOf(state, request);
+  if (!who.ok) return who;
+  const may = authorize(who.value, request.command.type, { provenNew: request.provenNew, loosens: false });
+  if (!may.ok) return may;
+  const decision = dispatch(state, request, given);
+  if (!decision.ok || !decision.value.loosens) return decision;
+  const still = authorize(who.value, request.command.type, { provenNew: request.provenNew, loosens: true });
+  return still.ok ? decision : still;
+}
+
+export function speakerOf(state: NodeState, request: Pick<Request, 'level' | 'console'>): Result<Speaker> {
+  const level = state.levels[request.level];
+  const enrolled = level?.roster.find((entry) => entry.id === request.console);
+  if (!level || !enrolled) return refuse('unknown-console');
+  return {
+    ok: true,
+    value: {
+      level: request.level,
+      role: enrolled.role,
+      rights: rightsNow(state, request.level),
+      status: level.status,
+    },
+  };
+}
+
+export function changesSomething(command: Command): boolean {
+  return authority[command.type].changes;
+}
+
+/** Every command by name: a new one does not compile until it stands here. */
+function dispatch(state: NodeState, request: Request, given: Given): Result<Decision> {
+  const { command } = request;
+  switch (command.type) {
+    case 'status':
+    case 'levels.read':
+    case 'history.read':
+    case 'events.follow':
+    case 'jobs.read':
+    case 'filters.read':
+    case 'filters.counters':
+    case 'filters.probe':
+      // These change nothing: they are answered from the state by answer.ts.
+      return { ok: true, value: decided(state) };
+    case 'node.rename':
+      return decideRename(state, { ...request, command }, given);
+    case 'consoles.add':
+      return decideAddConsole(state, { ...request, command }, given);
+    case 'consoles.remove':
+      return decideRemoveConsole(state, { ...request, command }, given);
+    case 'lease.grant':
+      return decideGrantLease(state, { ...request, command }, given);
+    case 'lease.take':
+      return decideTakeLease(state, { ...request, command }, given);
+    case 'lease.extend':
+      return decideExtendLease(state, { ...request, command }, given);
+    case 'lease.end':
+      return decideEndLease(state, { ...request, command }, given);
+    case 'filters.replace':
+      return decideReplaceFilters(state, { ...request, command }, given);
+    case 'filters.change':
+      return decideChangeFilters(state, { ...request, command }, given);
+    case 'filters.confirm':
+      return decideConfirmFilters(state, { ...request, command }, given);
+    case 'quarantine':
+      return decideQuarantine(state, { ...request, command }, given);
+    case 'history.trim':
+      return decideTrimHistory(state, { ...request, command }, given);
+    case 'history.verify':
+      return decideVerifyHistory(state, { ...request, command }, given);
+    case 'job.cancel':
+      return decideCancelJob(state, { ...request, command }, given);
+  }
+}

@@ -1,0 +1,67 @@
+import type { Command } from '../../protocol/commands.js';
+import type { KeyChange } from '../keys/ring.js';
+import type { NodeState, PairName } from './state.js';
+
+/** A command as it comes out of the seal: who says it is proved, whether it may is not yet. */
+export interface Request {
+  readonly level: number;
+  /** Thumbprint of the console's key. */
+  readonly console: string;
+  readonly jti: string;
+  readonly command: Command;
+  /** The signed statement, which goes into the history. */
+  readonly statement: string;
+  /** It carries a nonce that the node gave. */
+  readonly provenNew: boolean;
+}
+
+/** Everything that a pure function must be given: the time, and names that nobody can foresee. */
+export interface Given {
+  /** The node's time: the wall clock, never below the floor. */
+  readonly now_s: number;
+  /** The wall clock itself jumped ahead of what the machine's own clock confirms. */
+  readonly timeIsForced: boolean;
+  /** Names for new things, each used once. */
+  readonly newId: () => string;
+  /** The next pair made ahead. */
+  readonly sparePair?: PairName;
+}
+
+/** What must be done to the machine. Each can be done again at any time: it makes the machine match the state. */
+export type Effect =
+  /** Puts the filters of the state into the kernel. */
+  | { readonly kind: 'enforce-filters' }
+  /** Goes on with a long command. */
+  | { readonly kind: 'run-job'; readonly job: string };
+
+/** What consoles that follow are told. `to` is the levels that may know. */
+export interface NodeEvent {
+  readonly to: readonly number[];
+  readonly kind: string;
+  readonly fields: Readonly<Record<string, string | number | boolean>>;
+}
+
+/**
+ * Who else, besides the level itself, was touched. A level above sees the digest of a command; a level below sees the whole command when it
+ * is about its own lease, and only its name when it tells of the asker's own business.
+ */
+export interface Touched {
+  readonly level: number;
+  readonly sees: 'statement' | 'name';
+}
+
+export interface Decision {
+  readonly state: NodeState;
+  readonly keys: readonly KeyChange[];
+  readonly effects: readonly Effect[];
+  readonly events: readonly NodeEvent[];
+  readonly touched: readonly Touched[];
+  readonly result: Readonly<Record<string, unknown>>;
+  /** It lets through, or lets do, what was not before: then it must be provably new. */
+  readonly loosens: boolean;
+}
+
+/** A decision that changes nothing but what it is given. */
+export function decided(state: NodeState, more: Partial<Omit<Decision, 'state'>> = {}): Decision {
+  return { state, keys: [], effects: [], events: [], touched: [], result: {}, loosens: false, ...more };
+}

@@ -1,0 +1,115 @@
+import type { PublicJwk } from '../../crypto/rsa.js';
+import type { ConsoleKey, Right } from '../../protocol/commands.js';
+import type { HistoryHead } from '../../protocol/request.js';
+import type { LeaseStatus } from '../authority/table.js';
+import type { FilterState } from './filter-state.js';
+
+/**
+ * What the node is, as far as it can be said without a secret: which keys there are is here by name, the keys themselves are in
+ * the key ring. A state is never changed in place: `decide` makes the next one, the journal makes it durable.
+ */
+export interface NodeState {
+  readonly v: 1;
+  /** Rises by one with each change. */
+  readonly generation: number;
+  readonly name: string;
+  /** The chain, landlord first. There is always a landlord. */
+  readonly levels: readonly [Level, ...Level[]];
+  readonly quarantine?: { readonly reason: string; readonly since_s: number };
+  /** A change of filters that is undone unless it is confirmed in time. */
+  readonly pending?: PendingFilters;
+  readonly jobs: readonly Job[];
+  /** Time never falls below this again, whatever the wall clock says. */
+  readonly timeFloor_s: number;
+}
+
+export interface Level {
+  readonly lease: string;
+  readonly status: LeaseStatus;
+  readonly rights: readonly Right[];
+  /** Absent for the landlord, whose hold has no end. */
+  readonly term?: Term;
+  /** The pair whose public half seals to this level. */
+  readonly pair: PairName;
+  /** The symmetric key of the level, when it has one. */
+  readonly symmetric?: string;
+  readonly roster: readonly Enrolled[];
+  /** Every key that was ever enrolled in this lease, so that its holder can see that nobody else's was. */
+  readonly everEnrolled: readonly string[];
+  readonly filters: FilterState;
+  readonly history: HistoryMark;
+}
+
+export interface Term {
+  readonly until_s: number;
+  readonly destroyAfter_s: number;
+}
+
+export interface PairName {
+  readonly id: string;
+  readonly jwk: PublicJwk;
+}
+
+export interface Enrolled extends ConsoleKey {
+  /** Thumbprint of the key. */
+  readonly id: string;
+  /** The id of its last command that changed something: what `after` is compared with. */
+  readonly last?: string;
+}
+
+export interface HistoryMark {
+  readonly head: HistoryHead;
+  /** The first entry that is still kept. */
+  readonly first: number;
+}
+
+export interface PendingFilters {
+  readonly level: number;
+  readonly lease: string;
+  /** The version that waits. */
+  readonly version: number;
+  readonly console: string;
+  readonly undoAt_s: number;
+  readonly before: FilterState;
+}
+
+export type JobKind = 'history.verify';
+
+export interface Job {
+  readonly id: string;
+  readonly kind: JobKind;
+  readonly level: number;
+  readonly lease: string;
+  readonly state: 'running' | 'done' | 'failed' | 'cancelled';
+  /** How far it came: survives a restart, and the job goes on from here. */
+  readonly done: number;
+  readonly total: number;
+  /** What the job carries from step to step, and in the end what it found. */
+  readonly note: string;
+}
+
+export const noEntry = 'A'.repeat(43);
+
+export const emptyHistory: HistoryMark = { head: { seq: 0, digest: noEntry }, first: 1 };
+
+export function lastLevel(state: NodeState): number {
+  return state.levels.length - 1;
+}
+
+export function replaceLevel(state: NodeState, index: number, level: Level): NodeState {
+  const levels = state.levels.map((old, at) => (at === index ? level : old));
+  return { ...state, levels: levels as [Level, ...Level[]] };
+}
+
+/**
+ * What a level may do just now. `engines` and `volumes` are handed over while a lease below runs; `boundaries` and `keys` act
+ * on the level's own things, so that both hold them.
+ */
+export function rightsNow(state: NodeState, index: number): readonly Right[] {
+  const level = state.levels[index];
+  if (!level) return [];
+  const below = state.levels[index + 1];
+  return level.rights.filter(
+    (right) => !(below && (right === 'engines' || right === 'volumes') && below.rights.includes(right)),
+  );
+}
