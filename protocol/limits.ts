@@ -94,4 +94,28 @@ export const limits = {
   /** Long commands at once on a node, and how many ended ones are remembered. */
   jobs_running_max: 4,
   jobs_kept_max: 32,
+  /** Messages remembered against replay: what a node can open in the time that a message holds, and some. */
+  seen_messages_max: 262_144,
+  /** Messages that no honest console sends, before their source is cut off; and how fast they are forgiven. */
+  source_faults_max: 32,
+  source_faults_refill_per_s: 0.5,
+  /** Sources remembered; a flood from more addresses forgets the oldest. */
+  sources_remembered_max: 65_536,
+  /** Requests of one source that wait for a private-key operation. */
+  source_waiting_max: 64,
+  /** Private-key operations at once: the threads of the platform's pool, less one for the disk. */
+  private_operations_at_once_max: 3,
+  /** Events that wait to be written; beyond it they are dropped, and the number of dropped ones is told. */
+  events_waiting_max: 262_144,
+  /** Writes of events kept for consoles that were away, and how many of them in memory. */
+  event_blocks_kept_max: 8192,
+  event_blocks_in_memory_max: 256,
+  /** Bytes of a stream on their way that the other side has not acknowledged. */
+  stream_window_bytes: 4 * 1024 * 1024,
+  /** One frame of a stream: small enough to share a connection with others. */
+  stream_frame_bytes_max: 256 * 1024,
+  /** Streams open at once on one connection. */
+  streams_per_channel_max: 64,
+  /** A follower hears something at least so often, so that silence means something. */
+  stream_alive_ms: 5_000,
 } as const;

@@ -1,0 +1,265 @@
+import { digestOf } from '../../crypto/bytes.js';
+import type { Pair } from '../../crypto/rsa.js';
+import { newId } from '../../protocol/request.js';
+import type { Log } from '../../protocol/log.js';
+import { messageOf } from '../../protocol/log.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import { changeRing, withSparePair, type KeyRing } from '../keys/ring.js';
+import { changesSomething, decide } from './decide.js';
+import type { Decision, Effect, Given, Request } from './decision.js';
+import type { EventLog } from './events.js';
+import { recordCommand, recordOwnAct, type Recorded } from './history.js';
+import { brokenInvariants } from './invariants.js';
+import type { Journal } from './journal.js';
+import type { Level, NodeState } from './state.js';
+import type { NodeTime } from './time.js';
+
+/** What was answered to a command that may change the node. */
+export interface Acted {
+  readonly result: Readonly<Record<string, unknown>>;
+  /** The command had acted before: this is its first answer. */
+  readonly again: boolean;
+}
+
+export interface EffectRunner {
+  /** Makes the machine match the state. Resolves when it does; a refusal means that it could not, and will be tried again. */
+  run(effect: Effect, state: NodeState): Promise<Result<void>>;
+}
+
+export interface CoreParts {
+  readonly journal: Journal;
+  readonly events: EventLog;
+  readonly effects: EffectRunner;
+  readonly log: Log;
+}
+
+/**
+ * The one writer of the node's state.
+ *
+ * INVARIANTS:
+ * - One change at a time, in the order in which they were asked for: `decide`, invariants, journal, effects.
+ * - Nobody hears of a change before it is durable.
+ * - After a fault in the journal nothing more is decided: only a new start can tell what is on the disk.
+ */
+export class Core {
+  readonly #parts: CoreParts;
+  readonly #time: NodeTime;
+  #queue: Promise<unknown> = Promise.resolve();
+  #fault: string | undefined;
+  /** Effects that could not be carried out, by what they are: shown in `status` and tried again. */
+  readonly #undone = new Map<string, { effect: Effect; why: string }>();
+
+  constructor(parts: CoreParts, time: NodeTime) {
+    this.#parts = parts;
+    this.#time = time;
+  }
+
+  get state(): NodeState {
+    return this.#parts.journal.state;
+  }
+
+  get ring(): KeyRing {
+    return this.#parts.journal.ring;
+  }
+
+  get undone(): readonly string[] {
+    return [...this.#undone].map(([what, { why }]) => `${what}: ${why}`);
+  }
+
+  get fault(): string | undefined {
+    return this.#fault;
+  }
+
+  /** The node's time in seconds: what leases and jobs go by. */
+  now_s(): number {
+    return this.#time.now_s();
+  }
+
+  /** After a start: the machine is made to match the state, whatever happened before. */
+  async start(): Promise<void> {
+    await this.#runEffects([
+      { kind: 'enforce-filters' },
+      ...this.state.jobs
+        .filter((job) => job.state === 'running')
+        .map((job): Effect => ({ kind: 'run-job', job: job.id })),
+    ]);
+  }
+
+  /** Carries out a command whose speaker is proved. Reading commands go through `decide` too: that is where authority is. */
+  act(request: Request): Promise<Result<Acted>> {
+    if (!changesSomething(request.command)) {
+      const may = decide(this.state, request, this.#given());
+      return Promise.resolve(may.ok ? ok({ result: {}, again: false }) : may);
+    }
+    return this.#inTurn(() => this.#change(request));
+  }
+
+  /** Something the node does by itself: time that passed, a job that went on. Undefined: nothing to do. */
+  actByItself(name: string, decideNow: (state: NodeState, given: Given) => Decision | undefined): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const decision = decideNow(this.state, this.#given());
+      if (!decision) return ok(false);
+      const recorded = decision.touched.length > 0 || decision.keys.length > 0;
+      const at = { node: this.ring.identity.public.id, time_s: this.now_s() };
+      const record: Recorded = recorded
+        ? recordOwnAct(decision, name, at)
+        : { lines: [], state: decision.state };
+      const committed = await this.#commit(decision, record);
+      return committed.ok ? ok(true) : committed;
+    }).then((done) => done.ok && done.value);
+  }
+
+  addSparePair(pair: Pair): Promise<Result<void>> {
+    return this.#inTurn(async () => {
+      const { journal } = this.#parts;
+      const state = { ...journal.state, generation: journal.state.generation + 1 };
+      await journal.commit({ state, ring: withSparePair(journal.ring, pair), renewG: false, lines: [] });
+      return ok(undefined);
+    });
+  }
+
+  /** Writes the events that no command took along. */
+  flushEvents(): Promise<Result<void>> {
+    return this.#inTurn(async () => {
+      const { events, journal } = this.#parts;
+      if (!events.waiting) return ok(undefined);
+      await journal.write(events.stage([], this.state, this.now_s()));
+      events.written();
+      return ok(undefined);
+    });
+  }
+
+  /** Tries again what could not be done to the machine. */
+  async retryEffects(): Promise<void> {
+    await this.#runEffects([...this.#undone.values()].map(({ effect }) => effect));
+  }
+
+  async close(): Promise<void> {
+    await this.#queue;
+    await this.#parts.journal.close();
+  }
+
+  async #change(request: Request): Promise<Result<Acted>> {
+    const { journal } = this.#parts;
+    const lease = this.state.levels[request.level]?.lease ?? '';
+    const commandDigest = digestOf(JSON.stringify(request.command));
+    const before = await journal.reply(lease, request.console, request.jti);
+    if (before)
+      return before.commandDigest === commandDigest
+        ? ok({ result: before.result, again: true })
+        : refuse('id-reused', request.command.type);
+    const decision = decide(this.state, request, this.#given());
+    if (!decision.ok) return decision;
+    const at = { node: this.ring.identity.public.id, time_s: this.now_s() };
+    const recorded = recordCommand(decision.value, request, at);
+    const generation = this.state.generation + 1;
+    const reply = { lease, console: request.console, jti: request.jti, commandDigest, generation };
+    // A level that ended its own lease has no place left to keep the reply.
+    const kept = recorded.state.levels.some((level) => level.lease === lease);
+    const committed = await this.#commit(
+      decision.value,
+      markLast(recorded, request),
+      kept ? { ...reply, result: decision.value.result } : undefined,
+    );
+    return committed.ok ? ok({ result: decision.value.result, again: false }) : committed;
+  }
+
+  async #commit(
+    decision: Decision,
+    recorded: Recorded,
+    reply?: Parameters<Journal['commit']>[0]['reply'],
+  ): Promise<Result<void>> {
+    const { journal, events } = this.#parts;
+    const state = {
+      ...recorded.state,
+      generation: this.state.generation + 1,
+      timeFloor_s: Math.max(this.state.timeFloor_s, this.now_s()),
+    };
+    const ring = decision.keys.length > 0 ? changeRing(this.ring, decision.keys) : this.ring;
+    const broken = brokenInvariants(state, ring);
+    if (broken.length > 0) return refuse('invariant-broken', broken.join('; '));
+    const renewG = decision.keys.length > 0 || holdersChanged(this.state, state);
+    const more = events.stage(decision.events, state, this.now_s());
+    await journal.commit({ state, ring, renewG, lines: recorded.lines, more, ...(reply ? { reply } : {}) });
+    events.written();
+    await this.#runEffects(decision.effects);
+    return ok(undefined);
+  }
+
+  async #runEffects(effects: readonly Effect[]): Promise<void> {
+    for (const effect of effects) {
+      const name = effectName(effect);
+      const done = await this.#parts.effects.run(effect, this.state);
+      if (done.ok) {
+        this.#undone.delete(name);
+        continue;
+      }
+      const why = `${done.refusal.code} ${done.refusal.detail ?? ''}`.trim();
+      this.#undone.set(name, { effect, why });
+      this.#parts.log.error('effect.failed', { effect: name, why });
+    }
+  }
+
+  #given(): Given {
+    const { ring } = this;
+    const spare = ring.pool[0];
+    const pair = spare === undefined ? undefined : ring.pairs.get(spare);
+    return {
+      now_s: this.now_s(),
+      timeIsForced: this.#time.forced,
+      newId,
+      ...(pair ? { sparePair: { id: pair.public.id, jwk: pair.public.jwk } } : {}),
+    };
+  }
+
+  #inTurn<T>(work: () => Promise<Result<T>>): Promise<Result<T>> {
+    const turn = this.#queue.then(async (): Promise<Result<T>> => {
+      if (this.#fault !== undefined) return refuse('internal', this.#fault);
+      try {
+        return await work();
+      } catch (error) {
+        this.#fault = `stopped deciding after a fault: ${messageOf(error)}`;
+        this.#parts.log.error('core.fault', { why: messageOf(error) });
+        return refuse('internal', this.#fault);
+      }
+    });
+    this.#queue = turn;
+    return turn;
+  }
+}
+
+function effectName(effect: Effect): string {
+  return effect.kind === 'run-job' ? `${effect.kind} ${effect.job}` : effect.kind;
+}
+
+/** Remembers the console's last command that changed something: what `after` is compared with. */
+function markLast(recorded: Recorded, request: Request): Recorded {
+  const levels = recorded.state.levels.map((level, at) =>
+    at === request.level
+      ? {
+          ...level,
+          roster: level.roster.map((entry) =>
+            entry.id === request.console ? { ...entry, last: request.jti } : entry,
+          ),
+        }
+      : level,
+  );
+  return { lines: recorded.lines, state: { ...recorded.state, levels: levels as unknown as NodeState['levels'] } };
+}
+
+/** Leases, their terms and status, and who speaks for them: a copy of the disk from before must not bring them back. */
+function holdersChanged(before: NodeState, after: NodeState): boolean {
+  return holders(before) !== holders(after);
+}
+
+function holders(state: NodeState): string {
+  return JSON.stringify(
+    state.levels.map((level: Level) => [
+      level.lease,
+      level.status,
+      level.term ?? null,
+      level.rights,
+      level.roster.map((entry) => [entry.id, entry.role]),
+    ]),
+  );
+}

@@ -1,0 +1,187 @@
+import { utf8 } from '../../crypto/jose.js';
+import { limits } from '../../protocol/limits.js';
+import type { Store, StoreOp } from '../ports/store.js';
+import type { NodeEvent } from './decision.js';
+import type { NodeState } from './state.js';
+
+/**
+ * What consoles that follow are told. Events of a lease are numbered without a gap, kept sealed for a while, and handed out only when they are
+ * durable: so a console that comes back after its last number misses none and gets none twice, also across a crash.
+ *
+ *   v/<lease>/<number of the first event>    the lines of one write, sealed under the lease's data key
+ *
+ * INVARIANTS:
+ * - `stage` and `written` are called in the core's turn, in pairs, and what is staged is written in one batch with what caused it.
+ * - A follower sees a line only after `written`.
+ */
+export interface EventSealer {
+  sealFor(lease: string, key: string, plaintext: Uint8Array): Uint8Array | undefined;
+  openFor(lease: string, key: string, box: Uint8Array): Uint8Array | undefined;
+}
+
+interface Block {
+  readonly first: number;
+  readonly lines: readonly string[];
+}
+
+interface Track {
+  next: number;
+  /** The newest blocks, oldest first: a follower that keeps up never reads the disk. */
+  recent: Block[];
+  /** Where kept blocks begin, oldest first. */
+  firsts: number[];
+}
+
+export class EventLog {
+  readonly #store: Store;
+  readonly #sealer: EventSealer;
+  readonly #tracks = new Map<string, Track>();
+  #waiting: NodeEvent[] = [];
+  #dropped = 0;
+  #staged: (readonly [lease: string, block: Block])[] = [];
+  #wake: (() => void)[] = [];
+  /** Asked for when events wait that no command will take along. */
+  onWaiting: () => void = () => {};
+
+  constructor(store: Store, sealer: EventSealer) {
+    this.#store = store;
+    this.#sealer = sealer;
+  }
+
+  async load(state: NodeState): Promise<void> {
+    for (const { lease } of state.levels) {
+      const track: Track = { next: 1, recent: [], firsts: [] };
+      for await (const [key, box] of this.#store.entries(prefix(lease))) {
+        const block = this.#open(lease, key, box);
+        if (!block) continue;
+        track.firsts.push(block.first);
+        track.next = block.first + block.lines.length;
+      }
+      this.#tracks.set(lease, track);
+    }
+  }
+
+  /** An event that no command caused. It is written soon, together with others. */
+  add(event: NodeEvent): void {
+    if (this.#waiting.length >= limits.events_waiting_max) {
+      this.#dropped += 1;
+      return;
+    }
+    this.#waiting.push(event);
+    if (this.#waiting.length === 1) this.onWaiting();
+  }
+
+  get waiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Numbers the events, with those that waited, and gives what is to be written. */
+  stage(events: readonly NodeEvent[], state: NodeState, time_s: number): readonly StoreOp[] {
+    const all = [...this.#waiting, ...this.#toldOfDropped(state), ...events];
+    this.#waiting = [];
+    this.#dropped = 0;
+    this.#staged = [];
+    const ops: StoreOp[] = [];
+    for (const [index, { lease }] of state.levels.entries()) {
+      const mine = all.filter((event) => event.to.includes(index));
+      if (mine.length === 0) continue;
+      const track = this.#track(lease);
+      const lines = mine.map((event, at) =>
+        JSON.stringify({ seq: track.next + at, time: time_s, kind: event.kind, ...event.fields }),
+      );
+      const block: Block = { first: track.next, lines };
+      const key = blockKey(lease, block.first);
+      const value = this.#sealer.sealFor(lease, key, utf8(lines.join('\n')));
+      // A lease that is made in this very step has no data key yet: its holder was not there to see it.
+      if (!value) continue;
+      this.#staged.push([lease, block]);
+      ops.push({ type: 'put', key, value });
+      const oldest = track.firsts.length >= limits.event_blocks_kept_max ? track.firsts[0] : undefined;
+      if (oldest !== undefined) ops.push({ type: 'del', key: blockKey(lease, oldest) });
+    }
+    return ops;
+  }
+
+  written(): void {
+    for (const [lease, block] of this.#staged) {
+      const track = this.#track(lease);
+      track.next = block.first + block.lines.length;
+      track.firsts.push(block.first);
+      if (track.firsts.length > limits.event_blocks_kept_max) track.firsts.shift();
+      track.recent.push(block);
+      if (track.recent.length > limits.event_blocks_in_memory_max) track.recent.shift();
+    }
+    this.#staged = [];
+    const wake = this.#wake;
+    this.#wake = [];
+    for (const one of wake) one();
+  }
+
+  /** The number that the next event of the lease will have. */
+  next(lease: string): number {
+    return this.#track(lease).next;
+  }
+
+  /** The lines from a number on that are there now. When older ones are gone, `from` says where it really begins. */
+  async read(lease: string, from: number): Promise<{ readonly from: number; readonly lines: readonly string[] }> {
+    const track = this.#track(lease);
+    const oldest = track.firsts[0] ?? track.next;
+    const start = Math.max(from, oldest);
+    if (start >= track.next) return { from: start, lines: [] };
+    const inMemory = track.recent.find((block) => start >= block.first && start < block.first + block.lines.length);
+    const block = inMemory ?? (await this.#readBlock(lease, lastAtMost(track.firsts, start)));
+    if (!block) return { from: start, lines: [] };
+    return { from: start, lines: block.lines.slice(start - block.first) };
+  }
+
+  /** Resolves when something new was written. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => this.#wake.push(resolve));
+  }
+
+  #toldOfDropped(state: NodeState): readonly NodeEvent[] {
+    if (this.#dropped === 0) return [];
+    const fields = { count: this.#dropped };
+    return [{ to: state.levels.map((_, at) => at), kind: 'events.dropped', fields }];
+  }
+
+  #track(lease: string): Track {
+    const known = this.#tracks.get(lease);
+    if (known) return known;
+    const made: Track = { next: 1, recent: [], firsts: [] };
+    this.#tracks.set(lease, made);
+    return made;
+  }
+
+  async #readBlock(lease: string, first: number | undefined): Promise<Block | undefined> {
+    if (first === undefined) return undefined;
+    const key = blockKey(lease, first);
+    const box = await this.#store.get(key);
+    return box && this.#open(lease, key, box);
+  }
+
+  #open(lease: string, key: string, box: Uint8Array): Block | undefined {
+    const bytes = this.#sealer.openFor(lease, key, box);
+    if (!bytes) return undefined;
+    return { first: Number(key.slice(prefix(lease).length)), lines: Buffer.from(bytes).toString('utf8').split('\n') };
+  }
+}
+
+function lastAtMost(firsts: readonly number[], seq: number): number | undefined {
+  let low = 0;
+  let high = firsts.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((firsts[middle] ?? Infinity) <= seq) low = middle + 1;
+    else high = middle;
+  }
+  return firsts[low - 1];
+}
+
+function prefix(lease: string): string {
+  return `v/${lease}/`;
+}
+
+function blockKey(lease: string, first: number): string {
+  return `${prefix(lease)}${String(first).padStart(15, '0')}`;
+}

@@ -1,0 +1,103 @@
+import { limits } from '../../protocol/limits.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+
+/**
+ * Who gets the processor for private-key operations, and who gets nothing any more.
+ *
+ * - Each source has a budget of faults, refilled slowly. Whoever sends rubbish spends it and is cut off until it has grown again.
+ * - Private-key operations go round the sources in turn, each with a short queue: a source that sends a thousand messages waits for
+ *   itself, and not the others for it.
+ */
+interface Source {
+  faults: number;
+  at_ms: number;
+  readonly waiting: (() => void)[];
+}
+
+export class Gate {
+  readonly #sources = new Map<string, Source>();
+  /** Sources that have something waiting, in the order of their turns. */
+  readonly #turns: Source[] = [];
+  #running = 0;
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** False: the source has spent its budget, and is not worth a look. */
+  admits(source: string): boolean {
+    const known = this.#sources.get(source);
+    return !known || this.#faultsNow(known) < limits.source_faults_max;
+  }
+
+  retryAfter_s(source: string): number {
+    const known = this.#sources.get(source);
+    const over = known ? this.#faultsNow(known) - limits.source_faults_max + 1 : 0;
+    return Math.max(1, Math.ceil(over / limits.source_faults_refill_per_s));
+  }
+
+  /** Something that no honest console sends. */
+  fault(source: string): void {
+    const known = this.#known(source);
+    known.faults = this.#faultsNow(known) + 1;
+    known.at_ms = this.#now();
+  }
+
+  /** Waits for a turn to do private-key work, does it, and passes the turn on. */
+  async inTurn<T>(source: string, work: () => Promise<Result<T>>): Promise<Result<T>> {
+    const known = this.#known(source);
+    if (this.#running >= limits.private_operations_at_once_max) {
+      if (known.waiting.length >= limits.source_waiting_max) return refuse('too-many', 'more requests at once than one source may have');
+      await new Promise<void>((resolve) => {
+        if (known.waiting.push(resolve) === 1) this.#turns.push(known);
+      });
+    } else this.#running += 1;
+    try {
+      return await work();
+    } finally {
+      this.#passOn();
+    }
+  }
+
+  /** The turn goes straight to the next one waiting, so that nobody can slip in between. */
+  #passOn(): void {
+    const source = this.#turns.shift();
+    const next = source?.waiting.shift();
+    if (source && source.waiting.length > 0) this.#turns.push(source);
+    if (next) next();
+    else this.#running -= 1;
+  }
+
+  #known(name: string): Source {
+    const known = this.#sources.get(name);
+    if (known) return known;
+    if (this.#sources.size >= limits.sources_remembered_max) this.#forget();
+    const made: Source = { faults: 0, at_ms: this.#now(), waiting: [] };
+    this.#sources.set(name, made);
+    return made;
+  }
+
+  #faultsNow(source: Source): number {
+    const passed_s = (this.#now() - source.at_ms) / 1000;
+    return Math.max(0, source.faults - passed_s * limits.source_faults_refill_per_s);
+  }
+
+  /** First those with a clean record; when all have faults, the oldest, so that memory stays bounded. */
+  #forget(): void {
+    for (const [name, source] of this.#sources)
+      if (source.waiting.length === 0 && this.#faultsNow(source) === 0) this.#sources.delete(name);
+    for (const name of this.#sources.keys()) {
+      if (this.#sources.size < limits.sources_remembered_max) return;
+      this.#sources.delete(name);
+    }
+  }
+}
+
+export function admitted(gate: Gate, source: string): Result<void> {
+  return gate.admits(source)
+    ? ok(undefined)
+    : refuse('too-many', 'this source sent too much that could not be read', {
+        data: { retryAfter: gate.retryAfter_s(source) },
+      });
+}

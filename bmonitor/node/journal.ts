@@ -1,0 +1,307 @@
+import { derive } from '../../crypto/derive.js';
+import { openBox, sealBox } from '../../crypto/box.js';
+import { Secret } from '../../crypto/secret.js';
+import { utf8 } from '../../crypto/jose.js';
+import { refuse, ok, type Result } from '../../protocol/result.js';
+import { newKey, packRing, unpackRing, type KeyRing } from '../keys/ring.js';
+import type { RootSecrets, RootStore } from '../ports/root-store.js';
+import type { Store, StoreOp } from '../ports/store.js';
+import type { FilterBlock } from './filter-state.js';
+import type { HistoryLine } from './history.js';
+import { pickRootState, unpickRootState } from './root-state.js';
+import type { NodeState } from './state.js';
+
+/**
+ * What the node remembers, and the order in which it is written.
+ *
+ *   root/<generation>            the state and the key ring, sealed under a key from the root secret and G
+ *   f/<lease>/<block>            a block of filters     ┐
+ *   h/<lease>/<seq>              a line of the history  │ sealed under the lease's data key,
+ *   r/<lease>/<console>.<jti>    a reply that was given │ which is in the ring
+ *   q/<lease>/<generation>       in which order replies ┘ were given
+ *
+ * A change that touches keys, leases, rosters or the salt is written under a new G: first the batch, synced, then G. A crash between the two
+ * leaves the old root, which the old G still opens, and the new one, which nothing opens and which is removed at the next start: such a
+ * command was never acknowledged. After G is replaced, no older copy of the disk opens with what the machine holds.
+ *
+ * INVARIANTS:
+ * - `commit` is called by one caller at a time (the queue in core.ts).
+ * - When `commit` resolves, the change survives a power cut; when it did not, either all of it is there or nothing.
+ */
+export interface Change {
+  readonly state: NodeState;
+  readonly ring: KeyRing;
+  /** Keys, leases, rosters or the salt are touched: write under a new G. */
+  readonly renewG: boolean;
+  readonly lines: readonly HistoryLine[];
+  readonly reply?: RecordedReply;
+  /** What other keepers of the node's data write in the same step. */
+  readonly more?: readonly StoreOp[];
+}
+
+export interface RecordedReply {
+  readonly lease: string;
+  readonly console: string;
+  readonly jti: string;
+  readonly commandDigest: string;
+  readonly generation: number;
+  readonly result: Readonly<Record<string, unknown>>;
+}
+
+const replies_kept_max = 4096;
+
+export class Journal {
+  readonly #store: Store;
+  readonly #roots: RootStore;
+  #secrets: RootSecrets;
+  #state: NodeState;
+  #ring: KeyRing;
+
+  private constructor(store: Store, roots: RootStore, secrets: RootSecrets, state: NodeState, ring: KeyRing) {
+    this.#store = store;
+    this.#roots = roots;
+    this.#secrets = secrets;
+    this.#state = state;
+    this.#ring = ring;
+  }
+
+  get state(): NodeState {
+    return this.#state;
+  }
+
+  get ring(): KeyRing {
+    return this.#ring;
+  }
+
+  /** A new node's first state. */
+  static async create(store: Store, roots: RootStore, state: NodeState, ring: KeyRing): Promise<Result<Journal>> {
+    if (await roots.exists()) return refuse('already-initialised');
+    for await (const [key] of store.entries('root/', { limit: 1 })) return refuse('already-initialised', key);
+    const secrets = await roots.create();
+    if (!secrets.ok) return secrets;
+    const journal = new Journal(store, roots, secrets.value, state, ring);
+    await store.batch([
+      ...journal.#blockOps(undefined, state, ring),
+      { type: 'put', key: rootKey(state.generation), value: sealRoot(secrets.value, state, ring) },
+    ]);
+    return ok(journal);
+  }
+
+  static async open(store: Store, roots: RootStore): Promise<Result<Journal>> {
+    if (!(await roots.exists())) return refuse('not-initialised');
+    const secrets = await roots.load();
+    if (!secrets.ok) return secrets;
+    const dead: StoreOp[] = [];
+    let journal: Journal | undefined;
+    for await (const [key, sealed] of store.entries('root/', { reverse: true })) {
+      const opened = journal ? undefined : openRoot(secrets.value, key, sealed);
+      if (!opened) {
+        dead.push({ type: 'del', key });
+        continue;
+      }
+      const state = await unpickRootState(opened.root, (lease, block) => readBlock(store, opened.ring, lease, block));
+      if (!state) return refuse('store-damaged', 'a block of filters is missing or was altered');
+      journal = new Journal(store, roots, secrets.value, state, opened.ring);
+    }
+    if (!journal) return refuse('store-damaged', 'no state opens with the secrets of this machine');
+    await store.batch([...dead, ...(await journal.#orphans())]);
+    return ok(journal);
+  }
+
+  async commit(change: Change): Promise<void> {
+    const before = this.#state;
+    const next: RootSecrets = change.renewG ? { root: this.#secrets.root, g: newKey() } : this.#secrets;
+    const removals = this.#removals(before, change.state);
+    const ops: StoreOp[] = [
+      ...this.#blockOps(before, change.state, change.ring),
+      ...change.lines.map((line) => this.#seal(change.ring, line.lease, historyKey(line.lease, line.seq), line.text)),
+      ...(change.reply ? await this.#replyOps(change.reply, change.ring) : []),
+      { type: 'put', key: rootKey(change.state.generation), value: sealRoot(next, change.state, change.ring) },
+      ...(change.more ?? []),
+      ...(change.renewG ? [] : removals),
+    ];
+    await this.#store.batch(ops);
+    if (change.renewG) {
+      const replaced = await this.#roots.replaceG(next.g);
+      // Whether the new G holds is not known: only a start can tell, by which of the two roots opens.
+      if (!replaced.ok) throw new Error(`G could not be replaced: ${replaced.refusal.detail ?? ''}`);
+      this.#secrets = next;
+    }
+    this.#state = change.state;
+    this.#ring = change.ring;
+    if (change.renewG) await this.#store.batch([...removals, ...(await this.#endedLeases(before, change.state))]);
+  }
+
+  async reply(lease: string, console: string, jti: string): Promise<RecordedReply | undefined> {
+    const text = await this.#open(lease, replyKey(lease, console, jti));
+    if (text === undefined) return undefined;
+    const reply = JSON.parse(text) as RecordedReply;
+    // Of a change that was written and never took hold.
+    return reply.generation > this.#state.generation ? undefined : reply;
+  }
+
+  /** Lines of a history to the letter, oldest first. */
+  async history(lease: string, from: number, count: number, head: number): Promise<readonly string[]> {
+    const lines: string[] = [];
+    for (let seq = from; seq <= head && lines.length < count; seq += 1) {
+      const text = await this.#open(lease, historyKey(lease, seq));
+      if (text === undefined) break;
+      lines.push(text);
+    }
+    return lines;
+  }
+
+  /** Seals bytes that a level owns, for other keepers of its data. */
+  sealFor(lease: string, key: string, plaintext: Uint8Array): Uint8Array | undefined {
+    const data = this.#ring.data.get(lease);
+    return data && sealBox(data, key, plaintext);
+  }
+
+  openFor(lease: string, key: string, box: Uint8Array): Uint8Array | undefined {
+    const data = this.#ring.data.get(lease);
+    return data && openBox(data, key, box);
+  }
+
+  /** Writes that change nothing of the state: events that no command caused. */
+  async write(ops: readonly StoreOp[]): Promise<void> {
+    await this.#store.batch(ops);
+  }
+
+  async close(): Promise<void> {
+    await this.#store.close();
+  }
+
+  #seal(ring: KeyRing, lease: string, key: string, text: string): StoreOp {
+    const data = ring.data.get(lease);
+    if (!data) throw new Error(`no data key for the lease ${lease}`);
+    return { type: 'put', key, value: sealBox(data, key, utf8(text)) };
+  }
+
+  async #open(lease: string, key: string): Promise<string | undefined> {
+    const data = this.#ring.data.get(lease);
+    const box = data && (await this.#store.get(key));
+    const bytes = box && openBox(data, key, box);
+    return bytes && Buffer.from(bytes).toString('utf8');
+  }
+
+  #blockOps(before: NodeState | undefined, after: NodeState, ring: KeyRing): readonly StoreOp[] {
+    const known = blockKeys(before);
+    const ops: StoreOp[] = [];
+    for (const [key, { lease, block }] of blockKeys(after))
+      if (!known.has(key)) ops.push(this.#seal(ring, lease, key, JSON.stringify(block.filters)));
+    return ops;
+  }
+
+  #removals(before: NodeState, after: NodeState): readonly StoreOp[] {
+    const kept = blockKeys(after);
+    const keys = [...blockKeys(before).keys()].filter((key) => !kept.has(key));
+    for (const level of before.levels) {
+      const now = after.levels.find((one) => one.lease === level.lease);
+      if (now)
+        for (let seq = level.history.first; seq < now.history.first; seq += 1) keys.push(historyKey(now.lease, seq));
+    }
+    return [...keys, rootKey(before.generation)].map((key) => ({ type: 'del', key }));
+  }
+
+  async #endedLeases(before: NodeState, after: NodeState): Promise<readonly StoreOp[]> {
+    const ended = before.levels.filter((level) => !after.levels.some((one) => one.lease === level.lease));
+    const ops: StoreOp[] = [];
+    for (const { lease } of ended)
+      for (const room of leaseRooms)
+        for await (const [key] of this.#store.entries(`${room}/${lease}/`)) ops.push({ type: 'del', key });
+    return ops;
+  }
+
+  async #replyOps(reply: RecordedReply, ring: KeyRing): Promise<readonly StoreOp[]> {
+    const key = replyKey(reply.lease, reply.console, reply.jti);
+    const ops: StoreOp[] = [
+      this.#seal(ring, reply.lease, key, JSON.stringify(reply)),
+      { type: 'put', key: orderKey(reply.lease, reply.generation), value: utf8(key) },
+    ];
+    for await (const [order, target] of this.#store.entries(`q/${reply.lease}/`, { limit: 2 })) {
+      if (order >= orderKey(reply.lease, Math.max(0, reply.generation - replies_kept_max))) break;
+      ops.push({ type: 'del', key: order }, { type: 'del', key: Buffer.from(target).toString('utf8') });
+    }
+    return ops;
+  }
+
+  /** What a crash left behind that no state refers to. */
+  async #orphans(): Promise<readonly StoreOp[]> {
+    const leases = new Set(this.#state.levels.map((level) => level.lease));
+    const blocks = blockKeys(this.#state);
+    const ops: StoreOp[] = [];
+    for (const room of leaseRooms)
+      for await (const [key] of this.#store.entries(`${room}/`))
+        if (!leases.has(key.split('/')[1] ?? '') || (room === 'f' && !blocks.has(key))) ops.push({ type: 'del', key });
+    return ops;
+  }
+}
+
+const leaseRooms = ['f', 'h', 'r', 'q', 'v'] as const;
+
+function number(value: number): string {
+  return String(value).padStart(15, '0');
+}
+
+function rootKey(generation: number): string {
+  return `root/${number(generation)}`;
+}
+
+function historyKey(lease: string, seq: number): string {
+  return `h/${lease}/${number(seq)}`;
+}
+
+function replyKey(lease: string, console: string, jti: string): string {
+  return `r/${lease}/${console}.${jti}`;
+}
+
+function orderKey(lease: string, generation: number): string {
+  return `q/${lease}/${number(generation)}`;
+}
+
+function blockKey(lease: string, block: string): string {
+  return `f/${lease}/${block}`;
+}
+
+function blockKeys(state: NodeState | undefined): ReadonlyMap<string, { lease: string; block: FilterBlock }> {
+  const keys = new Map<string, { lease: string; block: FilterBlock }>();
+  for (const level of state?.levels ?? []) {
+    const waiting = state?.pending?.lease === level.lease ? state.pending.before.blocks : [];
+    for (const block of [...level.filters.blocks, ...waiting])
+      keys.set(blockKey(level.lease, block.id), { lease: level.lease, block });
+  }
+  return keys;
+}
+
+async function readBlock(store: Store, ring: KeyRing, lease: string, id: string): Promise<FilterBlock | undefined> {
+  const key = blockKey(lease, id);
+  const data = ring.data.get(lease);
+  const box = data && (await store.get(key));
+  const bytes = box && openBox(data, key, box);
+  return bytes && { id, filters: JSON.parse(Buffer.from(bytes).toString('utf8')) as FilterBlock['filters'] };
+}
+
+function rootSealKey(secrets: RootSecrets): Secret {
+  return secrets.g.use((g) => derive(secrets.root, g, 'bmonitor state v1'));
+}
+
+function sealRoot(secrets: RootSecrets, state: NodeState, ring: KeyRing): Uint8Array {
+  const stateBytes = utf8(JSON.stringify(pickRootState(state)));
+  const head = Buffer.alloc(4);
+  head.writeUInt32BE(stateBytes.length);
+  const plaintext = packRing(ring).use((packed) => Buffer.concat([head, stateBytes, packed]));
+  const box = sealBox(rootSealKey(secrets), rootKey(state.generation), plaintext);
+  plaintext.fill(0);
+  return box;
+}
+
+function openRoot(secrets: RootSecrets, key: string, sealed: Uint8Array) {
+  const plaintext = openBox(rootSealKey(secrets), key, sealed);
+  if (!plaintext) return undefined;
+  const buffer = Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
+  const end = 4 + buffer.readUInt32BE(0);
+  const root: unknown = JSON.parse(buffer.toString('utf8', 4, end));
+  const ring = unpackRing(Secret.take(Uint8Array.from(buffer.subarray(end))));
+  buffer.fill(0);
+  return ring && { root, ring };
+}

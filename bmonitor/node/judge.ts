@@ -1,0 +1,54 @@
+import { limits } from '../../protocol/limits.js';
+import type { Claims } from '../../protocol/request.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import type { Nonces } from './nonces.js';
+import type { Enrolled, NodeState } from './state.js';
+
+/** Everything about the node that decides whether a statement is meant for it, here and now. */
+export interface Moment {
+  readonly state: NodeState;
+  readonly boot: string;
+  readonly now_s: number;
+  readonly nonces: Nonces;
+}
+
+/** Which level a message is sealed to. */
+export function levelOfKey(state: NodeState, kid: string): number | undefined {
+  const at = state.levels.findIndex((level) => level.pair.id === kid);
+  return at === -1 ? undefined : at;
+}
+
+/** The enrolled console with this key, in whatever level. */
+export function consoleOfKey(state: NodeState, id: string): Enrolled | undefined {
+  return state.levels.flatMap((level) => level.roster).find((entry) => entry.id === id);
+}
+
+/**
+ * A statement whose signature is good: is it meant for this level, lease and start of the node, and is it fresh? Answers whether it is
+ * proven new by a nonce of the node, which makes it independent of clocks.
+ */
+export function judge(claims: Claims, sealedTo: number, moment: Moment): Result<{ readonly provenNew: boolean }> {
+  const { state, boot, now_s } = moment;
+  if (claims.level !== sealedTo) return refuse('wrong-level', `sealed to level ${sealedTo}, speaks for ${claims.level}`);
+  const level = state.levels[claims.level];
+  if (!level?.roster.some((entry) => entry.id === claims.iss)) return refuse('unknown-console');
+  if (claims.lease !== level.lease) return refuse('wrong-lease');
+  if (claims.boot !== boot) return refuse('wrong-boot');
+  if (claims.exp - claims.iat > limits.request_life_s_max || claims.exp < claims.iat)
+    return refuse('stale', `may hold for ${limits.request_life_s_max} seconds at most`);
+  if (claims.nonce !== undefined)
+    return moment.nonces.isFresh(claims.nonce) ? ok({ provenNew: true }) : refuse('nonce-stale');
+  if (now_s > claims.exp) return refuse('stale', `${now_s - claims.exp} seconds too old`);
+  if (claims.iat > now_s + limits.clock_ahead_s_max) return refuse('early', `${claims.iat - now_s} seconds ahead`);
+  return ok({ provenNew: false });
+}
+
+/** Did the commands of this console come in the order in which it gave them? */
+export function judgeOrder(claims: Claims, state: NodeState): Result<void> {
+  if (claims.after === undefined) return ok(undefined);
+  const last = state.levels[claims.level]?.roster.find((entry) => entry.id === claims.iss)?.last;
+  // A repetition of the last command itself is in order: it gets its first answer again.
+  return last === claims.after || last === claims.jti
+    ? ok(undefined)
+    : refuse('out-of-order', last === undefined ? 'nothing of this console acted yet' : `the last one was ${last}`);
+}
