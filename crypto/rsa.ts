@@ -17,6 +17,8 @@ export interface PublicKey {
   readonly jwk: PublicJwk;
   /** RFC 7638 thumbprint: the name of the pair. */
   readonly id: string;
+  /** SHA-256 of the SubjectPublicKeyInfo: what a certificate of the key is pinned by. */
+  readonly spkiDigest: string;
   readonly bits: number;
 }
 
@@ -39,7 +41,13 @@ export function publicKeyFromJwk(jwk: PublicJwk): PublicKey | undefined {
   if (bits < rsaBits.min || bits > rsaBits.max) return undefined;
   try {
     const key = createPublicKey({ key: { kty: 'RSA', n: jwk.n, e: jwk.e }, format: 'jwk' });
-    return { key, jwk: { kty: 'RSA', n: jwk.n, e: jwk.e }, id: thumbprint(jwk), bits };
+    return {
+      key,
+      jwk: { kty: 'RSA', n: jwk.n, e: jwk.e },
+      id: thumbprint(jwk),
+      spkiDigest: digestOf(key.export({ type: 'spki', format: 'der' })),
+      bits,
+    };
   } catch {
     return undefined;
   }

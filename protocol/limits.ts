@@ -118,4 +118,15 @@ export const limits = {
   streams_per_channel_max: 64,
   /** A follower hears something at least so often, so that silence means something. */
   stream_alive_ms: 5_000,
+  /** A connection must become one that speaks the protocol within this time. */
+  handshake_ms_max: 10_000,
+  /** Connections to a node: consoles, their spares, and gateways; and how many of them from one source. */
+  connections_max: 1024,
+  connections_per_source_max: 128,
+  /** Pairs made ahead: a lease that is granted and taken at once uses two. */
+  spare_pairs: 4,
+  /** How often the node looks at the time: leases end within a second of it. */
+  tick_ms: 500,
+  /** How often what could not be done to the machine is tried again. */
+  retry_effects_ms: 2_000,
 } as const;

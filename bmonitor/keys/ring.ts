@@ -6,6 +6,7 @@ import { Secret } from '../../crypto/secret.js';
  * The keys of a node, by name. What each is for stands in the node's state; what is in neither the state nor the pool is removed.
  *
  * - `identity`: N, which signs for the node;
+ * - `tls`: the pair of the node's TLS certificate; nothing rests on it but that strangers see less;
  * - `pairs`: the private halves R of the levels, and those made ahead;
  * - `symmetric`: the K of the levels;
  * - `salt`: goes into the disk key, known to nobody but the node;
@@ -15,6 +16,7 @@ import { Secret } from '../../crypto/secret.js';
  */
 export interface KeyRing {
   readonly identity: Pair;
+  readonly tls: Pair;
   readonly pairs: ReadonlyMap<string, Pair>;
   /** Names of pairs made ahead, the next one first. */
   readonly pool: readonly string[];
@@ -66,7 +68,7 @@ export function changeRing(ring: KeyRing, changes: readonly KeyChange[]): KeyRin
         salt = newKey();
         break;
     }
-  return { identity: ring.identity, pairs, pool, symmetric, salt, data };
+  return { ...ring, pairs, pool, symmetric, salt, data };
 }
 
 export function withSparePair(ring: KeyRing, pair: Pair): KeyRing {
@@ -85,10 +87,15 @@ export function packRing(ring: KeyRing): Secret {
     head.writeUInt16BE(Buffer.byteLength(name), 0);
     head.write(name, 2);
     head.writeUInt32BE(secret.length, head.length - 4);
-    parts.push(head, secret.use((bytes) => Buffer.from(bytes)));
+    parts.push(
+      head,
+      secret.use((bytes) => Buffer.from(bytes)),
+    );
   };
   add('identity', exportPrivate(ring.identity));
-  for (const [id, pair] of ring.pairs) add(`${ring.pool.includes(id) ? 'spare' : 'pair'}/${id}`, exportPrivate(pair));
+  add('tls', exportPrivate(ring.tls));
+  for (const [id, pair] of ring.pairs)
+    add(`${ring.pool.includes(id) ? 'spare' : 'pair'}/${id}`, exportPrivate(pair));
   for (const [id, key] of ring.symmetric) add(`symmetric/${id}`, key);
   for (const [lease, key] of ring.data) add(`data/${lease}`, key);
   add('salt', ring.salt);
@@ -104,10 +111,12 @@ export function unpackRing(packed: Secret): KeyRing | undefined {
   const symmetric = new Map<string, Secret>();
   const data = new Map<string, Secret>();
   let identity: Pair | undefined;
+  let tls: Pair | undefined;
   let salt: Secret | undefined;
   for (const [name, key] of entriesOf(packed)) {
     const [kind = '', id = ''] = name.split('/');
     if (kind === 'identity') identity = importPrivate(key);
+    else if (kind === 'tls') tls = importPrivate(key);
     else if (kind === 'salt') salt = key;
     else if (kind === 'symmetric') symmetric.set(id, key);
     else if (kind === 'data') data.set(id, key);
@@ -116,14 +125,14 @@ export function unpackRing(packed: Secret): KeyRing | undefined {
       if (kind === 'spare') pool.push(id);
     } else return undefined;
   }
-  return identity && salt ? { identity, pairs, pool, symmetric, salt, data } : undefined;
+  return identity && tls && salt ? { identity, tls, pairs, pool, symmetric, salt, data } : undefined;
 }
 
 function entriesOf(packed: Secret): readonly (readonly [string, Secret])[] {
   return packed.use((bytes) => {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const entries: (readonly [string, Secret])[] = [];
-    for (let at = 0; at < buffer.length; ) {
+    for (let at = 0; at < buffer.length;) {
       const nameBytes = buffer.readUInt16BE(at);
       const name = buffer.toString('utf8', at + 2, at + 2 + nameBytes);
       const start = at + 2 + nameBytes + 4;

@@ -95,7 +95,10 @@ export class Core {
   }
 
   /** Something the node does by itself: time that passed, a job that went on. Undefined: nothing to do. */
-  actByItself(name: string, decideNow: (state: NodeState, given: Given) => Decision | undefined): Promise<boolean> {
+  actByItself(
+    name: string,
+    decideNow: (state: NodeState, given: Given) => Decision | undefined,
+  ): Promise<boolean> {
     return this.#inTurn(async () => {
       const decision = decideNow(this.state, this.#given());
       if (!decision) return ok(false);
@@ -244,7 +247,10 @@ function markLast(recorded: Recorded, request: Request): Recorded {
         }
       : level,
   );
-  return { lines: recorded.lines, state: { ...recorded.state, levels: levels as unknown as NodeState['levels'] } };
+  return {
+    lines: recorded.lines,
+    state: { ...recorded.state, levels: levels as unknown as NodeState['levels'] },
+  };
 }
 
 /** Leases, their terms and status, and who speaks for them: a copy of the disk from before must not bring them back. */

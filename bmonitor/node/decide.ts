@@ -3,7 +3,12 @@ import { refuse, type Result } from '../../protocol/result.js';
 import { authorize, type Speaker } from '../authority/authorize.js';
 import { authority } from '../authority/table.js';
 import { decideAddConsole, decideRemoveConsole } from './decide/consoles.js';
-import { decideChangeFilters, decideConfirmFilters, decideQuarantine, decideReplaceFilters } from './decide/filters.js';
+import {
+  decideChangeFilters,
+  decideConfirmFilters,
+  decideQuarantine,
+  decideReplaceFilters,
+} from './decide/filters.js';
 import { decideCancelJob, decideTrimHistory, decideVerifyHistory } from './decide/history.js';
 import { decideEndLease, decideExtendLease, decideGrantLease, decideTakeLease } from './decide/leases.js';
 import { decideRename } from './decide/node.js';
@@ -11,7 +16,9 @@ import { decided, type Decision, type Given, type Request } from './decision.js'
 import { rightsNow, type NodeState } from './state.js';
 
 /** A request with its command narrowed to one kind. */
-export type RequestOf<T extends Command['type']> = Request & { readonly command: Extract<Command, { type: T }> };
+export type RequestOf<T extends Command['type']> = Request & {
+  readonly command: Extract<Command, { type: T }>;
+};
 
 export type Decide<T extends Command['type']> = (
   state: NodeState,

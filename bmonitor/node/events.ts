@@ -123,12 +123,17 @@ export class EventLog {
   }
 
   /** The lines from a number on that are there now. When older ones are gone, `from` says where it really begins. */
-  async read(lease: string, from: number): Promise<{ readonly from: number; readonly lines: readonly string[] }> {
+  async read(
+    lease: string,
+    from: number,
+  ): Promise<{ readonly from: number; readonly lines: readonly string[] }> {
     const track = this.#track(lease);
     const oldest = track.firsts[0] ?? track.next;
     const start = Math.max(from, oldest);
     if (start >= track.next) return { from: start, lines: [] };
-    const inMemory = track.recent.find((block) => start >= block.first && start < block.first + block.lines.length);
+    const inMemory = track.recent.find(
+      (block) => start >= block.first && start < block.first + block.lines.length,
+    );
     const block = inMemory ?? (await this.#readBlock(lease, lastAtMost(track.firsts, start)));
     if (!block) return { from: start, lines: [] };
     return { from: start, lines: block.lines.slice(start - block.first) };
@@ -163,7 +168,10 @@ export class EventLog {
   #open(lease: string, key: string, box: Uint8Array): Block | undefined {
     const bytes = this.#sealer.openFor(lease, key, box);
     if (!bytes) return undefined;
-    return { first: Number(key.slice(prefix(lease).length)), lines: Buffer.from(bytes).toString('utf8').split('\n') };
+    return {
+      first: Number(key.slice(prefix(lease).length)),
+      lines: Buffer.from(bytes).toString('utf8').split('\n'),
+    };
   }
 }
 

@@ -48,7 +48,8 @@ export class Gate {
   async inTurn<T>(source: string, work: () => Promise<Result<T>>): Promise<Result<T>> {
     const known = this.#known(source);
     if (this.#running >= limits.private_operations_at_once_max) {
-      if (known.waiting.length >= limits.source_waiting_max) return refuse('too-many', 'more requests at once than one source may have');
+      if (known.waiting.length >= limits.source_waiting_max)
+        return refuse('too-many', 'more requests at once than one source may have');
       await new Promise<void>((resolve) => {
         if (known.waiting.push(resolve) === 1) this.#turns.push(known);
       });

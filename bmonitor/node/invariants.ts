@@ -12,7 +12,10 @@ export function brokenInvariants(state: NodeState, ring: KeyRing): readonly stri
 }
 
 const rules: readonly (readonly [name: string, holds: (state: NodeState, ring: KeyRing) => boolean])[] = [
-  ['the landlord has no term and is active', ({ levels: [first] }) => !first.term && first.status === 'active'],
+  [
+    'the landlord has no term and is active',
+    ({ levels: [first] }) => !first.term && first.status === 'active',
+  ],
   [
     'every level below the landlord has a term that does not outlast the one above',
     ({ levels }) =>
@@ -24,7 +27,9 @@ const rules: readonly (readonly [name: string, holds: (state: NodeState, ring: K
   [
     'every level holds only rights that the one above holds',
     ({ levels }) =>
-      levels.every((level, at) => level.rights.every((right) => levels[at - 1]?.rights.includes(right) ?? true)),
+      levels.every((level, at) =>
+        level.rights.every((right) => levels[at - 1]?.rights.includes(right) ?? true),
+      ),
   ],
   [
     'only the last level may still wait to be taken',
@@ -33,7 +38,9 @@ const rules: readonly (readonly [name: string, holds: (state: NodeState, ring: K
   [
     'below a dark level no level is active',
     ({ levels }) =>
-      levels.every((level, at) => level.status !== 'active' || levels.slice(0, at).every((up) => up.status === 'active')),
+      levels.every(
+        (level, at) => level.status !== 'active' || levels.slice(0, at).every((up) => up.status === 'active'),
+      ),
   ],
   ['no lease stands twice in the chain', ({ levels }) => distinct(levels.map((level) => level.lease))],
   [
@@ -46,7 +53,8 @@ const rules: readonly (readonly [name: string, holds: (state: NodeState, ring: K
   ],
   [
     'every enrolled key is listed among those ever enrolled',
-    ({ levels }) => levels.every((level) => level.roster.every((entry) => level.everEnrolled.includes(entry.id))),
+    ({ levels }) =>
+      levels.every((level) => level.roster.every((entry) => level.everEnrolled.includes(entry.id))),
   ],
   [
     'every level has a pair of its own in the ring, which is not a spare one',
@@ -57,7 +65,9 @@ const rules: readonly (readonly [name: string, holds: (state: NodeState, ring: K
   [
     'the ring holds no pair that is neither a level’s nor spare',
     ({ levels }, ring) =>
-      [...ring.pairs.keys()].every((id) => ring.pool.includes(id) || levels.some((level) => level.pair.id === id)),
+      [...ring.pairs.keys()].every(
+        (id) => ring.pool.includes(id) || levels.some((level) => level.pair.id === id),
+      ),
   ],
   [
     'the ring holds exactly the symmetric keys of the levels',
@@ -75,12 +85,16 @@ const rules: readonly (readonly [name: string, holds: (state: NodeState, ring: K
         [...ring.data.keys()],
       ),
   ],
-  ['the landlord’s filters deny what they do not name', ({ levels: [first] }) => first.filters.otherwise === 'deny'],
+  [
+    'the landlord’s filters deny what they do not name',
+    ({ levels: [first] }) => first.filters.otherwise === 'deny',
+  ],
   [
     'a level that has not been taken lets nothing pass',
     ({ levels }) =>
       levels.every(
-        ({ status, filters }) => status !== 'granted' || (filters.otherwise === 'deny' && filterCount(filters) === 0),
+        ({ status, filters }) =>
+          status !== 'granted' || (filters.otherwise === 'deny' && filterCount(filters) === 0),
       ),
   ],
   [
@@ -91,7 +105,8 @@ const rules: readonly (readonly [name: string, holds: (state: NodeState, ring: K
     'a change that waits for confirmation is of a level that is there, and of its newest version',
     ({ levels, pending }) =>
       !pending ||
-      (levels[pending.level]?.lease === pending.lease && levels[pending.level]?.filters.version === pending.version),
+      (levels[pending.level]?.lease === pending.lease &&
+        levels[pending.level]?.filters.version === pending.version),
   ],
 ];
 

@@ -74,7 +74,12 @@ export class Journal {
   }
 
   /** A new node's first state. */
-  static async create(store: Store, roots: RootStore, state: NodeState, ring: KeyRing): Promise<Result<Journal>> {
+  static async create(
+    store: Store,
+    roots: RootStore,
+    state: NodeState,
+    ring: KeyRing,
+  ): Promise<Result<Journal>> {
     if (await roots.exists()) return refuse('already-initialised');
     for await (const [key] of store.entries('root/', { limit: 1 })) return refuse('already-initialised', key);
     const secrets = await roots.create();
@@ -99,7 +104,9 @@ export class Journal {
         dead.push({ type: 'del', key });
         continue;
       }
-      const state = await unpickRootState(opened.root, (lease, block) => readBlock(store, opened.ring, lease, block));
+      const state = await unpickRootState(opened.root, (lease, block) =>
+        readBlock(store, opened.ring, lease, block),
+      );
       if (!state) return refuse('store-damaged', 'a block of filters is missing or was altered');
       journal = new Journal(store, roots, secrets.value, state, opened.ring);
     }
@@ -114,9 +121,15 @@ export class Journal {
     const removals = this.#removals(before, change.state);
     const ops: StoreOp[] = [
       ...this.#blockOps(before, change.state, change.ring),
-      ...change.lines.map((line) => this.#seal(change.ring, line.lease, historyKey(line.lease, line.seq), line.text)),
+      ...change.lines.map((line) =>
+        this.#seal(change.ring, line.lease, historyKey(line.lease, line.seq), line.text),
+      ),
       ...(change.reply ? await this.#replyOps(change.reply, change.ring) : []),
-      { type: 'put', key: rootKey(change.state.generation), value: sealRoot(next, change.state, change.ring) },
+      {
+        type: 'put',
+        key: rootKey(change.state.generation),
+        value: sealRoot(next, change.state, change.ring),
+      },
       ...(change.more ?? []),
       ...(change.renewG ? [] : removals),
     ];
@@ -129,7 +142,8 @@ export class Journal {
     }
     this.#state = change.state;
     this.#ring = change.ring;
-    if (change.renewG) await this.#store.batch([...removals, ...(await this.#endedLeases(before, change.state))]);
+    if (change.renewG)
+      await this.#store.batch([...removals, ...(await this.#endedLeases(before, change.state))]);
   }
 
   async reply(lease: string, console: string, jti: string): Promise<RecordedReply | undefined> {
@@ -198,7 +212,8 @@ export class Journal {
     for (const level of before.levels) {
       const now = after.levels.find((one) => one.lease === level.lease);
       if (now)
-        for (let seq = level.history.first; seq < now.history.first; seq += 1) keys.push(historyKey(now.lease, seq));
+        for (let seq = level.history.first; seq < now.history.first; seq += 1)
+          keys.push(historyKey(now.lease, seq));
     }
     return [...keys, rootKey(before.generation)].map((key) => ({ type: 'del', key }));
   }
@@ -232,7 +247,8 @@ export class Journal {
     const ops: StoreOp[] = [];
     for (const room of leaseRooms)
       for await (const [key] of this.#store.entries(`${room}/`))
-        if (!leases.has(key.split('/')[1] ?? '') || (room === 'f' && !blocks.has(key))) ops.push({ type: 'del', key });
+        if (!leases.has(key.split('/')[1] ?? '') || (room === 'f' && !blocks.has(key)))
+          ops.push({ type: 'del', key });
     return ops;
   }
 }
@@ -273,7 +289,12 @@ function blockKeys(state: NodeState | undefined): ReadonlyMap<string, { lease: s
   return keys;
 }
 
-async function readBlock(store: Store, ring: KeyRing, lease: string, id: string): Promise<FilterBlock | undefined> {
+async function readBlock(
+  store: Store,
+  ring: KeyRing,
+  lease: string,
+  id: string,
+): Promise<FilterBlock | undefined> {
   const key = blockKey(lease, id);
   const data = ring.data.get(lease);
   const box = data && (await store.get(key));

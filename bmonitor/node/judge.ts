@@ -27,9 +27,14 @@ export function consoleOfKey(state: NodeState, id: string): Enrolled | undefined
  * A statement whose signature is good: is it meant for this level, lease and start of the node, and is it fresh? Answers whether it is
  * proven new by a nonce of the node, which makes it independent of clocks.
  */
-export function judge(claims: Claims, sealedTo: number, moment: Moment): Result<{ readonly provenNew: boolean }> {
+export function judge(
+  claims: Claims,
+  sealedTo: number,
+  moment: Moment,
+): Result<{ readonly provenNew: boolean }> {
   const { state, boot, now_s } = moment;
-  if (claims.level !== sealedTo) return refuse('wrong-level', `sealed to level ${sealedTo}, speaks for ${claims.level}`);
+  if (claims.level !== sealedTo)
+    return refuse('wrong-level', `sealed to level ${sealedTo}, speaks for ${claims.level}`);
   const level = state.levels[claims.level];
   if (!level?.roster.some((entry) => entry.id === claims.iss)) return refuse('unknown-console');
   if (claims.lease !== level.lease) return refuse('wrong-lease');
@@ -39,7 +44,8 @@ export function judge(claims: Claims, sealedTo: number, moment: Moment): Result<
   if (claims.nonce !== undefined)
     return moment.nonces.isFresh(claims.nonce) ? ok({ provenNew: true }) : refuse('nonce-stale');
   if (now_s > claims.exp) return refuse('stale', `${now_s - claims.exp} seconds too old`);
-  if (claims.iat > now_s + limits.clock_ahead_s_max) return refuse('early', `${claims.iat - now_s} seconds ahead`);
+  if (claims.iat > now_s + limits.clock_ahead_s_max)
+    return refuse('early', `${claims.iat - now_s} seconds ahead`);
   return ok({ provenNew: false });
 }
 
@@ -50,5 +56,8 @@ export function judgeOrder(claims: Claims, state: NodeState): Result<void> {
   // A repetition of the last command itself is in order: it gets its first answer again.
   return last === claims.after || last === claims.jti
     ? ok(undefined)
-    : refuse('out-of-order', last === undefined ? 'nothing of this console acted yet' : `the last one was ${last}`);
+    : refuse(
+        'out-of-order',
+        last === undefined ? 'nothing of this console acted yet' : `the last one was ${last}`,
+      );
 }

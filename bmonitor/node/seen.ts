@@ -29,4 +29,5 @@ export class Seen {
   }
 }
 
-const keep_ms = 1000 * (limits.request_life_s_max + 2 * limits.clock_ahead_s_max) + 2 * limits.nonce_age_ms_max;
+const keep_ms =
+  1000 * (limits.request_life_s_max + 2 * limits.clock_ahead_s_max) + 2 * limits.nonce_age_ms_max;

@@ -4,7 +4,7 @@ import { exportPrivate, importPrivate, publicKeyFromJwk, type Pair } from '../..
 import { Secret } from '../../crypto/secret.js';
 import { limits } from '../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
-import { selfSigned } from './certificate.js';
+import { selfSigned } from '../../crypto/certificate.js';
 
 /** A PKCS#12 file needs a work factor that its oldest readers still accept; the passphrase carries the rest. */
 const iterations = 100_000;

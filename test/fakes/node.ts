@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { socketChannel } from '../../console/nodes/socket.js';
+import { socketChannel } from '../../protocol/socket.js';
 import { makePair, type Pair, type PublicKey } from '../../crypto/rsa.js';
 import type { MessageChannel } from '../../protocol/channel.js';
 import type { Command } from '../../protocol/commands.js';

@@ -48,7 +48,8 @@ export const decideAddConsole: Decide<'consoles.add'> = (state, { level: index, 
 export const decideRemoveConsole: Decide<'consoles.remove'> = (state, { level: index, command }) => {
   const level = levelOf(state, index);
   const roster = level.roster.filter((entry) => entry.id !== command.key);
-  if (roster.length === level.roster.length) return refuse('not-found', 'no console of this level has this key');
+  if (roster.length === level.roster.length)
+    return refuse('not-found', 'no console of this level has this key');
   if (!hasAdministrator(roster)) return refuse('last-console');
   return ok(
     decided(replaceLevel(state, index, { ...level, roster }), {

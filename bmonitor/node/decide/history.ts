@@ -12,7 +12,9 @@ export const decideTrimHistory: Decide<'history.trim'> = (state, { level: index,
     return refuse('not-found', `the history ends at ${level.history.head.seq}`);
   const first = Math.max(level.history.first, command.before);
   return ok(
-    decided(replaceLevel(state, index, { ...level, history: { ...level.history, first } }), { result: { first } }),
+    decided(replaceLevel(state, index, { ...level, history: { ...level.history, first } }), {
+      result: { first },
+    }),
   );
 };
 

@@ -40,11 +40,7 @@ export const decideGrantLease: Decide<'lease.grant'> = (state, { level: index, c
     decided(
       { ...state, levels: [...state.levels, level] },
       {
-        keys: [
-          { kind: 'use-pair', id: level.pair.id },
-          { kind: 'make-data', lease },
-          { kind: 'new-salt' },
-        ],
+        keys: [{ kind: 'use-pair', id: level.pair.id }, { kind: 'make-data', lease }, { kind: 'new-salt' }],
         effects: [{ kind: 'enforce-filters' }],
         events: [{ to: range(index + 2), kind: 'lease.granted', fields: { lease, level: index + 1 } }],
         touched: [{ level: index + 1, sees: 'statement' }],
@@ -60,7 +56,9 @@ export const decideTakeLease: Decide<'lease.take'> = (state, { level: index, com
   const roster = enrolAll(command.roster);
   if (!roster.ok) return roster;
   const above = state.levels.slice(0, index);
-  if (roster.value.some((entry) => above.some((upper) => upper.roster.some((other) => other.id === entry.id))))
+  if (
+    roster.value.some((entry) => above.some((upper) => upper.roster.some((other) => other.id === entry.id)))
+  )
     return refuse('already-enrolled');
   if (!given.sparePair) return refuse('no-spare-pair');
   const symmetric = command.key ? given.newId() : undefined;
@@ -112,7 +110,11 @@ export const decideExtendLease: Decide<'lease.extend'> = (state, { level: index,
     decided(replaceLevel(state, index + 1, next), {
       effects: [{ kind: 'enforce-filters' }],
       events: [
-        { to: range(index + 2), kind: 'lease.extended', fields: { lease: below.lease, until: command.until } },
+        {
+          to: range(index + 2),
+          kind: 'lease.extended',
+          fields: { lease: below.lease, until: command.until },
+        },
       ],
       touched: [{ level: index + 1, sees: 'statement' }],
       result: { lease: below.lease, until: command.until },
@@ -145,7 +147,12 @@ export function endFrom(state: NodeState, at: number, reason: EndReason) {
   const kept = state.levels.slice(0, at) as unknown as NodeState['levels'];
   const { pending, ...rest } = state;
   const jobs = state.jobs.filter((job) => !ended.some((level) => level.lease === job.lease));
-  const next: NodeState = { ...rest, levels: kept, jobs, ...(pending && pending.level < at ? { pending } : {}) };
+  const next: NodeState = {
+    ...rest,
+    levels: kept,
+    jobs,
+    ...(pending && pending.level < at ? { pending } : {}),
+  };
   return decided(next, {
     keys: [...ended.flatMap(destroyKeys), { kind: 'new-salt' }],
     effects: [{ kind: 'enforce-filters' }],

@@ -8,7 +8,9 @@ export const decideRename: Decide<'node.rename'> = (state, { command }) =>
       { ...state, name: command.name },
       {
         result: { name: command.name },
-        events: [{ to: state.levels.map((_, at) => at), kind: 'node.renamed', fields: { name: command.name } }],
+        events: [
+          { to: state.levels.map((_, at) => at), kind: 'node.renamed', fields: { name: command.name } },
+        ],
       },
     ),
   );

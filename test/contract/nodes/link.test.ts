@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { NodeLink } from '../../../console/nodes/link.js';
-import { dial, socketChannel } from '../../../console/nodes/socket.js';
+import { dial, socketChannel } from '../../../protocol/socket.js';
 import { NodeSession } from '../../../console/nodes/session.js';
 import { makePair, type Pair } from '../../../crypto/rsa.js';
 import type { MessageChannel } from '../../../protocol/channel.js';

@@ -1,7 +1,7 @@
 import { sign } from 'node:crypto';
 import { isIP } from 'node:net';
 import forge from 'node-forge';
-import type { Pair } from '../../crypto/rsa.js';
+import type { Pair } from './rsa.js';
 
 /**
  * A certificate that a pair signs for itself. It says nothing about who holds the key: whoever uses it pins the key.

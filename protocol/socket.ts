@@ -2,11 +2,11 @@ import { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { WebSocket, type RawData } from 'ws';
-import { digestOf } from '../../crypto/bytes.js';
-import type { Message, MessageChannel } from '../../protocol/channel.js';
-import { limits } from '../../protocol/limits.js';
-import { messageOf } from '../../protocol/log.js';
-import { ok, refuse, type Result } from '../../protocol/result.js';
+import { digestOf } from '../crypto/bytes.js';
+import type { Message, MessageChannel } from './channel.js';
+import { limits } from './limits.js';
+import { messageOf } from './log.js';
+import { ok, refuse, type Result } from './result.js';
 
 export interface Dial {
   readonly url: string;

@@ -1,0 +1,89 @@
+import { randomBytes } from 'node:crypto';
+import { open, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Secret } from '../../crypto/secret.js';
+import { messageOf } from '../../protocol/log.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import type { RootSecrets, RootStore } from '../ports/root-store.js';
+
+const rootBytes = 32;
+
+/**
+ * The root and G in a file, for trying things out: whoever copies the disk has them, and an older copy brings the older state
+ * back. `status` and every start say so.
+ */
+export class FileRootStore implements RootStore {
+  readonly kind = 'file';
+  readonly #path: string;
+  readonly #folder: string;
+  #root: Secret | undefined;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#path = join(folder, 'root.secret');
+  }
+
+  async exists(): Promise<boolean> {
+    return (await this.#read()) !== undefined;
+  }
+
+  async create(): Promise<Result<RootSecrets>> {
+    const secrets = { root: Secret.take(randomBytes(rootBytes)), g: Secret.take(randomBytes(rootBytes)) };
+    this.#root = secrets.root;
+    const written = await this.#write(secrets);
+    return written.ok ? ok(secrets) : written;
+  }
+
+  async load(): Promise<Result<RootSecrets>> {
+    const bytes = await this.#read();
+    if (bytes?.length !== 2 * rootBytes)
+      return refuse('store-damaged', `${this.#path} is missing or has another length`);
+    const secrets = {
+      root: Secret.take(Uint8Array.from(bytes.subarray(0, rootBytes))),
+      g: Secret.take(Uint8Array.from(bytes.subarray(rootBytes))),
+    };
+    bytes.fill(0);
+    this.#root = secrets.root;
+    return ok(secrets);
+  }
+
+  async replaceG(next: Secret): Promise<Result<void>> {
+    if (!this.#root) throw new Error('G is replaced after the root was loaded');
+    return this.#write({ root: this.#root, g: next });
+  }
+
+  async #read(): Promise<Buffer | undefined> {
+    try {
+      return await readFile(this.#path);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Whole or not at all: a new file, synced, put in the place of the old one, and the folder synced. */
+  async #write({ root, g }: RootSecrets): Promise<Result<void>> {
+    const fresh = `${this.#path}.new`;
+    const bytes = root.use((r) => g.use((gg) => Buffer.concat([r, gg])));
+    try {
+      const file = await open(fresh, 'w', 0o600);
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(fresh, this.#path);
+      const folder = await open(this.#folder, 'r');
+      try {
+        await folder.sync();
+      } finally {
+        await folder.close();
+      }
+      return ok(undefined);
+    } catch (error) {
+      return refuse('store-damaged', `cannot write ${this.#path}: ${messageOf(error)}`);
+    } finally {
+      bytes.fill(0);
+    }
+  }
+}

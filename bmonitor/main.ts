@@ -1,0 +1,232 @@
+import { readFile, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ConsoleKey } from '../protocol/commands.js';
+import { rights } from '../protocol/commands.js';
+import { limits } from '../protocol/limits.js';
+import { messageOf, type Log } from '../protocol/log.js';
+import type { NodeCard } from '../protocol/node-card.js';
+import { newId } from '../protocol/request.js';
+import { ok, refuse, type Result } from '../protocol/result.js';
+import { makePair, rsaBits, type Pair } from '../crypto/rsa.js';
+import { version } from './version.js';
+import { hostClock } from './host/clock.js';
+import { listen, type Listening } from './host/listen.js';
+import { FileRootStore } from './host/root-store-file.js';
+import { openLevelStore } from './host/store-level.js';
+import { newKey, type KeyRing } from './keys/ring.js';
+import { Answers } from './node/answers.js';
+import { parseConfig, type Config } from './node/config.js';
+import { Core } from './node/core.js';
+import { enrol } from './node/decide/consoles.js';
+import { decideTime } from './node/decide/time.js';
+import { Effects } from './node/effects.js';
+import { EventLog } from './node/events.js';
+import { closedSet, initialFilters } from './node/filter-state.js';
+import { Gate } from './node/gate.js';
+import { Jobs } from './node/jobs.js';
+import { Journal } from './node/journal.js';
+import { Nonces } from './node/nonces.js';
+import { Seen } from './node/seen.js';
+import { Service } from './node/serve.js';
+import { emptyHistory, type NodeState } from './node/state.js';
+import { NodeTime } from './node/time.js';
+
+export interface InitOptions {
+  readonly folder: string;
+  readonly config: Config;
+  /** The consoles of the landlord; the first is an administrator. */
+  readonly landlord: readonly ConsoleKey[];
+  /** How consoles will reach the node, for its card. */
+  readonly url: string;
+  readonly bits?: number;
+}
+
+/** Makes a node: its keys, its first state, its configuration, and the card for the landlord's console. */
+export async function initNode(options: InitOptions): Promise<Result<NodeCard>> {
+  const { folder, config } = options;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const roots = new FileRootStore(folder);
+  if (await roots.exists()) return refuse('already-initialised', folder);
+  const store = await openLevelStore(join(folder, 'store'));
+  if (!store.ok) return store;
+  const { state, ring } = await firstState(config.name, options.landlord, options.bits ?? rsaBits.normal);
+  const journal = await Journal.create(store.value, roots, state, ring);
+  if (!journal.ok) return journal;
+  await journal.value.close();
+  const card = cardOf(state, ring, roots.kind, options.url);
+  await writeFile(join(folder, 'node.json'), `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
+  await writeFile(join(folder, 'card-0.json'), `${JSON.stringify(card, null, 2)}\n`);
+  return ok(card);
+}
+
+async function firstState(
+  name: string,
+  landlord: readonly ConsoleKey[],
+  bits: number,
+): Promise<{ state: NodeState; ring: KeyRing }> {
+  const [identity, tls, first, ...spare] = await Promise.all(
+    Array.from({ length: 3 + limits.spare_pairs }, () => makePair(bits)),
+  );
+  if (!identity || !tls || !first) throw new Error('three pairs were made');
+  const lease = newId();
+  const roster = landlord.map(enrol);
+  const state: NodeState = {
+    v: 1,
+    generation: 1,
+    name,
+    levels: [
+      {
+        lease,
+        status: 'active',
+        rights,
+        pair: { id: first.public.id, jwk: first.public.jwk },
+        roster,
+        everEnrolled: roster.map((entry) => entry.id),
+        filters: initialFilters(closedSet),
+        history: emptyHistory,
+      },
+    ],
+    jobs: [],
+    timeFloor_s: Math.floor(Date.now() / 1000),
+  };
+  const all: readonly Pair[] = [first, ...spare];
+  const ring: KeyRing = {
+    identity,
+    tls,
+    pairs: new Map(all.map((pair) => [pair.public.id, pair])),
+    pool: spare.map((pair) => pair.public.id),
+    symmetric: new Map(),
+    salt: newKey(),
+    data: new Map([[lease, newKey()]]),
+  };
+  return { state, ring };
+}
+
+function cardOf(state: NodeState, ring: KeyRing, keyStore: 'tpm' | 'file', url: string): NodeCard {
+  const [level] = state.levels;
+  const pin = url.startsWith('wss:') ? { pin: ring.tls.public.spkiDigest } : {};
+  return {
+    v: 1,
+    kind: 'node-card',
+    name: state.name,
+    identity: ring.identity.public.jwk,
+    keyStore,
+    level: 0,
+    lease: level.lease,
+    key: level.pair.jwk,
+    ways: [{ via: 'direct', url, ...pin }],
+  };
+}
+
+export interface RunningNode {
+  readonly listening: Listening;
+  readonly boot: string;
+  stop(): Promise<void>;
+}
+
+export async function readConfig(folder: string): Promise<Result<Config>> {
+  try {
+    return parseConfig(await readFile(join(folder, 'node.json'), 'utf8'));
+  } catch (error) {
+    return refuse('not-initialised', messageOf(error));
+  }
+}
+
+/** Wires everything, decides nothing. */
+export async function runNode(folder: string, log: Log): Promise<Result<RunningNode>> {
+  const config = await readConfig(folder);
+  if (!config.ok) return config;
+  const roots = new FileRootStore(folder);
+  const store = await openLevelStore(join(folder, 'store'));
+  if (!store.ok) return store;
+  const opened = await Journal.open(store.value, roots);
+  if (!opened.ok) return opened;
+  const journal = opened.value;
+  log.warn('keys.in-a-file', {
+    todo: 'use a TPM for anything but trying out: whoever copies this disk can become this node',
+  });
+
+  const events = new EventLog(store.value, journal);
+  await events.load(journal.state);
+  const time = new NodeTime(hostClock, journal.state.timeFloor_s);
+  const effects = new Effects(() => Promise.resolve(ok(undefined)));
+  const core = new Core({ journal, events, effects, log }, time);
+  const jobs = new Jobs(core, journal);
+  effects.jobs = jobs;
+  events.onWaiting = () => void core.flushEvents();
+  const answers = new Answers({
+    core,
+    journal,
+    events,
+    machine: {
+      keyStore: roots.kind,
+      version,
+      started_s: time.now_s(),
+      filters: () => ({ enforced: 'no', detail: 'no interface is configured' }),
+    },
+  });
+  const boot = newId();
+  const gate = new Gate(() => hostClock.sinceBoot());
+  const service = new Service({
+    core,
+    answers,
+    nonces: new Nonces(hostClock),
+    seen: new Seen(),
+    gate,
+    time,
+    boot,
+    log,
+  });
+  await core.start();
+  const listening = await listen({
+    ...config.value.listen,
+    tls: journal.ring.tls,
+    name: journal.ring.identity.public.id,
+    admits: (source) => gate.admits(source),
+    serve: (channel) => service.serve(channel),
+    log,
+  });
+  if (!listening.ok) return listening;
+  const stopChores = startChores(core, log);
+  log.info('node.ready', {
+    name: journal.state.name,
+    node: journal.ring.identity.public.id,
+    host: listening.value.host,
+    port: listening.value.port,
+    boot,
+  });
+  return ok({
+    listening: listening.value,
+    boot,
+    async stop() {
+      stopChores();
+      service.close();
+      await listening.value.close();
+      await jobs.stop();
+      await core.close();
+      log.info('node.stopped', {});
+    },
+  });
+}
+
+/** What the node does by itself: time, effects that failed, pairs made ahead. */
+function startChores(core: Core, log: Log): () => void {
+  const clockwork = setInterval(() => void passTime(core), limits.tick_ms);
+  const again = setInterval(() => void core.retryEffects(), limits.retry_effects_ms);
+  let making = false;
+  const spare = setInterval(() => {
+    if (making || core.ring.pool.length >= limits.spare_pairs) return;
+    making = true;
+    makePair(rsaBits.normal)
+      .then((pair) => core.addSparePair(pair))
+      .catch((error: unknown) => log.error('pair.failed', { why: messageOf(error) }))
+      .finally(() => (making = false));
+  }, limits.tick_ms);
+  return () => {
+    for (const timer of [clockwork, again, spare]) clearInterval(timer);
+  };
+}
+
+async function passTime(core: Core): Promise<void> {
+  for (;;) if (!(await core.actByItself('time', decideTime))) return;
+}

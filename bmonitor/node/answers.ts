@@ -1,0 +1,202 @@
+import { digestOf } from '../../crypto/bytes.js';
+import { sign, utf8 } from '../../crypto/jose.js';
+import type { Command } from '../../protocol/commands.js';
+import type { Claims, HistoryHead } from '../../protocol/request.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import type { Core } from './core.js';
+import type { EventLog } from './events.js';
+import { filterCount, setOf } from './filter-state.js';
+import type { Journal } from './journal.js';
+import { noEntry, rightsNow, type Level } from './state.js';
+
+/** What the machine says of itself; what it does not know it does not say. */
+export interface MachineFacts {
+  /** How the secrets rest. */
+  readonly keyStore: 'tpm' | 'file';
+  readonly version: string;
+  readonly started_s: number;
+  filters(): FilterFacts;
+}
+
+export interface FilterFacts {
+  readonly enforced: 'yes' | 'no' | 'unknown';
+  /** When what stands in the kernel was last compared with what should. */
+  readonly readBack_s?: number;
+  readonly detail?: string;
+}
+
+/** Answers commands that read, from the state as it stands. Whether the asker may was decided before. */
+export class Answers {
+  readonly events: EventLog;
+  readonly #core: Core;
+  readonly #journal: Journal;
+  readonly #machine: MachineFacts;
+
+  constructor(parts: { core: Core; journal: Journal; events: EventLog; machine: MachineFacts }) {
+    this.#core = parts.core;
+    this.#journal = parts.journal;
+    this.#machine = parts.machine;
+    this.events = parts.events;
+  }
+
+  /** Undefined: the command is answered by what the core decided. */
+  async to(command: Command, level: number): Promise<Result<Readonly<Record<string, unknown>> | undefined>> {
+    switch (command.type) {
+      case 'status':
+        return ok(this.#status(level));
+      case 'levels.read':
+        return ok({ levels: this.#levels(level) });
+      case 'history.read':
+        return this.#history(level, command.from, command.count);
+      case 'jobs.read':
+        return ok({ jobs: this.#core.state.jobs.filter((job) => job.lease === this.#own(level).lease) });
+      case 'filters.read':
+        return this.#filters(level, command.level ?? level);
+      case 'filters.counters':
+      case 'filters.probe':
+        return refuse('not-found', 'the kernel keeps no counters on this node');
+      case 'events.follow':
+      case 'node.rename':
+      case 'consoles.add':
+      case 'consoles.remove':
+      case 'lease.grant':
+      case 'lease.take':
+      case 'lease.extend':
+      case 'lease.end':
+      case 'filters.replace':
+      case 'filters.change':
+      case 'filters.confirm':
+      case 'quarantine':
+      case 'history.trim':
+      case 'history.verify':
+      case 'job.cancel':
+        return ok(undefined);
+    }
+  }
+
+  /** Does the history that the console saw, or wants to trim, lead to the one that stands here? */
+  async sameHistory(claims: Claims): Promise<Result<void>> {
+    const { command, level } = claims;
+    const trimmed =
+      command.type === 'history.trim' ? { seq: command.before - 1, digest: command.head } : undefined;
+    for (const seen of [claims.head, trimmed]) {
+      const same = seen ? await this.#leadsHere(level, seen) : ok(undefined);
+      if (!same.ok) return same;
+    }
+    return ok(undefined);
+  }
+
+  async #leadsHere(level: number, seen: HistoryHead): Promise<Result<void>> {
+    const { lease, history } = this.#own(level);
+    if (seen.seq > history.head.seq)
+      return refuse('history-fork', `you saw ${seen.seq} entries, here are ${history.head.seq}`, {
+        data: { here: history.head, seen },
+      });
+    const digest = await this.#digestAt(lease, seen.seq, history.head, history.first);
+    if (digest === undefined || digest === seen.digest) return ok(undefined);
+    return refuse('history-fork', `entry ${seen.seq} differs`, {
+      data: { here: { seq: seen.seq, digest }, seen },
+    });
+  }
+
+  /** Undefined when the entry was trimmed, and there is nothing left to compare with. */
+  async #digestAt(
+    lease: string,
+    seq: number,
+    head: { readonly seq: number; readonly digest: string },
+    first: number,
+  ): Promise<string | undefined> {
+    if (seq === head.seq) return head.digest;
+    if (seq === 0) return noEntry;
+    if (seq < first) return undefined;
+    const [line] = await this.#journal.history(lease, seq, 1, head.seq);
+    return line === undefined ? undefined : digestOf(line);
+  }
+
+  #own(level: number): Level {
+    const own = this.#core.state.levels[level];
+    if (!own) throw new Error(`level ${level} was there when it was authorised`);
+    return own;
+  }
+
+  #status(level: number): Readonly<Record<string, unknown>> {
+    const { state, ring } = this.#core;
+    const own = this.#own(level);
+    const { quarantine, pending } = state;
+    return {
+      name: state.name,
+      node: ring.identity.public.id,
+      version: this.#machine.version,
+      started: this.#machine.started_s,
+      keyStore: this.#machine.keyStore,
+      ...(this.#machine.keyStore === 'file'
+        ? {
+            warnings: [
+              'the secrets of this node rest in a file: whoever copies its disk can become this node',
+            ],
+          }
+        : { warnings: [] }),
+      level,
+      levels: state.levels.length,
+      lease: own.lease,
+      status: own.status,
+      rights: rightsNow(state, level),
+      ...(own.term ? { until: own.term.until_s, destroyAfter: own.term.destroyAfter_s } : {}),
+      filters: {
+        version: own.filters.version,
+        count: filterCount(own.filters),
+        ...this.#machine.filters(),
+        ...(pending && pending.lease === own.lease
+          ? { pending: { version: pending.version, undoAt: pending.undoAt_s } }
+          : {}),
+      },
+      quarantine: quarantine
+        ? { on: true, since: quarantine.since_s, reason: quarantine.reason }
+        : { on: false },
+      undone: this.#core.undone,
+      nextEvent: this.events.next(own.lease),
+    };
+  }
+
+  /** A level sees itself and those above it by what concerns it, and of those below that they are there. */
+  #levels(level: number): readonly Readonly<Record<string, unknown>>[] {
+    return this.#core.state.levels.map((one, index) => ({
+      level: index,
+      lease: one.lease,
+      status: one.status,
+      rights: one.rights,
+      ...(one.term ? { until: one.term.until_s, destroyAfter: one.term.destroyAfter_s } : {}),
+      hasSymmetricKey: one.symmetric !== undefined,
+      ...(index === level
+        ? {
+            pair: one.pair,
+            everEnrolled: one.everEnrolled,
+            consoles: one.roster.map(({ id, name, role }) => ({ id, name, role })),
+          }
+        : { consoles: one.roster.length }),
+    }));
+  }
+
+  async #history(
+    level: number,
+    from: number,
+    count: number,
+  ): Promise<Result<Readonly<Record<string, unknown>>>> {
+    const { lease, history } = this.#own(level);
+    const start = Math.max(from, history.first);
+    const lines = await this.#journal.history(lease, start, count, history.head.seq);
+    const { identity } = this.#core.ring;
+    const checkpoint = await sign(
+      identity.private,
+      { typ: 'bm-checkpoint+jws', kid: identity.public.id },
+      utf8(JSON.stringify({ v: 1, level, lease, ...history.head, time: this.#core.now_s() })),
+    );
+    return ok({ first: history.first, from: start, lines, head: history.head, checkpoint });
+  }
+
+  #filters(level: number, of: number): Result<Readonly<Record<string, unknown>>> {
+    if (of !== level) return refuse('not-authorised', 'a level reads its own filters');
+    const { filters } = this.#own(level);
+    return ok({ version: filters.version, set: setOf(filters), names: filters.names });
+  }
+}

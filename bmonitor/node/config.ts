@@ -1,0 +1,27 @@
+import { nameText } from '../../protocol/fields.js';
+import { parseJson } from '../../protocol/json.js';
+import { wayForm } from '../../protocol/node-card.js';
+import { list, object, optional, text, whole, type Parsed } from '../../protocol/parse.js';
+import type { Result } from '../../protocol/result.js';
+
+const address = text({ max: 45, pattern: /^[0-9a-fA-F:.]+$/, form: 'an IPv4 or IPv6 address' });
+
+/** The file node.json: what the machine's keeper says, as against what the levels command. */
+export const configForm = object({
+  name: nameText,
+  /** Where consoles reach the node. */
+  listen: object({ host: address, port: whole({ min: 0, max: 65_535 }) }),
+  /** The interface whose traffic is filtered, and the addresses that are the node's on it. Absent: filters are not enforced. */
+  interface: optional(text({ max: 15, pattern: /^[A-Za-z0-9._@-]+$/, form: 'the name of an interface' })),
+  addresses: optional(list(address, { max: 16 })),
+  /** Where consoles and gateways are, that no filter may cut off. */
+  consoles: optional(list(address, { max: 64 })),
+  /** Gateways to which the node dials out. */
+  gateways: optional(list(wayForm, { max: 8 })),
+});
+export type Config = Parsed<typeof configForm>;
+
+export function parseConfig(content: string): Result<Config> {
+  const json = parseJson(content);
+  return json.ok ? configForm(json.value, '') : json;
+}

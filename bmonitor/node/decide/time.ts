@@ -1,0 +1,40 @@
+import type { Decision, Given } from '../decision.js';
+import { decided } from '../decision.js';
+import type { Level, NodeState } from '../state.js';
+import { undoPending } from './filters.js';
+import { endFrom, range } from './leases.js';
+
+/** What the passing of time does by itself, one thing at a time: the caller asks again until there is nothing left. */
+export function decideTime(state: NodeState, given: Given): Decision | undefined {
+  const over = state.levels.findIndex((level) => level.term && given.now_s >= destroyAt(level.term));
+  if (over > 0) return endFrom(state, over, given.timeIsForced ? 'clock-forced' : 'expired');
+  const dark = state.levels.findIndex(
+    (level) => level.term && level.status !== 'dark' && given.now_s >= level.term.until_s,
+  );
+  if (dark > 0) return goDark(state, dark);
+  if (state.pending && given.now_s >= state.pending.undoAt_s) return undoPending(state);
+  return undefined;
+}
+
+function destroyAt(term: NonNullable<Level['term']>): number {
+  return term.until_s + term.destroyAfter_s;
+}
+
+/** A level that goes dark takes along all below it, which hold their rights from it. */
+function goDark(state: NodeState, at: number): Decision {
+  const levels = state.levels.map((level, index) =>
+    index >= at ? { ...level, status: 'dark' as const } : level,
+  ) as unknown as NodeState['levels'];
+  const { pending, ...rest } = state;
+  const kept = pending && pending.level < at ? { pending } : {};
+  const leases = state.levels.slice(at).map((level) => level.lease);
+  return decided(
+    { ...rest, ...kept, levels },
+    {
+      effects: [{ kind: 'enforce-filters' }],
+      events: leases.map((lease) => ({ to: range(levels.length), kind: 'lease.dark', fields: { lease } })),
+      touched: range(levels.length).map((level) => ({ level, sees: 'statement' as const })),
+      result: { dark: leases },
+    },
+  );
+}

@@ -1,0 +1,26 @@
+import { ok, type Result } from '../../protocol/result.js';
+import type { EffectRunner } from './core.js';
+import type { Effect } from './decision.js';
+import type { Jobs } from './jobs.js';
+import type { NodeState } from './state.js';
+
+/** Carries out effects through the ports. */
+export class Effects implements EffectRunner {
+  readonly #enforce: (state: NodeState) => Promise<Result<void>>;
+  /** Set once the core is there, which the jobs need in turn. */
+  jobs: Jobs | undefined;
+
+  constructor(enforce: (state: NodeState) => Promise<Result<void>>) {
+    this.#enforce = enforce;
+  }
+
+  run(effect: Effect, state: NodeState): Promise<Result<void>> {
+    switch (effect.kind) {
+      case 'enforce-filters':
+        return this.#enforce(state);
+      case 'run-job':
+        this.jobs?.run(effect.job);
+        return Promise.resolve(ok(undefined));
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import { digestOf } from '../../crypto/bytes.js';
+import { verify } from '../../crypto/jose.js';
+import { publicKeyFromJwk } from '../../crypto/rsa.js';
+import { parseJson } from '../../protocol/json.js';
+import { signerOf } from '../../protocol/request.js';
+import type { Core } from './core.js';
+import { decided, type Decision } from './decision.js';
+import type { Journal } from './journal.js';
+import { consoleOfKey } from './judge.js';
+import { noEntry, type Job, type NodeState } from './state.js';
+
+/** Lines that are checked between two durable marks: after a crash at most so many are checked twice. */
+const linesAtOnce = 200;
+
+/**
+ * Long commands. Each goes in steps; after each step how far it came is made durable, so that it goes on after a restart, is seen from
+ * outside, and can be cancelled between two steps.
+ */
+export class Jobs {
+  readonly #core: Core;
+  readonly #journal: Journal;
+  readonly #running = new Map<string, Promise<void>>();
+  #stopped = false;
+
+  constructor(core: Core, journal: Journal) {
+    this.#core = core;
+    this.#journal = journal;
+  }
+
+  /** Goes on with a job in the background; a job that runs already is left alone. */
+  run(id: string): void {
+    if (this.#running.has(id)) return;
+    const work = this.#goOn(id).finally(() => this.#running.delete(id));
+    this.#running.set(id, work);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#running.values());
+  }
+
+  async #goOn(id: string): Promise<void> {
+    for (;;) {
+      const job = this.#core.state.jobs.find((one) => one.id === id);
+      if (!job || job.state !== 'running' || this.#stopped) return;
+      const next = await this.#step(job);
+      const marked = await this.#core.actByItself('job.step', (state) => mark(state, job, next));
+      if (!marked) return;
+    }
+  }
+
+  async #step(job: Job): Promise<Job> {
+    const lines = await this.#journal.history(job.lease, job.done + 1, linesAtOnce, job.total);
+    // What was trimmed meanwhile is not there any more, and nobody asks for it.
+    if (lines.length === 0) return { ...job, done: job.total, state: 'done' };
+    const wrong = await this.#firstWrong(lines, job.note);
+    const done = job.done + lines.length;
+    if (wrong) return { ...job, state: 'failed', done, note: wrong };
+    const note = digestOf(lines.at(-1) ?? '');
+    return { ...job, done, note, state: done >= job.total ? 'done' : 'running' };
+  }
+
+  async #firstWrong(lines: readonly string[], before: string): Promise<string | undefined> {
+    let previous = before;
+    for (const line of lines) {
+      const parsed = parseJson(line);
+      if (!parsed.ok) return 'a line is not JSON';
+      const entry = parsed.value as { seq: number; previous: string; sees: string; statement?: string };
+      if (previous !== '' && entry.previous !== previous)
+        return `entry ${entry.seq} does not follow the one before it`;
+      if (entry.seq === 1 && entry.previous !== noEntry) return 'the first entry follows another';
+      if (
+        entry.sees === 'statement' &&
+        entry.statement !== undefined &&
+        !(await this.#signed(entry.statement))
+      )
+        return `the statement of entry ${entry.seq} is not signed by the key it names`;
+      previous = digestOf(line);
+    }
+    return undefined;
+  }
+
+  /** A console that was removed since is not known any more; whoever exports the history has its key. */
+  async #signed(statement: string): Promise<boolean> {
+    const kid = signerOf(statement);
+    const enrolled = kid.ok ? consoleOfKey(this.#core.state, kid.value) : undefined;
+    const key = enrolled && publicKeyFromJwk(enrolled.key);
+    return !key || (await verify(key.key, statement)) !== undefined;
+  }
+}
+
+function mark(state: NodeState, before: Job, after: Job): Decision | undefined {
+  const jobs = state.jobs.map((one) => (one.id === before.id && one.state === 'running' ? after : one));
+  if (!jobs.includes(after)) return undefined;
+  const fields = { job: after.id, state: after.state, done: after.done, total: after.total };
+  return decided({ ...state, jobs }, { events: [{ to: [after.level], kind: 'job.progress', fields }] });
+}
