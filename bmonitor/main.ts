@@ -38,7 +38,6 @@ export interface InitOptions {
   readonly landlord: readonly ConsoleKey[];
   /** How consoles will reach the node, for its card. */
   readonly url: string;
-  readonly bits?: number;
 }
 
 /** Makes a node: its keys, its first state, its configuration, and the card for the landlord's console. */
@@ -49,7 +48,7 @@ export async function initNode(options: InitOptions): Promise<Result<NodeCard>> 
   if (await roots.exists()) return refuse('already-initialised', folder);
   const store = await openLevelStore(join(folder, 'store'));
   if (!store.ok) return store;
-  const { state, ring } = await firstState(config.name, options.landlord, options.bits ?? rsaBits.normal);
+  const { state, ring } = await firstState(config.name, options.landlord, config.keyBits ?? rsaBits.normal);
   const journal = await Journal.create(store.value, roots, state, ring);
   if (!journal.ok) return journal;
   await journal.value.close();
@@ -187,7 +186,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     log,
   });
   if (!listening.ok) return listening;
-  const stopChores = startChores(core, log);
+  const stopChores = startChores(core, config.value.keyBits ?? rsaBits.normal, log);
   log.info('node.ready', {
     name: journal.state.name,
     node: journal.ring.identity.public.id,
@@ -210,14 +209,14 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
 }
 
 /** What the node does by itself: time, effects that failed, pairs made ahead. */
-function startChores(core: Core, log: Log): () => void {
+function startChores(core: Core, keyBits: number, log: Log): () => void {
   const clockwork = setInterval(() => void passTime(core), limits.tick_ms);
   const again = setInterval(() => void core.retryEffects(), limits.retry_effects_ms);
   let making = false;
   const spare = setInterval(() => {
     if (making || core.ring.pool.length >= limits.spare_pairs) return;
     making = true;
-    makePair(rsaBits.normal)
+    makePair(keyBits)
       .then((pair) => core.addSparePair(pair))
       .catch((error: unknown) => log.error('pair.failed', { why: messageOf(error) }))
       .finally(() => (making = false));

@@ -19,6 +19,7 @@ interface InitFlags {
   readonly address?: string[];
   readonly console?: string[];
   readonly gateway?: string[];
+  readonly keyBits: string;
   readonly json?: boolean;
 }
 
@@ -37,6 +38,7 @@ export function addInit(program: Command): void {
     .option('--address <address...>', 'the addresses of the node on that interface')
     .option('--console <address...>', 'addresses of consoles and gateways that no filter may cut off')
     .option('--gateway <url...>', 'gateways to dial out to, as wss://HOST:PORT[#PIN]')
+    .option('--key-bits <bits>', 'size of the RSA pairs, 2048 to 4096', '3072')
     .option('--json', 'print the card as JSON')
     .addHelpText(
       'after',
@@ -56,6 +58,7 @@ async function init(flags: InitFlags): Promise<void> {
     {
       name: flags.name,
       listen: { host: host.replace(/^\[|\]$/g, ''), port: Number(port) },
+      keyBits: Number(flags.keyBits),
       ...(flags.interface === undefined ? {} : { interface: flags.interface }),
       ...(flags.address === undefined ? {} : { addresses: flags.address }),
       ...(flags.console === undefined ? {} : { consoles: flags.console }),

@@ -1,3 +1,4 @@
+import { rsaBits } from '../../crypto/rsa.js';
 import { nameText } from '../../protocol/fields.js';
 import { parseJson } from '../../protocol/json.js';
 import { wayForm } from '../../protocol/node-card.js';
@@ -16,6 +17,8 @@ export const configForm = object({
   addresses: optional(list(address, { max: 16 })),
   /** Where consoles and gateways are, that no filter may cut off. */
   consoles: optional(list(address, { max: 64 })),
+  /** Size of the RSA pairs that the node makes. Absent: 3072. */
+  keyBits: optional(whole({ min: rsaBits.min, max: rsaBits.max })),
   /** Gateways to which the node dials out. */
   gateways: optional(list(wayForm, { max: 8 })),
 });

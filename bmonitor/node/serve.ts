@@ -117,25 +117,18 @@ export class Service {
   }
 
   async #request(channel: MessageChannel, streams: ChannelStreams, text: string): Promise<void> {
-    const envelope = this.#readEnvelope(text);
+    const envelope = readEnvelope(text);
     if (!envelope.ok) return this.#refuseUnread(channel, envelope.refusal);
     const statement = await this.#unseal(channel.source, envelope.value);
     if (!statement.ok) return this.#refuseUnread(channel, statement.refusal, envelope.value.digest);
     await this.#answer(channel, streams, envelope.value, statement.value);
   }
 
-  /** Step 1: no key needed. */
-  #readEnvelope(text: string): Result<Envelope> {
-    const envelope = readEnvelope(text);
-    if (!envelope.ok) return envelope;
-    if (levelOfKey(this.#parts.core.state, envelope.value.kid) === undefined) return refuse('wrong-node');
-    if (this.#parts.seen.has(envelope.value.digest)) return refuse('replayed');
-    return envelope;
-  }
-
-  /** Steps 2 to 4: the private key, once, in the source's turn; then the signature. */
+  /** What needs no key first; then the private key, once, in the source's turn; then the signature. */
   async #unseal(source: string, envelope: Envelope): Promise<Result<Statement>> {
-    const { core, gate } = this.#parts;
+    const { core, gate, seen } = this.#parts;
+    if (levelOfKey(core.state, envelope.kid) === undefined) return refuse('wrong-node');
+    if (seen.has(envelope.digest)) return refuse('replayed');
     const pair = core.ring.pairs.get(envelope.kid);
     if (!pair) return refuse('wrong-node');
     const jws = await gate.inTurn(source, () => openEnvelope(envelope, pair.private));

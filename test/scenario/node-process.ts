@@ -1,0 +1,114 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { makePair, type Pair } from '../../crypto/rsa.js';
+import { NodeSession } from '../../console/nodes/session.js';
+import { parseNodeCard, levelKeyOf, type NodeCard } from '../../protocol/node-card.js';
+import type { Addressee } from '../../protocol/request.js';
+import { dial, socketChannel } from '../../protocol/socket.js';
+import { value } from '../fakes/results.js';
+
+const cli = fileURLToPath(new URL('../../bmonitor/cli/index.js', import.meta.url));
+
+/** A real node in a process of its own, on loopback, in a folder that goes with it. */
+export class NodeProcess {
+  readonly log: Record<string, unknown>[] = [];
+  #child: ChildProcess | undefined;
+  #port = 0;
+
+  private constructor(
+    readonly folder: string,
+    readonly landlord: Pair,
+    readonly card: NodeCard,
+  ) {}
+
+  static async make(): Promise<NodeProcess> {
+    const folder = await mkdtemp(join(tmpdir(), 'bmonitor-test-'));
+    const landlord = await makePair(2048);
+    const card = { v: 1, kind: 'console-card', name: 'landlord', key: landlord.public.jwk };
+    await writeFile(join(folder, 'landlord.json'), JSON.stringify(card));
+    const dir = join(folder, 'node');
+    const args = ['init', '--dir', dir, '--landlord', join(folder, 'landlord.json'), '--name', 'node-1'];
+    const child = spawn(process.execPath, [cli, ...args, '--listen', '127.0.0.1:0', '--key-bits', '2048'], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    const [code] = (await once(child, 'exit')) as [number];
+    if (code !== 0) throw new Error(`bmonitor init ended with ${code}`);
+    return new NodeProcess(
+      folder,
+      landlord,
+      value(parseNodeCard(await readFile(join(dir, 'card-0.json'), 'utf8'))),
+    );
+  }
+
+  get dir(): string {
+    return join(this.folder, 'node');
+  }
+
+  /** Resolves when the node says that it is ready. */
+  async start(): Promise<void> {
+    const child = spawn(process.execPath, [cli, 'run', '--dir', this.dir, '--log', 'debug'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#child = child;
+    await new Promise<void>((resolve, reject) => {
+      child.once('exit', (code) =>
+        reject(new Error(`the node ended with ${code}: ${JSON.stringify(this.log.at(-1))}`)),
+      );
+      createInterface({ input: child.stderr }).on('line', (line) => {
+        const entry = parsed(line);
+        this.log.push(entry);
+        if (entry['event'] !== 'node.ready') return;
+        this.#port = Number(entry['port']);
+        resolve();
+      });
+    });
+  }
+
+  get url(): string {
+    return `wss://127.0.0.1:${this.#port}`;
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill(signal);
+    await gone;
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  get to(): Addressee {
+    return { level: 0, lease: this.card.lease, key: value(levelKeyOf(this.card)) };
+  }
+
+  async session(pair: Pair = this.landlord): Promise<NodeSession> {
+    const [way] = this.card.ways;
+    const pin = way?.pin;
+    const socket = value(
+      await dial({ url: this.url, ...(pin === undefined ? {} : { pin }), timeout_ms: 10_000 }),
+    );
+    const node = (await import('../../crypto/rsa.js')).thumbprint(this.card.identity);
+    return new NodeSession(socketChannel(socket, 'test'), pair, node, {
+      wall: () => Date.now(),
+      steady: () => performance.now(),
+    });
+  }
+}
+
+function parsed(line: string): Record<string, unknown> {
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return { event: 'text', line };
+  }
+}
