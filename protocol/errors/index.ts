@@ -1,6 +1,7 @@
 import type { ErrorEntry } from './entry.js';
 import { consoleErrors } from './console.js';
 import { filterErrors } from './filters.js';
+import { firewallErrors } from './firewall.js';
 import { generalErrors } from './general.js';
 import { storeErrors } from './store.js';
 import { messageErrors } from './messages.js';
@@ -14,6 +15,7 @@ import { nodeErrors } from './node.js';
 export const errorCatalogue = {
   ...generalErrors,
   ...filterErrors,
+  ...firewallErrors,
   ...storeErrors,
   ...consoleErrors,
   ...messageErrors,

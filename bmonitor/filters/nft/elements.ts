@@ -1,0 +1,93 @@
+import { formatAddress } from '../address.js';
+import type { Box } from '../boxes.js';
+import type { Family, PeerRange, ServiceRange } from '../model.js';
+import { isGroup } from '../normalise.js';
+import { hasPorts, protocol_max, serviceBlocks, type ServiceBlock } from '../protocols.js';
+
+/**
+ * Boxes as keys of the kernel's maps. A level has, for each direction and family, three maps:
+ *
+ * - `exact`: one peer, one protocol, one port; a hash, whose cost does not grow.
+ * - `ranges`: everything else about protocols with ports.
+ * - `whole`: protocols without ports, by number only, because a packet of theirs may be too short to hold a port.
+ *
+ * and one map for each family, `groups`, for what comes in to multicast and broadcast addresses.
+ */
+export type MapKind = 'exact' | 'ranges' | 'whole' | 'groups';
+
+export interface BoxKey {
+  readonly kind: MapKind;
+  readonly key: string;
+}
+
+export function addressText(range: PeerRange): string {
+  const lo = formatAddress(range.family, range.lo);
+  return range.lo === range.hi ? lo : `${lo}-${formatAddress(range.family, range.hi)}`;
+}
+
+function numbers({ lo, hi }: { readonly lo: number; readonly hi: number }): string {
+  return lo === hi ? String(lo) : `${lo}-${hi}`;
+}
+
+const portsOrNot = {
+  some: (block: ServiceBlock) => from(block).some(hasPorts),
+  none: (block: ServiceBlock) => from(block).some((protocol) => !hasPorts(protocol)),
+};
+
+function from({ protocols }: ServiceBlock): readonly number[] {
+  return Array.from({ length: protocols.hi - protocols.lo + 1 }, (_, index) => protocols.lo + index);
+}
+
+function isAll({ protocols }: ServiceBlock): boolean {
+  return protocols.lo === 0 && protocols.hi === protocol_max;
+}
+
+/** Keys `peer . protocol . port`, for a set of ranges that is small. */
+export function serviceKeys(peer: PeerRange, services: ServiceRange): readonly string[] {
+  return serviceBlocks(services).map(
+    ({ protocols, ports }) => `${addressText(peer)} . ${numbers(protocols)} . ${numbers(ports)}`,
+  );
+}
+
+const groupRanges = {
+  4: [
+    { family: 4, lo: 0xe000_0000n, hi: 0xefff_ffffn },
+    { family: 4, lo: 0xffff_ffffn, hi: 0xffff_ffffn },
+  ],
+  6: [{ family: 6, lo: 0xffn << 120n, hi: (1n << 128n) - 1n }],
+} as const satisfies Record<Family, readonly PeerRange[]>;
+
+function groupParts(box: Box): readonly PeerRange[] {
+  return groupRanges[box.family]
+    .map(({ family, lo, hi }) => ({
+      family,
+      lo: box.lo > lo ? box.lo : lo,
+      hi: box.hi < hi ? box.hi : hi,
+    }))
+    .filter(({ lo, hi }) => lo <= hi);
+}
+
+export function keysOf(box: Box): readonly BoxKey[] {
+  const peer = { family: box.family, lo: box.lo, hi: box.hi };
+  const text = addressText(peer);
+  const keys: BoxKey[] = [];
+  for (const block of serviceBlocks(box.services)) {
+    const { protocols, ports } = block;
+    const exact =
+      box.lo === box.hi && protocols.lo === protocols.hi && ports.lo === ports.hi && hasPorts(protocols.lo);
+    const key = `${text} . ${numbers(protocols)} . ${numbers(ports)}`;
+    if (exact) keys.push({ kind: 'exact', key });
+    else if (isAll(block) || portsOrNot.some(block)) keys.push({ kind: 'ranges', key });
+    if (isAll(block) || portsOrNot.none(block))
+      keys.push({ kind: 'whole', key: `${text} . ${numbers(protocols)}` });
+  }
+  if (box.direction === 'in' && (isGroup(box.family, box.hi) || isGroup(box.family, box.lo) || wide(box)))
+    for (const part of groupParts(box))
+      for (const key of serviceKeys(part, box.services)) keys.push({ kind: 'groups', key });
+  return keys;
+}
+
+/** A range can hold groups without either end being one. */
+function wide(box: Box): boolean {
+  return groupParts(box).length > 0;
+}

@@ -1,0 +1,122 @@
+import type { Result } from '../../protocol/result.js';
+
+/**
+ * The kernel's packet filter, seen from the node. A program is what should stand in the kernel, whole; how to get there
+ * from what stands there now without a moment open is the business of who implements this port.
+ *
+ * INVARIANTS:
+ * - `apply` resolves when the kernel enforces the program, not before. It can be run again with the same program at any
+ *   time, also after a crash in the middle of it, and then changes nothing that counts.
+ * - While `apply` runs, each packet is judged by the program before or by the one after, never by neither.
+ * - A flow that was let through by an earlier program and is not by this one is cut when `apply` resolves.
+ * - When `apply` refuses, the program before it stands.
+ * - Calls run one after the other, in the order they were made.
+ */
+export interface Firewall {
+  apply(program: FirewallProgram): Promise<Result<Applied>>;
+  /** Compares what the kernel holds with the last program, and repairs it if it differs. */
+  readBack(): Promise<Result<ReadBack>>;
+  counters(): Promise<Result<FirewallCounters>>;
+  /** Packets and bytes of living flows, by the kernel's own accounting, both ways together. */
+  flows(): Promise<Result<readonly CountedFlow[]>>;
+  /** Refused packets as the kernel reports them, with its limit on rate; ends when the firewall is closed. */
+  refused(): AsyncIterable<RefusedPacket>;
+  /** What happens to the tables without our doing. Ends when the firewall is closed. */
+  events(): AsyncIterable<FirewallEvent>;
+  /** Lets go of the kernel and leaves everything in place: who stops BMonitor does not open the node. */
+  close(): Promise<void>;
+}
+
+/** How the kernel judges, as plain data. `bmonitor/filters/nft/` makes it from a plan. */
+export interface FirewallProgram {
+  readonly tables: readonly ProgramTable[];
+}
+
+export interface ProgramTable {
+  readonly family: 'inet' | 'arp' | 'bridge';
+  readonly chains: readonly ProgramChain[];
+  readonly maps: readonly ProgramMap[];
+  /** Named counters, which keep counting when the rules around them are replaced. */
+  readonly counters: readonly string[];
+}
+
+export interface ProgramChain {
+  readonly name: string;
+  /** Only base chains have one. A base chain is made once and never made anew, because that leaks for a moment. */
+  readonly hook?: { readonly type: 'filter'; readonly hook: string; readonly priority: number };
+  /**
+   * Rules in nft's language. `@{name}` stands for the map of that name, `$full`, `$local` and `$answer` for the marks of
+   * the present epoch, `$mask` and `$keep` for the bits of the connection mark that are ours and those that are not.
+   */
+  readonly rules: readonly string[];
+}
+
+export interface ProgramMap {
+  readonly name: string;
+  /** `ipv4_addr . inet_proto . inet_service` and the like. */
+  readonly key: string;
+  /** `verdict` makes a map; without it, it is a set. */
+  readonly verdicts: boolean;
+  readonly ranges: boolean;
+  readonly counted: boolean;
+  /** Key in nft's language to verdict (empty in a set). Keys never overlap. */
+  readonly elements: ReadonlyMap<string, string>;
+  /** How these elements differ from others: spares the comparison of large maps that hardly differ. */
+  readonly change?: ElementChange;
+}
+
+export interface ElementChange {
+  readonly from: ReadonlyMap<string, string>;
+  readonly removed: readonly string[];
+  readonly added: readonly (readonly [key: string, verdict: string])[];
+}
+
+export interface Applied {
+  /** Raised whenever something that passed before might not pass any more. */
+  readonly epoch: number;
+  readonly added: number;
+  readonly removed: number;
+}
+
+export interface ReadBack {
+  readonly differed: readonly string[];
+  readonly repaired: boolean;
+}
+
+export interface FirewallCounters {
+  /** Map name to key to what it judged: the first packets of connections, or refused packets. */
+  readonly elements: ReadonlyMap<string, ReadonlyMap<string, CountedElement>>;
+  /** The program's named counters. */
+  readonly named: ReadonlyMap<string, CountedElement>;
+  /** Wall clock, milliseconds. */
+  readonly since: number;
+}
+
+export interface CountedElement {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+export interface CountedFlow {
+  readonly protocol: number;
+  readonly source: string;
+  readonly destination: string;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+export interface RefusedPacket {
+  /** Why, in the word of the program's rule that logged it: `filter 0` (the level), `foreign`, `spoofed`, `invalid`, `closed`, `quarantine`. */
+  readonly reason: string;
+  readonly direction: 'in' | 'out' | 'forward';
+  readonly at: number;
+  /** From the network header on; may be cut. */
+  readonly packet: Uint8Array;
+}
+
+export type FirewallEvent =
+  | { readonly kind: 'altered'; readonly what: readonly string[]; readonly repaired: boolean }
+  | { readonly kind: 'repair-failed'; readonly detail: string }
+  | { readonly kind: 'old-kernel'; readonly version: string };
