@@ -44,6 +44,7 @@ export function ruleText(rule: string, slots: SlotNames, epoch: number): string 
         return markMask;
       case 'keep':
         return hex(otherBits);
+      case undefined:
       default:
         throw new Error(`no such word in a rule: ${rule}`);
     }

@@ -59,6 +59,11 @@ export interface ProgramMap {
   readonly verdicts: boolean;
   readonly ranges: boolean;
   readonly counted: boolean;
+  /**
+   * A packet may look in several maps one after the other. Those of one word are changed so that it never sees one as it
+   * was and the next as it is.
+   */
+  readonly together?: string;
   /** Key in nft's language to verdict (empty in a set). Keys never overlap. */
   readonly elements: ReadonlyMap<string, string>;
   /** How these elements differ from others: spares the comparison of large maps that hardly differ. */

@@ -1,4 +1,4 @@
-import { formatAddress } from '../address.js';
+import { addressBits, formatAddress } from '../address.js';
 import type { Box } from '../boxes.js';
 import type { Family, PeerRange, ServiceRange } from '../model.js';
 import { isGroup } from '../normalise.js';
@@ -20,9 +20,23 @@ export interface BoxKey {
   readonly key: string;
 }
 
-export function addressText(range: PeerRange): string {
-  const lo = formatAddress(range.family, range.lo);
-  return range.lo === range.hi ? lo : `${lo}-${formatAddress(range.family, range.hi)}`;
+/** nft writes an IPv6 address whose first 96 bits are zero with dots at its end. */
+function oneAddress(family: Family, value: bigint): string {
+  if (family === 4 || value <= 0xffffn) return formatAddress(family, value);
+  const tail = formatAddress(4, value & 0xffff_ffffn);
+  if (value >> 32n === 0n) return `::${tail}`;
+  if (value >> 32n === 0xffffn) return `::ffff:${tail}`;
+  return formatAddress(family, value);
+}
+
+/** As nft lists it, so that what is read back is found by its text: an address, a prefix, or a range. */
+export function addressText({ family, lo, hi }: PeerRange): string {
+  const first = oneAddress(family, lo);
+  if (lo === hi) return first;
+  const size = hi - lo + 1n;
+  if ((size & (size - 1n)) === 0n && lo % size === 0n)
+    return `${first}/${addressBits[family] - (size.toString(2).length - 1)}`;
+  return `${first}-${oneAddress(family, hi)}`;
 }
 
 function numbers({ lo, hi }: { readonly lo: number; readonly hi: number }): string {

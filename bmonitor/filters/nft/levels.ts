@@ -108,6 +108,7 @@ export function levelMaps(
       verdicts: true,
       ranges: kind !== 'exact',
       counted: true,
+      together: `level ${level}`,
       elements: elements.get(name) ?? none,
       ...(change === undefined ? {} : { change }),
     };

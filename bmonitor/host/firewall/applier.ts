@@ -1,0 +1,177 @@
+import type { Applied, FirewallProgram } from '../../ports/firewall.js';
+import { epoch_max, epochOfMark, place, tableName, wholeText } from '../../ports/firewall-text.js';
+import { ok, refuse, type Result } from '../../../protocol/result.js';
+import { listTables, readListing, differing, ourFamilies } from './listing.js';
+import { NftShell, type Prefix } from './nft-shell.js';
+import { runTool } from './tool.js';
+import { id, rebuild, transition, type Standing, type Transition } from './transition.js';
+
+/**
+ * Puts programs into the kernel and knows what stands there.
+ *
+ * INVARIANTS:
+ * - `#standing` is what the kernel holds, or undefined when that is not known for certain.
+ * - A program is wanted from the moment the kernel took it; a program that was refused is never repaired to.
+ */
+export class Applier {
+  readonly #prefix: Prefix;
+  readonly #shell: NftShell;
+  #standing: Standing | undefined;
+  #wanted: FirewallProgram | undefined;
+  #epoch = 0;
+  #slot = 1;
+
+  constructor(prefix: Prefix) {
+    this.#prefix = prefix;
+    this.#shell = new NftShell(prefix);
+  }
+
+  get standing(): Standing | undefined {
+    return this.#standing;
+  }
+
+  get shellPid(): number | undefined {
+    return this.#shell.pid;
+  }
+
+  async apply(program: FirewallProgram): Promise<Result<Applied>> {
+    if (this.#standing === undefined) return this.#rebuild(program);
+    if (this.#standing.epoch >= epoch_max - 1) {
+      const cleared = await this.#clearMarks();
+      if (!cleared.ok) return cleared;
+      return this.#rebuild(program);
+    }
+    const done = await this.#carryOut(transition(this.#standing, program));
+    if (done.ok || this.#wanted === undefined) return done;
+    // Some of it may be in the kernel. What stood before is put back whole.
+    const back = await this.#rebuild(this.#wanted);
+    return back.ok ? done : back;
+  }
+
+  /** What the kernel holds, against what it should. */
+  async compare(options: { elements: boolean }): Promise<Result<readonly string[]>> {
+    const standing = this.#standing;
+    if (standing === undefined) return ok(['unknown']);
+    const actual = await listTables(this.#prefix, options);
+    if (!actual.ok) return actual;
+    const expected = await this.#expected(standing, options);
+    return expected.ok ? ok(differing(expected.value, actual.value)) : expected;
+  }
+
+  async repair(): Promise<Result<Applied>> {
+    if (this.#wanted === undefined) return refuse('firewall-refused', 'nothing was applied yet');
+    this.#standing = undefined;
+    return this.#rebuild(this.#wanted);
+  }
+
+  close(): Promise<void> {
+    return this.#shell.close();
+  }
+
+  /** nft writes rules in its own way, so what is expected is loaded in a namespace of its own and listed there. */
+  async #expected(standing: Standing, options: { elements: boolean }): Promise<Result<string>> {
+    const program = options.elements ? standing.program : withoutElements(standing.program);
+    const text = wholeTextOf(standing, program);
+    const flags = options.elements ? '-n -s' : '-n -s -t';
+    const lists = ourFamilies.map((family) => `nft ${flags} list table ${family} ${tableName}`).join(' && ');
+    const listed = await runTool([], ['unshare', '-n', 'sh', '-c', `nft -f - && ${lists}`], text);
+    if (!listed.ok) return listed;
+    if (listed.value.code !== 0) return refuse('firewall-tool-failed', listed.value.stderr.slice(0, 500));
+    return ok(listed.value.stdout);
+  }
+
+  async #rebuild(program: FirewallProgram): Promise<Result<Applied>> {
+    const text = await listTables(this.#prefix, { elements: false });
+    if (!text.ok) return text;
+    const found = readListing(text.value);
+    const stamped = found.epochMark === undefined ? 0 : epochOfMark(found.epochMark);
+    let epoch = Math.max(this.#epoch, stamped);
+    // Flows may still carry the marks of tables that are gone, and nobody knows from which epoch.
+    if (epoch === 0 || epoch >= epoch_max - 1) {
+      const cleared = await this.#clearMarks();
+      if (!cleared.ok) return cleared;
+      epoch = 0;
+    }
+    const from = { epoch, nextSlot: Math.max(this.#slot, found.slotMax + 1) };
+    const done = await this.#carryOut(rebuild(found, program, from));
+    if (done.ok) return done;
+    // A base chain of ours at another hook cannot be mended, only replaced.
+    return this.#replace(program, from);
+  }
+
+  async #replace(
+    program: FirewallProgram,
+    from: { epoch: number; nextSlot: number },
+  ): Promise<Result<Applied>> {
+    const empty = { maps: new Map(), chains: new Set<string>(), counters: new Set<string>() };
+    const plan = rebuild(empty, program, from);
+    const tables = program.tables.flatMap((table) => [
+      `add table ${place(table)}`,
+      `delete table ${place(table)}`,
+    ]);
+    return this.#carryOut({ ...plan, fill: [], flip: [...tables, ...plan.fill, ...plan.flip] });
+  }
+
+  async #carryOut(plan: Transition): Promise<Result<Applied>> {
+    this.#standing = undefined;
+    this.#slot = plan.next.nextSlot;
+    this.#epoch = Math.max(this.#epoch, plan.next.epoch);
+    // Declarations are many and small; elements come in parts, each a transaction of its own.
+    for (const part of joined(plan.fill)) {
+      const filled = await this.#shell.transact(part);
+      if (!filled.ok) return filled;
+    }
+    if (plan.flip.length > 0) {
+      const flipped = await this.#shell.transact(plan.flip);
+      if (!flipped.ok) return flipped;
+    }
+    this.#wanted = plan.next.program;
+    // What is left over harms nothing, but then what stands is not known: the next change or check builds it anew.
+    const removed = plan.remove.length === 0 || (await this.#shell.transact(plan.remove)).ok;
+    this.#standing = removed ? plan.next : undefined;
+    return ok({ epoch: plan.next.epoch, added: plan.added, removed: plan.removed });
+  }
+
+  async #clearMarks(): Promise<Result<void>> {
+    const done = await runTool(this.#prefix, ['conntrack', '-U', '--mark', '0/0xffffff00']);
+    return done.ok ? ok(undefined) : done;
+  }
+}
+
+const joinedChars_max = 100_000;
+
+function joined(lines: readonly string[]): readonly (readonly string[])[] {
+  const parts: string[][] = [];
+  let length = joinedChars_max;
+  for (const line of lines) {
+    const last = parts.at(-1);
+    if (last === undefined || length + line.length > joinedChars_max) {
+      parts.push([line]);
+      length = line.length;
+    } else {
+      last.push(line);
+      length += line.length;
+    }
+  }
+  return parts;
+}
+
+function wholeTextOf(standing: Standing, program: FirewallProgram): string {
+  return program.tables
+    .map((table) =>
+      wholeText({ tables: [table] }, standing.epoch, (map) => {
+        const slot = standing.slots.get(id(table, map));
+        if (slot === undefined) throw new Error(`no slot for ${map}`);
+        return slot;
+      }),
+    )
+    .join('');
+}
+
+function withoutElements(program: FirewallProgram): FirewallProgram {
+  const tables = program.tables.map((table) => ({
+    ...table,
+    maps: table.maps.map((map) => ({ ...map, elements: new Map<string, string>() })),
+  }));
+  return { tables };
+}

@@ -1,0 +1,91 @@
+import { tableName } from '../../ports/firewall-text.js';
+import { ok, type Result } from '../../../protocol/result.js';
+import type { Prefix } from './nft-shell.js';
+import { runTool } from './tool.js';
+import type { Found } from './transition.js';
+
+/** What nft says is there. Only our own tables are ever asked for. */
+export const ourFamilies = ['inet', 'arp', 'bridge'] as const;
+
+/** Numbers instead of names, no counters; `-t` leaves elements out. A table that is not there is simply left out. */
+export async function listTables(prefix: Prefix, options: { elements: boolean }): Promise<Result<string>> {
+  const flags = options.elements ? ['-n', '-s'] : ['-n', '-s', '-t'];
+  let text = '';
+  for (const family of ourFamilies) {
+    const listed = await runTool(prefix, ['nft', ...flags, 'list', 'table', family, tableName]);
+    if (!listed.ok) return listed;
+    if (listed.value.code === 0) text += listed.value.stdout;
+  }
+  return ok(text);
+}
+
+export interface Listed extends Found {
+  readonly epochMark: number | undefined;
+  readonly slotMax: number;
+}
+
+/** The names of everything in a listing, and the last epoch that was stamped. */
+export function readListing(text: string): Listed {
+  const maps = new Map<string, 'map' | 'set'>();
+  const chains = new Set<string>();
+  const counters = new Set<string>();
+  let family = '';
+  let chain = '';
+  let epochMark: number | undefined;
+  let slotMax = 0;
+  for (const line of text.split('\n')) {
+    const [, word = '', name = ''] = /^\s*(table|map|set|chain|counter) (\S+)/u.exec(line) ?? [];
+    if (word === 'table') family = name;
+    else if (word === 'map' || word === 'set') maps.set(`${family}/${name}`, word);
+    else if (word === 'counter') counters.add(`${family}/${name}`);
+    else if (word === 'chain') chains.add(`${family}/${(chain = name)}`);
+    if (word === 'map' || word === 'set')
+      slotMax = Math.max(slotMax, Number(/_s(\d+)$/u.exec(name)?.[1] ?? 0));
+    if (family === 'inet' && chain === 'stamp') {
+      const stamped = /ct mark set .*\| 0x([0-9a-f]{8})/u.exec(line)?.[1];
+      if (stamped !== undefined) epochMark = Number.parseInt(stamped, 16);
+    }
+  }
+  return { maps, chains, counters, epochMark, slotMax };
+}
+
+/** The elements of a listed map or set: key as we write it → what follows it (verdict, counter). */
+export function readElements(text: string): ReadonlyMap<string, string> {
+  const elements = new Map<string, string>();
+  const body = /elements = \{([^}]*)\}/u.exec(text)?.[1] ?? '';
+  for (const part of body.split(',')) {
+    const element = part.trim();
+    if (element === '') continue;
+    const [, key = element, rest = ''] =
+      /^(.*?)((?: counter packets \d+ bytes \d+)?(?: : .*)?)$/u.exec(element) ?? [];
+    elements.set(key, rest.trim());
+  }
+  return elements;
+}
+
+/** Two listings compared: the order in which a hash gives its elements means nothing. */
+export function differing(expected: string, actual: string): readonly string[] {
+  const wanted = sections(expected);
+  const there = sections(actual);
+  const names = new Set([...wanted.keys(), ...there.keys()]);
+  return [...names].filter((name) => wanted.get(name) !== there.get(name));
+}
+
+function sections(text: string): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  let table = '';
+  let name = '';
+  for (const line of text.replace(/elements = \{([^}]*)\}/gu, sortElements).split('\n')) {
+    const [, word = '', rest = ''] = /^\s*(table|map|set|chain|counter) (.*?) ?\{/u.exec(line) ?? [];
+    if (word === 'table') table = rest;
+    if (word !== '') name = word === 'table' ? `table ${rest}` : `${table}: ${word} ${rest}`;
+    found.set(name, `${found.get(name) ?? ''}${line}\n`);
+  }
+  found.delete('');
+  return found;
+}
+
+function sortElements(_: string, body: string): string {
+  const list = body.split(',').map((element) => element.trim());
+  return `elements = { ${list.sort().join(', ')} }`;
+}

@@ -1,0 +1,298 @@
+import {
+  addElements,
+  chainDeclaration,
+  chunks,
+  deleteElements,
+  mapDeclaration,
+  place,
+  ruleText,
+} from '../../ports/firewall-text.js';
+import type { FirewallProgram, ProgramMap, ProgramTable } from '../../ports/firewall.js';
+
+/**
+ * How to get from what stands in the kernel to what should, without a moment open. Three steps, each one transaction or
+ * a row of them:
+ *
+ * 1. fill: maps that differ by much are filled beside the old ones, under new names. No packet looks there yet.
+ * 2. flip: one transaction changes rules and the few elements of the other maps, and raises the epoch.
+ * 3. remove: the old maps go, now that no rule names them.
+ *
+ * Base chains are made once and never again: making one anew lets packets through for a moment. Chains whose rules do
+ * not change are not touched.
+ */
+export interface Standing {
+  readonly program: FirewallProgram;
+  readonly epoch: number;
+  /** `inet/l0_in4_exact` → its name in the kernel. */
+  readonly slots: ReadonlyMap<string, string>;
+  /** Slots are numbered; a number is used once. */
+  readonly nextSlot: number;
+}
+
+/** What is known of the kernel when there is no standing: after a start, or when another program changed our tables. */
+export interface Found {
+  /** `inet/name` of every map, set and regular chain that is there. */
+  readonly maps: ReadonlyMap<string, 'map' | 'set'>;
+  readonly chains: ReadonlySet<string>;
+  readonly counters: ReadonlySet<string>;
+}
+
+export interface Transition {
+  readonly fill: readonly string[];
+  /** One transaction. */
+  readonly flip: readonly string[];
+  readonly remove: readonly string[];
+  readonly next: Standing;
+  readonly added: number;
+  readonly removed: number;
+}
+
+interface Difference {
+  readonly removed: readonly string[];
+  readonly added: readonly (readonly [key: string, verdict: string])[];
+}
+
+const nothing: Difference = { removed: [], added: [] };
+
+export function difference(before: ReadonlyMap<string, string>, map: ProgramMap): Difference {
+  const after = map.elements;
+  if (before === after) return nothing;
+  if (map.change?.from === before) return map.change;
+  const removed: string[] = [];
+  const added: [string, string][] = [];
+  for (const [key, verdict] of before) if (after.get(key) !== verdict) removed.push(key);
+  for (const [key, verdict] of after) if (before.get(key) !== verdict) added.push([key, verdict]);
+  return { removed, added };
+}
+
+/** Deleting from a map of ranges takes a millisecond an element, filling a new one a fiftieth of that. */
+const rangesDeletePerFill = 50;
+const rangesInPlaceMax = 8;
+/** All changes in place are one transaction, and one line of nft's. */
+const inPlaceMax = 2000;
+
+function changesInPlace(map: ProgramMap, { removed, added }: Difference): boolean {
+  if (removed.length + added.length > inPlaceMax) return false;
+  if (!map.ranges || removed.length <= rangesInPlaceMax) return true;
+  return removed.length * rangesDeletePerFill < map.elements.size;
+}
+
+/** Only more of what passes needs no new epoch: everything else may refuse what passed before. */
+function onlyLoosens(map: ProgramMap, { removed, added }: Difference): boolean {
+  return removed.length === 0 && (!map.verdicts || added.every(([, verdict]) => verdict === 'return'));
+}
+
+const elementsPerTransaction = 2000;
+
+export function id(table: ProgramTable, name: string): string {
+  return `${table.family}/${name}`;
+}
+
+class Steps {
+  readonly fill: string[] = [];
+  readonly flip: string[] = [];
+  readonly remove: string[] = [];
+  readonly slots = new Map<string, string>();
+  added = 0;
+  removed = 0;
+  tightens = false;
+  #nextSlot: number;
+
+  constructor(nextSlot: number) {
+    this.#nextSlot = nextSlot;
+  }
+
+  get nextSlot(): number {
+    return this.#nextSlot;
+  }
+
+  fillNew(table: ProgramTable, map: ProgramMap): void {
+    const name = `${map.name}_s${this.#nextSlot++}`;
+    this.slots.set(id(table, map.name), name);
+    this.fill.push(mapDeclaration(table, map, name));
+    for (const part of chunks([...map.elements], elementsPerTransaction))
+      this.fill.push(addElements(table, name, part));
+    this.added += map.elements.size;
+  }
+
+  inPlace(table: ProgramTable, map: ProgramMap, slot: string, change: Difference): void {
+    this.slots.set(id(table, map.name), slot);
+    const removal = change.removed.length > 0 ? [deleteElements(table, slot, change.removed)] : [];
+    const addition = change.added.length > 0 ? [addElements(table, slot, change.added)] : [];
+    // Exact keys are looked for first: what moves to them from a range must be there before it leaves the range.
+    if (map.together !== undefined && !map.ranges && addition.length > 0)
+      this.fill.push([...removal, ...addition].join('; '));
+    else this.flip.push(...removal, ...addition);
+    this.added += change.added.length;
+    this.removed += change.removed.length;
+  }
+}
+
+interface MapChange {
+  readonly table: ProgramTable;
+  readonly map: ProgramMap;
+  readonly old: { readonly slot: string; readonly change: Difference } | undefined;
+}
+
+function mapChange(table: ProgramTable, map: ProgramMap, before: Standing | undefined): MapChange {
+  const old = tableOf(before?.program, table.family)?.maps.find(({ name }) => name === map.name);
+  const slot = before?.slots.get(id(table, map.name));
+  if (old === undefined || slot === undefined) return { table, map, old: undefined };
+  return { table, map, old: { slot, change: difference(old.elements, map) } };
+}
+
+const isEmpty = ({ removed, added }: Difference): boolean => removed.length + added.length === 0;
+
+/**
+ * Rules are taken from one generation for the whole way of a packet, elements from the one that holds when they are
+ * looked up. So maps that a packet sees in turn are changed in place only where that cannot be noticed: those of one
+ * word only, and among them what is exact comes before what it was taken out of.
+ */
+function mapSteps(steps: Steps, changes: readonly MapChange[]): void {
+  const touched = changes.filter(({ old }) => old !== undefined && !isEmpty(old.change));
+  const words = new Set(touched.flatMap(({ map }) => (map.together === undefined ? [] : [map.together])));
+  const slotted = touched.some(
+    ({ map, old }) => map.together !== undefined && old !== undefined && !changesInPlace(map, old.change),
+  );
+  const allAnew = words.size > 1 || slotted;
+  for (const { table, map, old } of changes) {
+    if (old === undefined) {
+      steps.fillNew(table, map);
+      continue;
+    }
+    const { slot, change } = old;
+    if (!onlyLoosens(map, change)) steps.tightens = true;
+    const anew = map.together === undefined ? !changesInPlace(map, change) : allAnew;
+    if (isEmpty(change) || !anew) {
+      steps.inPlace(table, map, slot, change);
+      continue;
+    }
+    steps.fillNew(table, map);
+    steps.removed += change.removed.length;
+    steps.remove.push(`delete ${map.verdicts ? 'map' : 'set'} ${place(table)} ${slot}`);
+  }
+}
+
+function tableOf(program: FirewallProgram | undefined, family: string): ProgramTable | undefined {
+  return program?.tables.find((table) => table.family === family);
+}
+
+function rulesOf(
+  table: ProgramTable,
+  chain: { readonly rules: readonly string[] },
+  slots: ReadonlyMap<string, string>,
+  epoch: number,
+): string {
+  const slotOf = (map: string): string => {
+    const name = slots.get(id(table, map));
+    if (name === undefined) throw new Error(`a rule names a map that the program does not have: ${map}`);
+    return name;
+  };
+  return chain.rules.map((rule) => ruleText(rule, slotOf, epoch)).join('\n');
+}
+
+function declareChains(steps: Steps, table: ProgramTable, before: Standing | undefined): void {
+  const old = tableOf(before?.program, table.family);
+  if (old === undefined) steps.fill.push(`add table ${place(table)}`);
+  for (const counter of table.counters)
+    if (old?.counters.includes(counter) !== true) steps.fill.push(`add counter ${place(table)} ${counter}`);
+  const known = new Set(old?.chains.map(({ name }) => name));
+  // A new base chain gets its hook together with its rules: until then it would drop everything.
+  for (const chain of table.chains)
+    if (chain.hook === undefined && !known.has(chain.name)) steps.fill.push(chainDeclaration(table, chain));
+}
+
+function refillChains(steps: Steps, table: ProgramTable, before: Standing | undefined, epoch: number): void {
+  const old = tableOf(before?.program, table.family);
+  const oldRules = new Map(
+    before === undefined || old === undefined
+      ? []
+      : old.chains.map((chain) => [chain.name, rulesOf(old, chain, before.slots, before.epoch)]),
+  );
+  for (const chain of table.chains) {
+    const rules = rulesOf(table, chain, steps.slots, epoch);
+    if (oldRules.get(chain.name) === rules) continue;
+    if (!oldRules.has(chain.name) && chain.hook !== undefined)
+      steps.flip.push(chainDeclaration(table, chain));
+    steps.flip.push(`flush chain ${place(table)} ${chain.name}`);
+    for (const rule of rules.split('\n')) steps.flip.push(`add rule ${place(table)} ${chain.name} ${rule}`);
+  }
+}
+
+/** Does any rule differ in more than the epoch and the names of slots? */
+function rulesDiffer(before: Standing, after: FirewallProgram): boolean {
+  return after.tables.some((table) => {
+    const old = new Map(tableOf(before.program, table.family)?.chains.map((c) => [c.name, c.rules]));
+    return table.chains.some(({ name, rules }) => {
+      const had = old.get(name);
+      return had !== undefined && had.join('\n') !== rules.join('\n');
+    });
+  });
+}
+
+function removeGone(steps: Steps, before: Standing, after: FirewallProgram): void {
+  for (const old of before.program.tables) {
+    const table = tableOf(after, old.family);
+    const chains = new Set(table?.chains.map(({ name }) => name));
+    const maps = new Set(table?.maps.map(({ name }) => name));
+    const counters = new Set(table?.counters);
+    const goneMaps = old.maps.filter(({ name }) => !maps.has(name));
+    const goneChains = old.chains.filter(({ name }) => !chains.has(name));
+    // Chains and maps name each other, so all are emptied before any is deleted.
+    for (const { name } of goneChains) steps.remove.push(`flush chain ${place(old)} ${name}`);
+    for (const map of goneMaps) {
+      const slot = before.slots.get(id(old, map.name));
+      if (slot !== undefined)
+        steps.remove.push(`delete ${map.verdicts ? 'map' : 'set'} ${place(old)} ${slot}`);
+    }
+    for (const { name } of goneChains) steps.remove.push(`delete chain ${place(old)} ${name}`);
+    for (const counter of old.counters)
+      if (!counters.has(counter)) steps.remove.push(`delete counter ${place(old)} ${counter}`);
+  }
+}
+
+export function transition(before: Standing, program: FirewallProgram): Transition {
+  const steps = new Steps(before.nextSlot);
+  for (const table of program.tables) {
+    declareChains(steps, table, before);
+  }
+  mapSteps(
+    steps,
+    program.tables.flatMap((table) => table.maps.map((map) => mapChange(table, map, before))),
+  );
+  const epoch = steps.tightens || rulesDiffer(before, program) ? before.epoch + 1 : before.epoch;
+  for (const table of program.tables) refillChains(steps, table, before, epoch);
+  removeGone(steps, before, program);
+  return finish(steps, program, epoch);
+}
+
+/** From a kernel of which only names are known: everything is filled anew, and what is left over is removed. */
+export function rebuild(
+  found: Found,
+  program: FirewallProgram,
+  from: { readonly epoch: number; readonly nextSlot: number },
+): Transition {
+  const steps = new Steps(from.nextSlot);
+  const epoch = from.epoch + 1;
+  for (const table of program.tables) {
+    declareChains(steps, table, undefined);
+    for (const map of table.maps) steps.fillNew(table, map);
+    refillChains(steps, table, undefined, epoch);
+  }
+  const chains = new Set(
+    program.tables.flatMap((table) => table.chains.map((chain) => id(table, chain.name))),
+  );
+  const counters = new Set(program.tables.flatMap((table) => table.counters.map((name) => id(table, name))));
+  const at = (name: string): string => name.replace('/', ' bmonitor ');
+  const goneChains = [...found.chains].filter((name) => !chains.has(name));
+  for (const name of goneChains) steps.remove.push(`flush chain ${at(name)}`);
+  for (const [name, kind] of found.maps) steps.remove.push(`delete ${kind} ${at(name)}`);
+  for (const name of goneChains) steps.remove.push(`delete chain ${at(name)}`);
+  for (const name of found.counters) if (!counters.has(name)) steps.remove.push(`delete counter ${at(name)}`);
+  return finish(steps, program, epoch);
+}
+
+function finish(steps: Steps, program: FirewallProgram, epoch: number): Transition {
+  const { fill, flip, remove, slots, nextSlot, added, removed } = steps;
+  return { fill, flip, remove, added, removed, next: { program, epoch, slots, nextSlot } };
+}
