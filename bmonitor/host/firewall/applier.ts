@@ -30,6 +30,11 @@ export class Applier {
     return this.#standing;
   }
 
+  /** Is there a program that the kernel should hold? */
+  get active(): boolean {
+    return this.#wanted !== undefined;
+  }
+
   get shellPid(): number | undefined {
     return this.#shell.pid;
   }

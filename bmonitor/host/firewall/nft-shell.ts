@@ -79,7 +79,7 @@ export class NftShell {
   }
 
   #start(): ChildProcessWithoutNullStreams {
-    const [command = 'nft', ...words] = [...this.#prefix, 'nft', '-i'];
+    const [command, ...words] = [...this.#prefix, 'nft', '-i'];
     const child = spawn(command, words, {
       stdio: 'pipe',
       // nft keeps a history of what was typed in the home folder.

@@ -1,0 +1,194 @@
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { release } from 'node:os';
+import { dirname } from 'node:path';
+import { wholeText } from '../../ports/firewall-text.js';
+import type {
+  Applied,
+  CountedFlow,
+  Firewall,
+  FirewallCounters,
+  FirewallEvent,
+  FirewallProgram,
+  ReadBack,
+  RefusedPacket,
+} from '../../ports/firewall.js';
+import { ok, refuse, type Result } from '../../../protocol/result.js';
+import { countFlows, listFlows, readElementCounters, readNamedCounters } from './accounting.js';
+import { Applier } from './applier.js';
+import { missesDuringChanges } from './kernel-version.js';
+import type { Prefix } from './nft-shell.js';
+import { RefusedLog } from './refused.js';
+import { Stream } from './stream.js';
+import { RuleWatcher } from './watcher.js';
+
+export interface KernelFirewallOptions {
+  /** Words that lead into the network namespace of the node; none if this process is in it. */
+  readonly prefix?: Prefix;
+  readonly log: { readonly group: number; readonly prefix: string };
+  readonly wall: () => number;
+}
+
+/** Another program rarely changes one thing only; and a repair within two seconds is promised. */
+const settle_ms = 100;
+/** Even a change that the watch did not hear of is found. */
+const look_ms = 1000;
+const events_held_max = 100;
+
+/** The real firewall: nftables of the network namespace this process runs in. */
+export class KernelFirewall implements Firewall {
+  readonly #prefix: Prefix;
+  readonly #options: KernelFirewallOptions;
+  readonly #applier: Applier;
+  readonly #refused: RefusedLog;
+  readonly #watcher: RuleWatcher;
+  readonly #events = new Stream<FirewallEvent>(events_held_max);
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #last: Promise<unknown> = Promise.resolve();
+  #since = 0;
+  #changedByOthers = false;
+  #closed = false;
+
+  private constructor(options: KernelFirewallOptions) {
+    this.#options = options;
+    this.#prefix = options.prefix ?? [];
+    this.#applier = new Applier(this.#prefix);
+    this.#refused = new RefusedLog(this.#prefix, {
+      group: options.log.group,
+      logPrefix: options.log.prefix,
+    });
+    this.#watcher = new RuleWatcher(this.#prefix, (pid) => this.#heard(pid));
+    this.#every(look_ms, () => this.#look());
+  }
+
+  static async open(options: KernelFirewallOptions): Promise<Result<KernelFirewall>> {
+    const counting = await countFlows(options.prefix ?? []);
+    if (!counting.ok) return counting;
+    const firewall = new KernelFirewall(options);
+    const version = release();
+    if (missesDuringChanges(version)) firewall.#events.push({ kind: 'old-kernel', version });
+    return ok(firewall);
+  }
+
+  apply(program: FirewallProgram): Promise<Result<Applied>> {
+    return this.#inTurn(async () => {
+      const applied = await this.#applier.apply(program);
+      if (applied.ok && this.#since === 0) this.#since = this.#options.wall();
+      return applied;
+    });
+  }
+
+  readBack(): Promise<Result<ReadBack>> {
+    return this.#inTurn(() => this.#check({ elements: true }));
+  }
+
+  counters(): Promise<Result<FirewallCounters>> {
+    return this.#inTurn(async () => {
+      const { standing } = this.#applier;
+      if (standing === undefined) return refuse('firewall-refused', 'nothing was applied yet');
+      const elements = await readElementCounters(this.#prefix, standing);
+      if (!elements.ok) return elements;
+      const named = await readNamedCounters(this.#prefix);
+      if (!named.ok) return named;
+      return ok({ elements: elements.value, named: named.value, since: this.#since });
+    });
+  }
+
+  flows(): Promise<Result<readonly CountedFlow[]>> {
+    return listFlows(this.#prefix);
+  }
+
+  refused(): AsyncIterable<RefusedPacket> {
+    return this.#refused.read();
+  }
+
+  events(): AsyncIterable<FirewallEvent> {
+    return this.#events.read();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    await this.#last;
+    await Promise.all([this.#watcher.close(), this.#refused.close(), this.#applier.close()]);
+    this.#events.end();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+
+  async #check(options: { elements: boolean }): Promise<Result<ReadBack>> {
+    const compared = await this.#applier.compare(options);
+    if (!compared.ok) return compared;
+    if (compared.value.length === 0) return ok({ differed: [], repaired: false });
+    const repaired = await this.#applier.repair();
+    if (!repaired.ok) {
+      this.#events.push({ kind: 'repair-failed', detail: repaired.refusal.detail ?? '' });
+      return repaired;
+    }
+    this.#events.push({ kind: 'altered', what: compared.value, repaired: true });
+    return ok({ differed: compared.value, repaired: true });
+  }
+
+  /** Our own changes come from the shell; what ran in our turn besides it only reads. */
+  #heard(pid: number): void {
+    if (pid === this.#applier.shellPid || this.#changedByOthers) return;
+    this.#changedByOthers = true;
+    this.#after(settle_ms, () => this.#look());
+  }
+
+  async #look(): Promise<void> {
+    await this.#inTurn(async () => {
+      if (this.#closed || !this.#applier.active) return;
+      const elements = this.#changedByOthers;
+      this.#changedByOthers = false;
+      await this.#check({ elements });
+    });
+  }
+
+  #after(delay_ms: number, work: () => Promise<void>): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      void work();
+    }, delay_ms);
+    timer.unref();
+    this.#timers.add(timer);
+  }
+
+  #every(period_ms: number, work: () => Promise<void>): void {
+    const again = async (): Promise<void> => {
+      await work();
+      if (!this.#closed) this.#after(period_ms, again);
+    };
+    this.#after(period_ms, again);
+  }
+}
+
+/**
+ * What the node enforces from boot until BMonitor has read its own state: a file that a unit before the network loads.
+ * It is replaced whole, synced, and only when it differs.
+ */
+export async function writeBootFile(file: string, program: FirewallProgram): Promise<Result<void>> {
+  const text = wholeText(program, 1);
+  try {
+    const before = await readFile(file, 'utf8').catch(() => '');
+    if (before === text) return ok(undefined);
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    const draft = await open(`${file}.new`, 'w', 0o600);
+    await draft.writeFile(text);
+    await draft.sync();
+    await draft.close();
+    await rename(`${file}.new`, file);
+    const folder = await open(dirname(file));
+    await folder.sync();
+    await folder.close();
+    return ok(undefined);
+  } catch (error) {
+    return refuse(
+      'firewall-tool-failed',
+      error instanceof Error ? error.message : 'the file was not written',
+    );
+  }
+}
