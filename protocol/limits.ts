@@ -129,4 +129,16 @@ export const limits = {
   tick_ms: 500,
   /** How often what could not be done to the machine is tried again. */
   retry_effects_ms: 2_000,
+  /** Lines of the audit in one reply. */
+  audit_page_lines_max: 1000,
+  /** Nodes of one console: a large facility. */
+  nodes_max: 20_000,
+  /** Changes of nodes are gathered for this long before listeners are told: faster than a person sees. */
+  gather_changes_ms: 100,
+  /** How long opening a connection to a node or gateway may take. */
+  dial_ms_max: 10_000,
+  /** An answer of a console's daemon to its command line: the list of all nodes with their status. */
+  api_answer_chars_max: 256 * 1024 * 1024,
+  /** How long a console may take to stop cleanly before it ends anyway. */
+  stop_ms_max: 5000,
 } as const;

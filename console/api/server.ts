@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { errorEntry } from '../../protocol/errors/index.js';
@@ -25,8 +26,8 @@ export interface ApiOptions {
   readonly names: readonly string[];
   readonly access: Access;
   readonly routes: readonly (Route | StreamRoute)[];
-  /** The folder of the page. */
-  readonly page?: string;
+  /** The room whose page is served. */
+  readonly page?: 'console-cluster' | 'console-app';
   readonly log: Log;
   readonly now: () => number;
   /** Told of every call that is not a plain read, done or refused. */
@@ -54,8 +55,7 @@ export async function serveApi(options: ApiOptions): Promise<Result<Api>> {
   });
   const document = openApiDocument(options, [...options.routes, described]);
   for (const line of [...options.routes, described]) mount(app, line, options);
-  if (options.page !== undefined)
-    await app.register(fastifyStatic, { root: options.page, index: 'index.html', cacheControl: false });
+  if (options.page !== undefined) await servePage(app, options.page);
   try {
     await app.listen({ host: options.host, port: options.port });
   } catch (error) {
@@ -67,6 +67,21 @@ export async function serveApi(options: ApiOptions): Promise<Result<Api>> {
     url: `${options.tls ? 'https' : 'http'}://${host}:${port}`,
     close: async () => app.close(),
   });
+}
+
+/** The page's own files and those that both consoles share, under the paths they have in the sources. */
+async function servePage(app: FastifyInstance, room: 'console-cluster' | 'console-app'): Promise<void> {
+  for (const name of ['console', room]) {
+    await app.register(fastifyStatic, {
+      root: fileURLToPath(new URL(`../../${name}/page`, import.meta.url)),
+      prefix: `/${name}/page/`,
+      index: false,
+      cacheControl: false,
+      decorateReply: name === room,
+      allowedPath: (path) => /(^|\/)[a-z-]+\.(html|css|js|svg)$/.test(path),
+    });
+  }
+  app.get('/', (_request, reply) => reply.header('cache-control', 'no-cache').sendFile('index.html'));
 }
 
 function frame(options: ApiOptions): FastifyInstance {

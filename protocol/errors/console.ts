@@ -72,4 +72,19 @@ export const consoleErrors = {
     why: 'Somebody is in between, or the server has a new key.',
     todo: 'Compare the pin with what the server itself says it is; if it changed on purpose, add the node or gateway again.',
   },
+  'cannot-write': {
+    what: 'A file could not be written.',
+    why: 'The directory is not writable, or the disk is full.',
+    todo: 'Check the rights of the directory and the room on the disk, then do it again.',
+  },
+  'no-daemon': {
+    what: 'The daemon of this console does not answer.',
+    why: 'The command line only speaks to the running daemon, which alone holds the key and the store.',
+    todo: 'Start it with the command run, or name its directory with --dir.',
+  },
+  'not-loopback': {
+    what: 'This console may be served on the own machine only.',
+    why: 'Whoever reaches it over a network could try to use the keys of the customer.',
+    todo: 'Set api.host to 127.0.0.1 or ::1; use SSH to reach it from elsewhere.',
+  },
 } as const satisfies Catalogue;

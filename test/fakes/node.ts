@@ -5,6 +5,7 @@ import { socketChannel } from '../../protocol/socket.js';
 import { makePair, type Pair, type PublicKey } from '../../crypto/rsa.js';
 import type { MessageChannel } from '../../protocol/channel.js';
 import type { Command } from '../../protocol/commands.js';
+import type { NodeCard } from '../../protocol/node-card.js';
 import {
   replySecretOf,
   newId,
@@ -46,6 +47,20 @@ export class FakeNode {
 
   get id(): string {
     return this.identity.public.id;
+  }
+
+  card(name: string, url: string): NodeCard {
+    return {
+      v: 1,
+      kind: 'node-card',
+      name,
+      identity: this.identity.public.jwk,
+      keyStore: 'file',
+      level: 0,
+      lease: this.lease,
+      key: this.pair.public.jwk,
+      ways: [{ via: 'direct', url }],
+    };
   }
 
   get open(): number {

@@ -1,0 +1,24 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { ConsoleProgram } from '../console/cli/program.js';
+import { isLoopback } from '../console/daemon/config.js';
+import { serveConsole } from '../console/daemon/daemon.js';
+import { refuse } from '../protocol/result.js';
+
+const stateHome = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local/state');
+
+/** The tenant's console, put together. It serves its own machine only. */
+export const consoleApp: ConsoleProgram = {
+  name: 'console-app',
+  about: "The tenant's console: software, sub-boundaries and keys on leased nodes.",
+  defaultDir: join(stateHome, 'console-app'),
+  defaultPort: 7500,
+  hasGateway: false,
+  serve: async (parts) =>
+    isLoopback(parts.config.api.host)
+      ? serveConsole(parts, {
+          title: 'console-app',
+          routes: [],
+        })
+      : refuse('not-loopback', parts.config.api.host, { where: 'console.json api.host' }),
+};

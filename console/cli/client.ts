@@ -1,0 +1,122 @@
+import { request as plainRequest, type IncomingMessage } from 'node:http';
+import { request as tlsRequest } from 'node:https';
+import { createInterface } from 'node:readline';
+import type { TLSSocket } from 'node:tls';
+import { digestText } from '../../protocol/fields.js';
+import { isErrorCode } from '../../protocol/errors/index.js';
+import { parseJson } from '../../protocol/json.js';
+import { limits } from '../../protocol/limits.js';
+import { messageOf } from '../../protocol/log.js';
+import { object, opaqueObject, optional, text, whole } from '../../protocol/parse.js';
+import { ok, refuse, type Refused, type Result } from '../../protocol/result.js';
+import { consoleFiles, readFileLimited, readSecretFile } from '../daemon/files.js';
+import { certificatePin } from '../nodes/socket.js';
+
+const runningForm = object({
+  url: text({ max: 300 }),
+  pid: whole({ min: 1, max: 2 ** 31 }),
+  pin: optional(digestText),
+});
+
+const errorForm = object({
+  error: object({
+    code: text({ max: 64 }),
+    what: optional(text({ min: 0, max: 1000 })),
+    why: optional(text({ min: 0, max: 1000 })),
+    todo: optional(text({ min: 0, max: 1000 })),
+    detail: optional(text({ min: 0, max: 4000 })),
+    where: optional(text({ min: 0, max: 1000 })),
+    data: optional(opaqueObject),
+  }),
+});
+
+/** How the command line speaks to the daemon of a directory. */
+export class ApiClient {
+  readonly url: string;
+  readonly #token: string;
+  readonly #pin: string | undefined;
+
+  constructor(url: string, token: string, pin: string | undefined) {
+    this.url = url;
+    this.#token = token;
+    this.#pin = pin;
+  }
+
+  async call(method: string, path: string, body?: unknown): Promise<Result<Record<string, unknown>>> {
+    const answer = await this.#send(method, path, body);
+    if (!answer.ok) return answer;
+    let content = '';
+    for await (const chunk of answer.value) {
+      content += String(chunk);
+      if (content.length > limits.api_answer_chars_max)
+        return refuse('too-large', 'the answer of the daemon');
+    }
+    const json = parseJson(content);
+    if (!json.ok) return json;
+    if (answer.value.statusCode !== 200) return refusalOf(json.value);
+    return opaqueObject(json.value, 'answer');
+  }
+
+  /** Server-sent events, until the connection or the caller ends. */
+  async *events(path: string): AsyncGenerator<Result<Record<string, unknown>>> {
+    const answer = await this.#send('GET', path);
+    if (!answer.ok) {
+      yield answer;
+      return;
+    }
+    for await (const line of createInterface({ input: answer.value })) {
+      if (!line.startsWith('data: ')) continue;
+      const json = parseJson(line.slice(6));
+      yield json.ok ? opaqueObject(json.value, 'event') : json;
+    }
+  }
+
+  #send(method: string, path: string, body?: unknown): Promise<Result<IncomingMessage>> {
+    const content = body === undefined ? undefined : JSON.stringify(body);
+    const headers: Record<string, string> = { authorization: `Bearer ${this.#token}` };
+    if (content !== undefined) headers['content-type'] = 'application/json';
+    return new Promise((resolve) => {
+      const url = new URL(path, this.url);
+      const sent =
+        url.protocol === 'https:'
+          ? tlsRequest(url, { method, headers, rejectUnauthorized: false })
+          : plainRequest(url, { method, headers });
+      sent.on('error', (error) => resolve(refuse('no-daemon', `${this.url}: ${messageOf(error)}`)));
+      sent.on('response', (response) => resolve(ok(response)));
+      if (url.protocol !== 'https:') {
+        sent.end(content);
+        return;
+      }
+      // The token is sent only to the daemon whose key is in the directory.
+      sent.on('socket', (socket) => {
+        socket.once('secureConnect', () => {
+          const { raw } = (socket as TLSSocket).getPeerCertificate();
+          if (raw !== undefined && certificatePin(raw) === this.#pin) sent.end(content);
+          else sent.destroy(new Error('the daemon shows another key than the one of this directory'));
+        });
+      });
+    });
+  }
+}
+
+function refusalOf(value: unknown): Refused {
+  const parsed = errorForm(value, '');
+  if (!parsed.ok) return parsed;
+  const { code, detail, where, data } = parsed.value.error;
+  return refuse(isErrorCode(code) ? code : 'unknown-refusal', detail ?? code, {
+    ...(where === undefined ? {} : { where }),
+    ...(data === undefined ? {} : { data }),
+  });
+}
+
+export function clientFor(dir: string): Result<ApiClient> {
+  const files = consoleFiles(dir);
+  const running = readFileLimited(files.running);
+  if (!running.ok) return refuse('no-daemon', `nothing runs on ${dir}`);
+  const json = parseJson(running.value);
+  const form = json.ok ? runningForm(json.value, 'running.json') : json;
+  if (!form.ok) return form;
+  const token = readSecretFile(files.token);
+  if (!token.ok) return token;
+  return ok(new ApiClient(form.value.url, token.value.toString().trim(), form.value.pin));
+}

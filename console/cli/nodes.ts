@@ -1,0 +1,102 @@
+import type { Command } from 'commander';
+import { parseNodeCard } from '../../protocol/node-card.js';
+import { readFileLimited } from '../daemon/files.js';
+import type { NodeView } from '../nodes/routes.js';
+import { clientFor } from './client.js';
+import { ago, orExit, table } from './output.js';
+
+interface Listed {
+  readonly now: number;
+  readonly nodes: readonly NodeView[];
+}
+
+function listing({ now, nodes }: Listed): string {
+  if (nodes.length === 0) return 'no nodes; add one with: nodes add CARD';
+  const rows = nodes
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map((node) => [
+      node.name,
+      node.state,
+      node.lastSeen === null ? 'never' : ago(now - node.lastSeen),
+      `${node.level}`,
+      node.id.slice(0, 12),
+      node.state === 'good' ? '' : (node.trouble?.code ?? ''),
+    ]);
+  return table(['NAME', 'STATE', 'LAST SEEN', 'LEVEL', 'IDENTITY', 'TROUBLE'], rows);
+}
+
+export function nodeCommands(program: Command, dirOf: () => string): void {
+  const nodes = program.command('nodes').description('the nodes of this console');
+  listCommand(nodes, dirOf);
+  nodes
+    .command('add')
+    .argument('<card>', 'the card of the node, as `bmonitor init` wrote it or a hand-over gave it')
+    .option('--json', 'print JSON')
+    .description('take a node in')
+    .addHelpText('after', '\nExample:\n  nodes add ./node-1.card.json')
+    .action(async (path: string, flags: { json?: boolean }) => {
+      const card = orExit(parseNodeCard(orExit(readFileLimited(path))), flags.json);
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const added = orExit(await client.call('POST', '/api/v1/nodes', card), flags.json);
+      console.log(flags.json ? JSON.stringify(added) : `${card.name} is in, identity ${String(added['id'])}`);
+    });
+  nodes
+    .command('show')
+    .argument('<name>')
+    .option('--json', 'print JSON')
+    .description('everything that is known of one node')
+    .action(async (name: string, flags: { json?: boolean }) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const node = orExit(await client.call('GET', `/api/v1/nodes/${encodeURIComponent(name)}`), flags.json);
+      console.log(JSON.stringify(node, null, flags.json ? 0 : 2));
+    });
+  nodes
+    .command('status')
+    .argument('<name>')
+    .option('--json', 'print JSON')
+    .description('ask a node for its status now, sealed to it and back')
+    .action(async (name: string, flags: { json?: boolean }) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const path = `/api/v1/nodes/${encodeURIComponent(name)}/status`;
+      const { status } = orExit(await client.call('POST', path), flags.json);
+      console.log(JSON.stringify(status, null, flags.json ? 0 : 2));
+    });
+  nodes
+    .command('remove')
+    .argument('<name>')
+    .option('--json', 'print JSON')
+    .description('forget a node; the node itself is not touched')
+    .action(async (name: string, flags: { json?: boolean }) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      orExit(await client.call('DELETE', `/api/v1/nodes/${encodeURIComponent(name)}`), flags.json);
+      console.log(flags.json ? '{}' : `${name} is forgotten`);
+    });
+}
+
+function listCommand(nodes: Command, dirOf: () => string): void {
+  nodes
+    .command('list')
+    .option('--json', 'print JSON')
+    .option('--watch', 'go on showing changes until interrupted')
+    .description('all nodes and their state')
+    .action(async (flags: { json?: boolean; watch?: boolean }) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      if (!flags.watch) {
+        const listed = orExit(await client.call('GET', '/api/v1/nodes'), flags.json) as unknown as Listed;
+        console.log(flags.json ? JSON.stringify(listed) : listing(listed));
+        return;
+      }
+      const known = new Map<string, NodeView>();
+      for await (const event of client.events('/api/v1/nodes-events')) {
+        const change = orExit(event, flags.json) as unknown as Listed & { gone: readonly string[] };
+        for (const node of change.nodes) known.set(node.name, node);
+        for (const name of change.gone) known.delete(name);
+        if (flags.json) console.log(JSON.stringify(change));
+        else {
+          if (process.stdout.isTTY) process.stdout.write('\x1b[H\x1b[2J');
+          console.log(listing({ now: change.now, nodes: [...known.values()] }));
+        }
+      }
+      process.exitCode = 1;
+    });
+}

@@ -1,0 +1,52 @@
+import { isIP } from 'node:net';
+import { nameText } from '../../protocol/fields.js';
+import { parseJson } from '../../protocol/json.js';
+import { list, object, optional, text, whole, type Parse, type Parsed } from '../../protocol/parse.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import { readFileLimited } from './files.js';
+
+const address: Parse<string> = (value, where) =>
+  typeof value === 'string' && isIP(value) !== 0
+    ? ok(value)
+    : refuse('bad-input', 'must be an IPv4 or IPv6 address', { where });
+const port = whole({ min: 0, max: 65_535 });
+const hostName = text({ max: 253, pattern: /^[a-z0-9.-]+$/, form: 'a host name in small letters' });
+
+/** `console.json` of a console. */
+const configForm = object({
+  v: whole({ min: 1, max: 1 }),
+  /** The name of this console, as nodes and people see it. */
+  name: nameText,
+  api: object({
+    host: address,
+    /** 0 lets the system choose; the daemon says which in running.json. */
+    port,
+    /** Names under which browsers reach it. */
+    names: list(hostName, { max: 16 }),
+  }),
+  /** Where nodes and remote consoles dial in; absent, there is no gateway. */
+  gateway: optional(object({ host: address, port })),
+  /** How often a node is asked for its status. */
+  askEvery_ms: whole({ min: 100, max: 3_600_000 }),
+  /** Nothing heard for so long: the answer is late, the node is silent. */
+  late_ms: whole({ min: 200, max: 3_600_000 }),
+  /** Nothing heard for so long: the node is unknown. */
+  unknown_ms: whole({ min: 200, max: 86_400_000 }),
+});
+export type ConsoleConfig = Parsed<typeof configForm>;
+
+export function isLoopback(host: string): boolean {
+  return host === '::1' || host.startsWith('127.');
+}
+
+export function readConfig(path: string): Result<ConsoleConfig> {
+  const content = readFileLimited(path);
+  if (!content.ok) return content;
+  const json = parseJson(content.value);
+  if (!json.ok) return json;
+  const config = configForm(json.value, 'console.json');
+  if (!config.ok) return config;
+  if (config.value.late_ms <= config.value.askEvery_ms || config.value.unknown_ms <= config.value.late_ms)
+    return refuse('bad-input', 'must rise: askEvery_ms, late_ms, unknown_ms', { where: 'console.json' });
+  return config;
+}

@@ -1,0 +1,145 @@
+import { randomInt } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import type { Pair } from '../../crypto/rsa.js';
+import type { Secret } from '../../crypto/secret.js';
+import type { MessageChannel } from '../../protocol/channel.js';
+import { limits } from '../../protocol/limits.js';
+import type { Log } from '../../protocol/log.js';
+import type { Way } from '../../protocol/node-card.js';
+import { ok, type Result } from '../../protocol/result.js';
+import { accessRoutes } from '../access/routes.js';
+import { Sessions } from '../access/sessions.js';
+import { tokenDigest } from '../api/access.js';
+import type { Route, StreamRoute } from '../api/route.js';
+import { packageVersion, serveApi, type Api } from '../api/server.js';
+import { openPair } from '../keys/file.js';
+import { NodeBook } from '../nodes/book.js';
+import { nodeRoutes } from '../nodes/routes.js';
+import type { Clocks } from '../nodes/session.js';
+import { certificatePin, dial, socketChannel } from '../nodes/socket.js';
+import { openLevelStore } from '../store/level.js';
+import type { KeyStore } from '../store/port.js';
+import { Audit } from './audit.js';
+import { isLoopback, readConfig, type ConsoleConfig } from './config.js';
+import { consoleFiles, readFileLimited, readSecretFile, writeFileWhole, type ConsoleFiles } from './files.js';
+
+/** What both consoles have, opened. */
+export interface ConsoleParts {
+  readonly files: ConsoleFiles;
+  readonly config: ConsoleConfig;
+  readonly pair: Pair;
+  readonly store: KeyStore;
+  readonly book: NodeBook;
+  readonly sessions: Sessions;
+  readonly clocks: Clocks;
+  readonly log: Log;
+  readonly tls: { readonly cert: string; readonly key: string };
+}
+
+export const systemClocks: Clocks = { wall: () => Date.now(), steady: () => performance.now() };
+
+/** From the directory and the passphrase to everything that does not listen yet. */
+export async function openConsole(dir: string, passphrase: Secret, log: Log): Promise<Result<ConsoleParts>> {
+  const files = consoleFiles(dir);
+  const config = readConfig(files.config);
+  if (!config.ok) return config;
+  const sealed = readSecretFile(files.key);
+  if (!sealed.ok) return sealed;
+  const token = readSecretFile(files.token);
+  if (!token.ok) return token;
+  const tlsKey = readSecretFile(files.tlsKey);
+  if (!tlsKey.ok) return tlsKey;
+  const tlsCertificate = readFileLimited(files.tlsCertificate);
+  if (!tlsCertificate.ok) return tlsCertificate;
+  const pair = await openPair(sealed.value.toString(), passphrase);
+  if (!pair.ok) return pair;
+  const store = await openLevelStore(files.store);
+  if (!store.ok) return store;
+  const { askEvery_ms, late_ms, unknown_ms } = config.value;
+  const book = new NodeBook({
+    store: store.value,
+    pair: pair.value,
+    clocks: systemClocks,
+    chance: () => randomInt(2 ** 32) / 2 ** 32,
+    patience: { late_ms, unknown_ms },
+    ask_ms: askEvery_ms,
+    log,
+    connect,
+  });
+  const opened = await book.open();
+  if (!opened.ok) {
+    await store.value.close();
+    return opened;
+  }
+  const own = tokenDigest(token.value.toString().trim());
+  const sessions = new Sessions({
+    find: (digest) =>
+      Promise.resolve(
+        digest === own ? { name: 'token-file', role: 'administer', until: Infinity } : undefined,
+      ),
+  });
+  return ok({
+    files,
+    config: config.value,
+    pair: pair.value,
+    store: store.value,
+    book,
+    sessions,
+    clocks: systemClocks,
+    log,
+    tls: { cert: tlsCertificate.value.toString(), key: tlsKey.value.toString() },
+  });
+}
+
+async function connect(way: Way): Promise<Result<MessageChannel>> {
+  const socket = await dial({
+    url: way.url,
+    timeout_ms: limits.dial_ms_max,
+    ...(way.pin === undefined ? {} : { pin: way.pin }),
+  });
+  return socket.ok ? ok(socketChannel(socket.value, way.url)) : socket;
+}
+
+export interface Serving {
+  readonly api: Api;
+  close(): Promise<void>;
+}
+
+/** The API and the page. On an address that others can reach, only over TLS. */
+export async function serveConsole(
+  parts: ConsoleParts,
+  options: { title: 'console-cluster' | 'console-app'; routes: readonly (Route | StreamRoute)[] },
+): Promise<Result<Serving>> {
+  const { config, files, sessions, book, store, clocks, log } = parts;
+  const now = (): number => clocks.wall();
+  const audit = new Audit(store, now, log);
+  const open = !isLoopback(config.api.host);
+  const api = await serveApi({
+    title: options.title,
+    version: packageVersion(),
+    host: config.api.host,
+    port: config.api.port,
+    ...(open ? { tls: parts.tls } : {}),
+    names: config.api.names,
+    access: sessions,
+    routes: [...accessRoutes(sessions, now), ...nodeRoutes(book, now), ...audit.routes(), ...options.routes],
+    page: options.title,
+    log,
+    now,
+    audit: async (caller, path, refusal) => audit.note(caller, path, refusal),
+  });
+  if (!api.ok) return api;
+  const pin = open ? certificatePin(parts.tls.cert) : undefined;
+  const running = { url: api.value.url, pid: process.pid, ...(pin === undefined ? {} : { pin }) };
+  const written = writeFileWhole(files.running, `${JSON.stringify(running)}\n`, 0o644);
+  if (!written.ok) log.warn('running-file', { detail: written.refusal.detail });
+  return ok({
+    api: api.value,
+    async close() {
+      rmSync(files.running, { force: true });
+      await api.value.close();
+      book.close();
+      await store.close();
+    },
+  });
+}

@@ -1,0 +1,171 @@
+import type { Pair } from '../../crypto/rsa.js';
+import type { MessageChannel } from '../../protocol/channel.js';
+import type { Command } from '../../protocol/commands.js';
+import { limits } from '../../protocol/limits.js';
+import type { Log } from '../../protocol/log.js';
+import { identityOf, levelKeyOf, nodeCardForm, type NodeCard, type Way } from '../../protocol/node-card.js';
+import type { Reply } from '../../protocol/reply.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import type { KeyStore } from '../store/port.js';
+import { firstOf, NodeLink, type Known } from './link.js';
+import type { Asked, Clocks } from './session.js';
+import type { Patience } from './state.js';
+
+/** A node as a console knows it. */
+export interface KnownNode extends Known {
+  readonly card: NodeCard;
+  /** Thumbprint of the node's identity key. */
+  readonly id: string;
+}
+
+export type BookEvent =
+  | { readonly type: 'nodes'; readonly nodes: readonly KnownNode[] }
+  | { readonly type: 'gone'; readonly names: readonly string[] };
+
+export interface BookOptions {
+  readonly store: KeyStore;
+  readonly pair: Pair;
+  readonly clocks: Clocks;
+  readonly chance: () => number;
+  readonly patience: Patience;
+  readonly ask_ms: number;
+  readonly log: Log;
+  readonly connect: (way: Way, node: string) => Promise<Result<MessageChannel>>;
+}
+
+interface Line {
+  readonly card: NodeCard;
+  readonly id: string;
+  readonly link: NodeLink;
+}
+
+const prefix = 'node/';
+
+/**
+ * All nodes of a console: their cards in the store, a link to each, and who listens to what changes.
+ *
+ * INVARIANTS:
+ * - A name and an identity each stand for one node.
+ * - A card is in the store before its link starts, and its link has stopped before its removal is answered.
+ * - Listeners get every node's latest state, not every state it passed through: changes are gathered for a moment, so that
+ *   ten thousand nodes that come back at once cost as many lines, not more.
+ */
+export class NodeBook {
+  readonly #options: BookOptions;
+  readonly #lines = new Map<string, Line>();
+  readonly #listeners = new Set<(event: BookEvent) => void>();
+  readonly #changed = new Set<string>();
+  #flush: NodeJS.Timeout | undefined;
+
+  constructor(options: BookOptions) {
+    this.#options = options;
+  }
+
+  async open(): Promise<Result<true>> {
+    for (let after: string | undefined; ;) {
+      const page = await this.#options.store.range({ prefix, ...(after === undefined ? {} : { after }) });
+      for (const { key, value } of page.entries) {
+        const card = nodeCardForm(JSON.parse(Buffer.from(value).toString()), key);
+        if (!card.ok) return card;
+        const begun = this.#begin(card.value);
+        if (!begun.ok) return begun;
+        after = key;
+      }
+      if (!page.more) return ok(true);
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.#flush);
+    for (const { link } of this.#lines.values()) link.stop();
+    this.#lines.clear();
+    this.#listeners.clear();
+  }
+
+  list(): KnownNode[] {
+    return [...this.#lines.values()].map(known);
+  }
+
+  get(name: string): Result<KnownNode> {
+    const line = this.#lines.get(name);
+    return line ? ok(known(line)) : refuse('not-found', `no node ${name}`);
+  }
+
+  async add(card: NodeCard): Promise<Result<KnownNode>> {
+    const identity = identityOf(card);
+    if (!identity.ok) return identity;
+    const twin = [...this.#lines.values()].find((line) => line.id === identity.value.id);
+    if (twin) return refuse('already-there', `this node is here as ${twin.card.name}`);
+    if (this.#lines.has(card.name)) return refuse('already-there', `a node ${card.name} is here`);
+    if (this.#lines.size >= limits.nodes_max) return refuse('too-large', `at most ${limits.nodes_max} nodes`);
+    const key = prefix + card.name;
+    const value = Buffer.from(JSON.stringify(card));
+    const written = await this.#options.store.write([{ type: 'put', key, value }], [{ key, revision: 0 }]);
+    if (!written.ok) return written;
+    const begun = this.#begin(card);
+    return begun.ok ? ok(known(begun.value)) : begun;
+  }
+
+  async remove(name: string): Promise<Result<true>> {
+    const line = this.#lines.get(name);
+    if (!line) return refuse('not-found', `no node ${name}`);
+    const written = await this.#options.store.write([{ type: 'delete', key: prefix + name }]);
+    if (!written.ok) return written;
+    line.link.stop();
+    this.#lines.delete(name);
+    for (const listener of this.#listeners) listener({ type: 'gone', names: [name] });
+    return ok(true);
+  }
+
+  async request(
+    name: string,
+    command: Command,
+    more: Omit<Asked, 'command' | 'to'> = {},
+  ): Promise<Result<Reply>> {
+    const line = this.#lines.get(name);
+    return line ? line.link.request(command, more) : refuse('not-found', `no node ${name}`);
+  }
+
+  /** Tells the present state at once, then what changes. */
+  listen(listener: (event: BookEvent) => void): () => void {
+    this.#listeners.add(listener);
+    listener({ type: 'nodes', nodes: this.list() });
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #begin(card: NodeCard): Result<Line> {
+    const identity = identityOf(card);
+    if (!identity.ok) return identity;
+    const key = levelKeyOf(card);
+    if (!key.ok) return key;
+    const { connect, ...shared } = this.#options;
+    const { id } = identity.value;
+    const link = new NodeLink({
+      ...shared,
+      node: id,
+      to: { level: card.level, lease: card.lease, key: key.value },
+      connect: async () => firstOf(card.ways.map((way) => async () => connect(way, id))),
+      onChange: () => this.#note(card.name),
+    });
+    const line = { card, id, link };
+    this.#lines.set(card.name, line);
+    link.start();
+    this.#note(card.name);
+    return ok(line);
+  }
+
+  #note(name: string): void {
+    this.#changed.add(name);
+    this.#flush ??= setTimeout(() => {
+      this.#flush = undefined;
+      const lines = [...this.#changed].flatMap((changed) => this.#lines.get(changed) ?? []);
+      this.#changed.clear();
+      const nodes = lines.map(known);
+      for (const listener of this.#listeners) listener({ type: 'nodes', nodes });
+    }, limits.gather_changes_ms);
+  }
+}
+
+function known({ card, id, link }: Line): KnownNode {
+  return { card, id, ...link.known };
+}

@@ -1,0 +1,143 @@
+import { limits } from '../../protocol/limits.js';
+import { nodeCardForm, type NodeCard } from '../../protocol/node-card.js';
+import { ok } from '../../protocol/result.js';
+import { route, type Route, type StreamRoute } from '../api/route.js';
+import {
+  digest,
+  list,
+  moment,
+  name,
+  nullable,
+  object,
+  oneOf,
+  opaque,
+  text,
+  whole,
+  type Shape,
+  type ShapeOf,
+} from '../api/shape.js';
+import type { KnownNode, NodeBook } from './book.js';
+import { nodeStates } from './state.js';
+
+const nodeView = object({
+  name,
+  id: digest,
+  keyStore: oneOf('tpm', 'file'),
+  level: whole({ min: 0, max: limits.levels_max - 1 }),
+  lease: text({ max: 22 }),
+  ways: list(text({ max: 320 }), { max: 8 }),
+  state: oneOf(...nodeStates),
+  lastSeen: nullable(moment),
+  /** Why it is not good, as far as it is known. */
+  trouble: nullable(object({ code: text({ max: 64 }), detail: text({ min: 0, max: 2000 }) })),
+  status: nullable(opaque('the last answer to the command status')),
+});
+export type NodeView = ShapeOf<typeof nodeView>;
+
+export function viewOf(node: KnownNode): NodeView {
+  const { card, refusal } = node;
+  return {
+    name: card.name,
+    id: node.id,
+    keyStore: card.keyStore,
+    level: card.level,
+    lease: card.lease,
+    ways: card.ways.map((way) => `${way.via} ${way.url}`),
+    state: node.state,
+    lastSeen: node.lastSeen ?? null,
+    trouble: refusal ? { code: refusal.code, detail: refusal.detail ?? '' } : null,
+    status: node.status ?? null,
+  };
+}
+
+const card: Shape<NodeCard> = {
+  parse: nodeCardForm,
+  schema: { type: 'object', description: 'a node card, as written by `bmonitor init` or in a hand-over' },
+};
+
+const nodesEvent = object({
+  type: oneOf('nodes', 'gone'),
+  now: moment,
+  nodes: list(nodeView, { max: limits.nodes_max }),
+  gone: list(name, { max: limits.nodes_max }),
+});
+
+export function nodeRoutes(book: NodeBook, now: () => number): (Route | StreamRoute)[] {
+  const named = object({ name });
+  return [
+    route({
+      method: 'GET',
+      path: '/api/v1/nodes',
+      summary: 'All nodes, with what is known of each now',
+      role: 'view',
+      reply: object({ now: moment, nodes: list(nodeView, { max: limits.nodes_max }) }),
+      handle: () => Promise.resolve(ok({ now: now(), nodes: book.list().map(viewOf) })),
+    }),
+    route({
+      method: 'GET',
+      path: '/api/v1/nodes/{name}',
+      summary: 'One node',
+      role: 'view',
+      params: named,
+      reply: nodeView,
+      async handle({ params }) {
+        const node = book.get(params.name);
+        return node.ok ? ok(viewOf(node.value)) : node;
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/api/v1/nodes',
+      summary: 'Add a node by its card',
+      role: 'administer',
+      body: card,
+      reply: nodeView,
+      async handle({ body }) {
+        const added = await book.add(body);
+        return added.ok ? ok(viewOf(added.value)) : added;
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/api/v1/nodes/{name}',
+      summary: 'Forget a node; the node itself is not touched',
+      role: 'administer',
+      params: named,
+      reply: object({}),
+      async handle({ params }) {
+        const removed = await book.remove(params.name);
+        return removed.ok ? ok({}) : removed;
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/api/v1/nodes/{name}/status',
+      summary: 'Ask a node for its status now, sealed to it and back',
+      role: 'view',
+      params: named,
+      reply: object({ now: moment, status: opaque('the answer to the command status') }),
+      async handle({ params }) {
+        const reply = await book.request(params.name, { type: 'status' });
+        return reply.ok ? ok({ now: now(), status: reply.value.result ?? {} }) : reply;
+      },
+    }),
+    {
+      kind: 'stream',
+      method: 'GET',
+      path: '/api/v1/nodes-events',
+      summary: 'All nodes, then each change as it happens',
+      role: 'view',
+      event: nodesEvent,
+      start(send, closed) {
+        const end = book.listen((event) =>
+          send(
+            event.type === 'nodes'
+              ? { type: 'nodes', now: now(), nodes: event.nodes.map(viewOf), gone: [] }
+              : { type: 'gone', now: now(), nodes: [], gone: event.names },
+          ),
+        );
+        closed.addEventListener('abort', end, { once: true });
+      },
+    },
+  ];
+}

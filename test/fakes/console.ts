@@ -1,0 +1,117 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseConsoleCard } from '../../protocol/console-card.js';
+import type { PublicKey } from '../../crypto/rsa.js';
+import { until } from './until.js';
+
+/** A port that was free a moment ago, for what must come back on the same one. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** A real console: a directory, a daemon of its own, and its command line. */
+export class RealConsole {
+  readonly dir: string;
+  readonly #kind: 'console-cluster' | 'console-app';
+  readonly #folder: string;
+  #daemon: ChildProcess | undefined;
+  log = '';
+
+  constructor(kind: 'console-cluster' | 'console-app') {
+    this.#kind = kind;
+    this.#folder = mkdtempSync(join(tmpdir(), `bmonitor-${kind}-`));
+    this.dir = join(this.#folder, 'console');
+    writeFileSync(this.passphrase, 'four random words\n', { mode: 0o600 });
+  }
+
+  get passphrase(): string {
+    return join(this.#folder, 'passphrase');
+  }
+
+  file(name: string, content: string): string {
+    const path = join(this.#folder, name);
+    writeFileSync(path, content);
+    return path;
+  }
+
+  /** Runs the command line and gives what it printed. */
+  cli(...args: string[]): { status: number | null; out: string; err: string } {
+    const index = join(root, this.#kind, 'cli/index.js');
+    const run = spawnSync(process.execPath, [index, '--dir', this.dir, ...args], { encoding: 'utf8' });
+    return { status: run.status, out: run.stdout, err: run.stderr };
+  }
+
+  /** The same, without holding up what else runs in this process (a fake node, for one). */
+  async cliLater(...args: string[]): Promise<{ status: number | null; out: string; err: string }> {
+    const index = join(root, this.#kind, 'cli/index.js');
+    const child = spawn(process.execPath, [index, '--dir', this.dir, ...args]);
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    const status = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    return { status, out, err };
+  }
+
+  must(...args: string[]): string {
+    const { status, out, err } = this.cli(...args);
+    if (status !== 0) throw new Error(`${args.join(' ')}: ${err}`);
+    return out;
+  }
+
+  init(...more: string[]): PublicKey {
+    const args = ['--name', 'test', '--api-port', '0', '--key-bits', '2048'];
+    const times = ['--ask-every', '150', '--late', '600', '--unknown', '1500'];
+    this.must('init', '--passphrase-file', this.passphrase, ...args, ...times, ...more);
+    const card = parseConsoleCard(readFileSync(join(this.dir, 'console.pub.json')));
+    if (!card.ok) throw new Error(card.refusal.code);
+    return card.value.key;
+  }
+
+  async run(): Promise<void> {
+    const index = join(root, this.#kind, 'cli/index.js');
+    const args = [
+      '--enable-source-maps',
+      index,
+      '--dir',
+      this.dir,
+      'run',
+      '--passphrase-file',
+      this.passphrase,
+    ];
+    const daemon = spawn(process.execPath, [...args, '--log-level', 'debug'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#daemon = daemon;
+    daemon.stderr.on('data', (chunk: Buffer) => (this.log += chunk.toString()));
+    this.log = '';
+    await until(() => {
+      if (daemon.exitCode !== null) throw new Error(this.log);
+      return existsSync(join(this.dir, 'running.json')) && this.log.includes('"listening"');
+    });
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    const daemon = this.#daemon;
+    this.#daemon = undefined;
+    if (!daemon || daemon.exitCode !== null) return daemon?.exitCode ?? null;
+    const exited = new Promise<number | null>((resolve) => daemon.once('exit', resolve));
+    daemon.kill(signal);
+    return exited;
+  }
+
+  async remove(): Promise<void> {
+    await this.stop('SIGKILL');
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
