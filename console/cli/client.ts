@@ -10,7 +10,7 @@ import { messageOf } from '../../protocol/log.js';
 import { object, opaqueObject, optional, text, whole } from '../../protocol/parse.js';
 import { ok, refuse, type Refused, type Result } from '../../protocol/result.js';
 import { consoleFiles, readFileLimited, readSecretFile } from '../daemon/files.js';
-import { certificatePin } from '../nodes/socket.js';
+import { certificatePin } from '../../protocol/socket.js';
 
 const runningForm = object({
   url: text({ max: 300 }),

@@ -16,7 +16,7 @@ import { openPair } from '../keys/file.js';
 import { NodeBook } from '../nodes/book.js';
 import { nodeRoutes } from '../nodes/routes.js';
 import type { Clocks } from '../nodes/session.js';
-import { certificatePin, dial, socketChannel } from '../nodes/socket.js';
+import { certificatePin, dial, socketChannel } from '../../protocol/socket.js';
 import { openLevelStore } from '../store/level.js';
 import type { KeyStore } from '../store/port.js';
 import { Audit } from './audit.js';

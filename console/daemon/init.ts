@@ -3,7 +3,7 @@ import type { Secret } from '../../crypto/secret.js';
 import type { ConsoleCard } from '../../protocol/console-card.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { newToken } from '../api/access.js';
-import { selfSignedPem } from '../keys/certificate.js';
+import { selfSignedPem } from '../../crypto/certificate.js';
 import { sealPair } from '../keys/file.js';
 import type { ConsoleConfig } from './config.js';
 import { consoleFiles, isInitialised, makeFolder, writeFileWhole } from './files.js';
