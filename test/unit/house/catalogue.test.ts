@@ -1,0 +1,71 @@
+import { expect } from 'chai';
+import { errorCatalogue } from '../../../protocol/errors/index.js';
+import { limits } from '../../../protocol/limits.js';
+import { limitsOf, shown } from '../../../scripts/docs/limits.js';
+import { generatedPages } from '../../../scripts/docs/pages.js';
+import { tokensOf, type Token } from './lexer.js';
+import { production, read } from './sources.js';
+
+const catalogueFiles = /^protocol\/(errors\/|limits\.ts)/;
+const words: readonly Token[] = production
+  .filter((file) => !catalogueFiles.test(file))
+  .flatMap((file) => tokensOf(read(file)));
+
+describe('house: errors', () => {
+  it('are all in the catalogue when they are refused with', () => {
+    const used = words.flatMap((word, at) => {
+      const [next, text] = [words[at + 1], words[at + 2]];
+      return word.value === 'refuse' && next?.value === '(' && text?.kind === 'text' ? [text.value] : [];
+    });
+    expect(used).to.not.deep.equal([]);
+    expect(used.filter((code) => !Object.hasOwn(errorCatalogue, code))).to.deep.equal([]);
+  });
+
+  it('have codes of one form, each with whole sentences of what, why and what to do', () => {
+    for (const [code, entry] of Object.entries(errorCatalogue)) {
+      expect(code).to.match(/^[a-z]+(-[a-z0-9]+)*$/);
+      for (const sentence of [entry.what, entry.why, entry.todo])
+        expect(sentence, code).to.match(/^[\p{Lu}"`0-9].{10,}[.?!]$/u);
+    }
+  });
+});
+
+describe('house: limits', () => {
+  it('each have a reason above them and the unit in the name', () => {
+    const units =
+      /_(bytes|chars|ms|s|count|bits|entries|per_\w+|ratio|percent|hops|ports|ids|depth)(_(max|min|default))?$|_(max|min)$/;
+    const wrong = limitsOf(read('protocol/limits.ts')).filter(
+      ({ name, reason }) => !units.test(name) || reason === undefined || reason.length < 15,
+    );
+    expect(wrong.map(({ name, reason }) => `${name}: ${reason ?? 'no reason'}`)).to.deep.equal([]);
+  });
+
+  it('are numbers that limit: positive and finite', () => {
+    const wrong = Object.entries(limits).filter(([, value]) => !(Number.isFinite(value) && value > 0));
+    expect(wrong).to.deep.equal([]);
+  });
+
+  it('are shown in the unit that is easiest to read, and exactly', () => {
+    const show = (name: string, value: number): string => shown({ name, value, reason: '' });
+    expect(show('frame_bytes_max', 24 * 1024 * 1024)).to.equal('24 MiB');
+    expect(show('x_bytes_max', 1500)).to.equal('1,500 bytes');
+    expect(show('x_ms_max', 120_000)).to.equal('2 min');
+    expect(show('x_ms_max', 60_000)).to.equal('60 s');
+    expect(show('x_ms_max', 1500)).to.equal('1,500 ms');
+    expect(show('filters_per_set_max', 100_000)).to.equal('100,000');
+  });
+});
+
+describe('house: generated pages', () => {
+  it('say what the sources say; if not, run `npm run docs`', async () => {
+    for (const [path, text] of await generatedPages()) {
+      let written = '';
+      try {
+        written = read(path);
+      } catch {
+        // A page that is missing differs too.
+      }
+      expect(written, `${path} is out of date: run \`npm run docs\` and commit it`).to.equal(text);
+    }
+  });
+});
