@@ -32,11 +32,6 @@ export const consoleErrors = {
     why: 'Names stand for one thing only.',
     todo: 'Choose another name, or remove what is there first.',
   },
-  'cannot-listen': {
-    what: 'The configured address cannot be listened on.',
-    why: 'The address is not of this machine, or another program has the port.',
-    todo: 'Correct the address in console.json, or stop the other program (ss -ltnp shows it).',
-  },
   'wrong-passphrase': {
     what: 'The passphrase does not open the key.',
     why: 'The passphrase is not the one it was sealed with, or the file was altered.',

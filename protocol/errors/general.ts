@@ -17,6 +17,11 @@ export const generalErrors = {
     why: 'A name that is not known is never guessed at.',
     todo: 'List what there is and name it exactly.',
   },
+  'cannot-listen': {
+    what: 'The configured address cannot be listened on.',
+    why: 'The address is not of this machine, or another program has the port.',
+    todo: 'Correct the address in the configuration, or stop the other program (ss -ltnp shows it).',
+  },
   internal: {
     what: 'BMonitor met a fault of its own.',
     why: 'The command was not carried out, because going on could leave something half done.',

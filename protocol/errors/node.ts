@@ -92,9 +92,4 @@ export const nodeErrors = {
     why: 'It was never initialised, or the path is wrong.',
     todo: 'Run bmonitor init first, or name the right directory.',
   },
-  'cannot-listen': {
-    what: 'The node cannot listen at its address.',
-    why: 'The address is not on this machine, or another program has the port.',
-    todo: 'Look at the configuration, and at what listens there.',
-  },
 } as const satisfies Catalogue;

@@ -7,20 +7,21 @@ export interface Limit {
   readonly reason: string | undefined;
 }
 
-/** The limits with the reasons that stand above them in the source. */
+/** The limits with the reasons that stand above them in the source. One reason may stand above several. */
 export function limitsOf(
   source: string,
   values: Readonly<Record<string, unknown>> = limits,
 ): readonly Limit[] {
   const reasons = new Map<string, string>();
-  for (const [, comment = '', name = ''] of source.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*(\w+):/g))
-    reasons.set(
-      name,
-      comment
+  let reason: string | undefined;
+  for (const [, comment, name] of source.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/|^ {2}(\w+):/gm)) {
+    if (comment !== undefined)
+      reason = comment
         .replace(/^\s*\* ?/gm, '')
         .replace(/\s+/g, ' ')
-        .trim(),
-    );
+        .trim();
+    else if (name !== undefined && reason !== undefined) reasons.set(name, reason);
+  }
   return Object.entries(values).map(([name, value]) => ({ name, value, reason: reasons.get(name) }));
 }
 

@@ -1,10 +1,11 @@
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { errorCatalogue } from '../../../protocol/errors/index.js';
 import { limits } from '../../../protocol/limits.js';
 import { limitsOf, shown } from '../../../scripts/docs/limits.js';
 import { generatedPages } from '../../../scripts/docs/pages.js';
 import { tokensOf, type Token } from './lexer.js';
-import { production, read } from './sources.js';
+import { production, read, root, sources } from './sources.js';
 
 const catalogueFiles = /^protocol\/(errors\/|limits\.ts)/;
 const words: readonly Token[] = production
@@ -21,6 +22,19 @@ describe('house: errors', () => {
     expect(used.filter((code) => !Object.hasOwn(errorCatalogue, code))).to.deep.equal([]);
   });
 
+  it('are each in one file of the catalogue only', async () => {
+    const files = sources.filter((file) => /^protocol\/errors\/(?!index|entry)/.test(file));
+    const modules = await Promise.all(
+      files.map(async (file) => {
+        const path = join(root, 'dist', file.replace(/\.ts$/, '.js'));
+        return Object.values((await import(path)) as Readonly<Record<string, object>>);
+      }),
+    );
+    const codes = modules.flat().flatMap((part) => Object.keys(part));
+    expect(codes.filter((code, at) => codes.indexOf(code) !== at)).to.deep.equal([]);
+    expect(new Set(codes)).to.deep.equal(new Set(Object.keys(errorCatalogue)));
+  });
+
   it('have codes of one form, each with whole sentences of what, why and what to do', () => {
     for (const [code, entry] of Object.entries(errorCatalogue)) {
       expect(code).to.match(/^[a-z]+(-[a-z0-9]+)*$/);
@@ -33,7 +47,7 @@ describe('house: errors', () => {
 describe('house: limits', () => {
   it('each have a reason above them and the unit in the name', () => {
     const units =
-      /_(bytes|chars|ms|s|count|bits|entries|per_\w+|ratio|percent|hops|ports|ids|depth)(_(max|min|default))?$|_(max|min)$/;
+      /_(bytes|chars|ms|s|count|bits|entries|per_\w+|ratio|percent|hops|ports|pairs|depth)(_(max|min|default))?$|_(max|min)$/;
     const wrong = limitsOf(read('protocol/limits.ts')).filter(
       ({ name, reason }) => !units.test(name) || reason === undefined || reason.length < 15,
     );
