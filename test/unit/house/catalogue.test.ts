@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { errorCatalogue } from '../../../protocol/errors/index.js';
@@ -71,15 +72,10 @@ describe('house: limits', () => {
 });
 
 describe('house: generated pages', () => {
-  it('say what the sources say; if not, run `npm run docs`', async () => {
-    for (const [path, text] of await generatedPages()) {
-      let written = '';
-      try {
-        written = read(path);
-      } catch {
-        // A page that is missing differs too.
-      }
-      expect(written, `${path} is out of date: run \`npm run docs\` and commit it`).to.equal(text);
-    }
+  it('say what the sources say; if not, run `npm run docs`', () => {
+    const differ = [...generatedPages()].filter(
+      ([path, text]) => !existsSync(join(root, path)) || read(path) !== text,
+    );
+    expect(differ.map(([path]) => `${path}: run \`npm run docs\` and commit it`)).to.deep.equal([]);
   });
 });
