@@ -1,35 +1,30 @@
 import { readFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ConsoleKey } from '../protocol/commands.js';
-import { rights } from '../protocol/commands.js';
 import { limits } from '../protocol/limits.js';
 import { messageOf, type Log } from '../protocol/log.js';
 import type { NodeCard } from '../protocol/node-card.js';
 import { newId } from '../protocol/request.js';
 import { ok, refuse, type Result } from '../protocol/result.js';
-import { makePair, rsaBits, type Pair } from '../crypto/rsa.js';
+import { makePair, rsaBits } from '../crypto/rsa.js';
 import { version } from './version.js';
 import { hostClock } from './host/clock.js';
 import { listen, type Listening } from './host/listen.js';
 import { FileRootStore } from './host/root-store-file.js';
 import { openLevelStore } from './host/store-level.js';
-import { newKey, type KeyRing } from './keys/ring.js';
+import type { KeyRing } from './keys/ring.js';
 import { Answers } from './node/answers.js';
 import { parseConfig, type Config } from './node/config.js';
-import { Core } from './node/core.js';
-import { enrol } from './node/decide/consoles.js';
+import type { Core } from './node/core.js';
 import { decideTime } from './node/decide/time.js';
-import { Effects } from './node/effects.js';
-import { EventLog } from './node/events.js';
-import { closedSet, initialFilters } from './node/filter-state.js';
+import { firstState, type FirstState } from './node/first-state.js';
 import { Gate } from './node/gate.js';
-import { Jobs } from './node/jobs.js';
+import { openHeart } from './node/heart.js';
 import { Journal } from './node/journal.js';
 import { Nonces } from './node/nonces.js';
 import { Seen } from './node/seen.js';
 import { Service } from './node/serve.js';
-import { emptyHistory, type NodeState } from './node/state.js';
-import { NodeTime } from './node/time.js';
+import type { NodeState } from './node/state.js';
 
 export interface InitOptions {
   readonly folder: string;
@@ -48,7 +43,13 @@ export async function initNode(options: InitOptions): Promise<Result<NodeCard>> 
   if (await roots.exists()) return refuse('already-initialised', folder);
   const store = await openLevelStore(join(folder, 'store'));
   if (!store.ok) return store;
-  const { state, ring } = await firstState(config.name, options.landlord, config.keyBits ?? rsaBits.normal);
+  const { state, ring } = firstState({
+    name: config.name,
+    landlord: options.landlord,
+    lease: newId(),
+    now_s: Math.floor(hostClock.wall() / 1000),
+    ...(await firstPairs(config)),
+  });
   const journal = await Journal.create(store.value, roots, state, ring);
   if (!journal.ok) return journal;
   await journal.value.close();
@@ -58,47 +59,13 @@ export async function initNode(options: InitOptions): Promise<Result<NodeCard>> 
   return ok(card);
 }
 
-async function firstState(
-  name: string,
-  landlord: readonly ConsoleKey[],
-  bits: number,
-): Promise<{ state: NodeState; ring: KeyRing }> {
-  const [identity, tls, first, ...spare] = await Promise.all(
+async function firstPairs(config: Config): Promise<Pick<FirstState, 'identity' | 'tls' | 'pairs'>> {
+  const bits = config.keyBits ?? rsaBits.normal;
+  const [identity, tls, own, ...spare] = await Promise.all(
     Array.from({ length: 3 + limits.spare_pairs }, () => makePair(bits)),
   );
-  if (!identity || !tls || !first) throw new Error('three pairs were made');
-  const lease = newId();
-  const roster = landlord.map(enrol);
-  const state: NodeState = {
-    v: 1,
-    generation: 1,
-    name,
-    levels: [
-      {
-        lease,
-        status: 'active',
-        rights,
-        pair: { id: first.public.id, jwk: first.public.jwk },
-        roster,
-        everEnrolled: roster.map((entry) => entry.id),
-        filters: initialFilters(closedSet),
-        history: emptyHistory,
-      },
-    ],
-    jobs: [],
-    timeFloor_s: Math.floor(Date.now() / 1000),
-  };
-  const all: readonly Pair[] = [first, ...spare];
-  const ring: KeyRing = {
-    identity,
-    tls,
-    pairs: new Map(all.map((pair) => [pair.public.id, pair])),
-    pool: spare.map((pair) => pair.public.id),
-    symmetric: new Map(),
-    salt: newKey(),
-    data: new Map([[lease, newKey()]]),
-  };
-  return { state, ring };
+  if (!identity || !tls || !own) throw new Error('three pairs were made');
+  return { identity, tls, pairs: [own, ...spare] };
 }
 
 function cardOf(state: NodeState, ring: KeyRing, keyStore: 'tpm' | 'file', url: string): NodeCard {
@@ -138,21 +105,18 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
   const roots = new FileRootStore(folder);
   const store = await openLevelStore(join(folder, 'store'));
   if (!store.ok) return store;
-  const opened = await Journal.open(store.value, roots);
+  const opened = await openHeart({
+    store: store.value,
+    roots,
+    clock: hostClock,
+    log,
+    enforce: () => Promise.resolve(ok(undefined)),
+  });
   if (!opened.ok) return opened;
-  const journal = opened.value;
+  const { journal, events, time, core, jobs } = opened.value;
   log.warn('keys.in-a-file', {
     todo: 'use a TPM for anything but trying out: whoever copies this disk can become this node',
   });
-
-  const events = new EventLog(store.value, journal);
-  await events.load(journal.state);
-  const time = new NodeTime(hostClock, journal.state.timeFloor_s);
-  const effects = new Effects(() => Promise.resolve(ok(undefined)));
-  const core = new Core({ journal, events, effects, log }, time);
-  const jobs = new Jobs(core, journal);
-  effects.jobs = jobs;
-  events.onWaiting = () => void core.flushEvents();
   const answers = new Answers({
     core,
     journal,

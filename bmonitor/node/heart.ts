@@ -1,0 +1,46 @@
+import type { Log } from '../../protocol/log.js';
+import { ok, type Result } from '../../protocol/result.js';
+import type { Clock } from '../ports/clock.js';
+import type { RootStore } from '../ports/root-store.js';
+import type { Store } from '../ports/store.js';
+import { Core } from './core.js';
+import { Effects } from './effects.js';
+import { EventLog } from './events.js';
+import { Jobs } from './jobs.js';
+import { Journal } from './journal.js';
+import type { NodeState } from './state.js';
+import { NodeTime } from './time.js';
+
+export interface HeartParts {
+  readonly store: Store;
+  readonly roots: RootStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Makes the kernel filter as the state says. */
+  readonly enforce: (state: NodeState) => Promise<Result<void>>;
+}
+
+/** What decides and remembers, put together: the same in the daemon and in the tests that cut its power. */
+export interface Heart {
+  readonly journal: Journal;
+  readonly events: EventLog;
+  readonly time: NodeTime;
+  readonly core: Core;
+  readonly jobs: Jobs;
+}
+
+/** Reads what the node remembers. Nothing runs before `core.start()`. */
+export async function openHeart({ store, roots, clock, log, enforce }: HeartParts): Promise<Result<Heart>> {
+  const opened = await Journal.open(store, roots);
+  if (!opened.ok) return opened;
+  const journal = opened.value;
+  const events = new EventLog(store, journal);
+  await events.load(journal.state);
+  const time = new NodeTime(clock, journal.state.timeFloor_s);
+  const effects = new Effects(enforce);
+  const core = new Core({ journal, events, effects, log }, time);
+  const jobs = new Jobs(core, journal);
+  effects.jobs = jobs;
+  events.onWaiting = () => void core.flushEvents();
+  return ok({ journal, events, time, core, jobs });
+}
