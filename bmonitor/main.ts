@@ -11,8 +11,10 @@ import { version } from './version.js';
 import { hostClock } from './host/clock.js';
 import { listen, type Listening } from './host/listen.js';
 import { FileRootStore } from './host/root-store-file.js';
+import { TpmRootStore } from './host/root-store-tpm.js';
 import { openLevelStore } from './host/store-level.js';
 import type { KeyRing } from './keys/ring.js';
+import type { RootStore } from './ports/root-store.js';
 import { Answers } from './node/answers.js';
 import { parseConfig, type Config } from './node/config.js';
 import type { Core } from './node/core.js';
@@ -35,11 +37,22 @@ export interface InitOptions {
   readonly url: string;
 }
 
+/** Firmware, its options, boot loader, secure boot, and kernel, initrd and command line as GRUB and systemd's stub measure them. */
+const pcrsNormal = [0, 2, 4, 7, 8, 9, 11, 12] as const;
+
+function rootStoreOf(folder: string, { keys }: Config): RootStore {
+  if (keys?.store !== 'tpm') return new FileRootStore(folder);
+  return new TpmRootStore(folder, {
+    tcti: keys.tcti ?? 'device:/dev/tpmrm0',
+    pcrs: keys.pcrs ?? pcrsNormal,
+  });
+}
+
 /** Makes a node: its keys, its first state, its configuration, and the card for the landlord's console. */
 export async function initNode(options: InitOptions): Promise<Result<NodeCard>> {
   const { folder, config } = options;
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const roots = new FileRootStore(folder);
+  const roots = rootStoreOf(folder, config);
   if (await roots.exists()) return refuse('already-initialised', folder);
   const store = await openLevelStore(join(folder, 'store'));
   if (!store.ok) return store;
@@ -102,7 +115,7 @@ export async function readConfig(folder: string): Promise<Result<Config>> {
 export async function runNode(folder: string, log: Log): Promise<Result<RunningNode>> {
   const config = await readConfig(folder);
   if (!config.ok) return config;
-  const roots = new FileRootStore(folder);
+  const roots = rootStoreOf(folder, config.value);
   const store = await openLevelStore(join(folder, 'store'));
   if (!store.ok) return store;
   const opened = await openHeart({
@@ -114,9 +127,10 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
   });
   if (!opened.ok) return opened;
   const { journal, events, time, core, jobs } = opened.value;
-  log.warn('keys.in-a-file', {
-    todo: 'use a TPM for anything but trying out: whoever copies this disk can become this node',
-  });
+  if (roots.kind === 'file')
+    log.warn('keys.in-a-file', {
+      todo: 'use a TPM for anything but trying out: whoever copies this disk can become this node',
+    });
   const answers = new Answers({
     core,
     journal,

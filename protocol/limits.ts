@@ -141,4 +141,8 @@ export const limits = {
   api_answer_chars_max: 256 * 1024 * 1024,
   /** How long a console may take to stop cleanly before it ends anyway. */
   stop_ms_max: 5000,
+  /** A TPM answers in tens of milliseconds; making a key takes a few seconds on a slow one. */
+  tpm_tool_ms_max: 60_000,
+  /** How much of what a tool says is kept for the log. */
+  tool_words_max: 2000,
 } as const;

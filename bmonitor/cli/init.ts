@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
@@ -20,6 +21,9 @@ interface InitFlags {
   readonly console?: string[];
   readonly gateway?: string[];
   readonly keyBits: string;
+  readonly keys?: string;
+  readonly tpm?: string;
+  readonly pcr?: string[];
   readonly json?: boolean;
 }
 
@@ -39,6 +43,9 @@ export function addInit(program: Command): void {
     .option('--console <address...>', 'addresses of consoles and gateways that no filter may cut off')
     .option('--gateway <url...>', 'gateways to dial out to, as wss://HOST:PORT[#PIN]')
     .option('--key-bits <bits>', 'size of the RSA pairs, 2048 to 4096', '3072')
+    .option('--keys <store>', 'where the secrets rest: tpm or file; without it, tpm where there is one')
+    .option('--tpm <tcti>', 'how tpm2-tools reach the TPM, if not through /dev/tpmrm0')
+    .option('--pcr <number...>', 'the registers of the TPM that the secrets are bound to')
     .option('--json', 'print the card as JSON')
     .addHelpText(
       'after',
@@ -59,6 +66,7 @@ async function init(flags: InitFlags): Promise<void> {
       name: flags.name,
       listen: { host: host.replace(/^\[|\]$/g, ''), port: Number(port) },
       keyBits: Number(flags.keyBits),
+      keys: keysOf(flags),
       ...(flags.interface === undefined ? {} : { interface: flags.interface }),
       ...(flags.address === undefined ? {} : { addresses: flags.address }),
       ...(flags.console === undefined ? {} : { consoles: flags.console }),
@@ -76,12 +84,26 @@ async function init(flags: InitFlags): Promise<void> {
   const url = flags.url ?? `wss://${flags.listen}`;
   const card = await initNode({ folder: flags.dir, config: config.value, landlord, url });
   if (!card.ok) return fail(card.refusal, json);
+  if (card.value.keyStore === 'file')
+    process.stderr.write(
+      'warning: the secrets of this node rest in a file: whoever copies its disk can become this node\n',
+    );
   if (json) process.stdout.write(`${JSON.stringify(card.value)}\n`);
   else
     process.stdout.write(
       `made node ${card.value.name} in ${flags.dir}\n` +
         `give ${flags.dir}/card-0.json to the landlord’s console, then: bmonitor run --dir ${flags.dir}\n`,
     );
+}
+
+/** A machine with a TPM uses it unless told otherwise. */
+function keysOf(flags: InitFlags): unknown {
+  const tpm = flags.tpm !== undefined || existsSync('/dev/tpmrm0');
+  return {
+    store: flags.keys ?? (tpm ? 'tpm' : 'file'),
+    ...(flags.tpm === undefined ? {} : { tcti: flags.tpm }),
+    ...(flags.pcr === undefined ? {} : { pcrs: flags.pcr.map(Number) }),
+  };
 }
 
 function gatewayOf(text: string): unknown {

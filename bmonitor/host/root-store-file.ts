@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Secret } from '../../crypto/secret.js';
 import { messageOf } from '../../protocol/log.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { RootSecrets, RootStore } from '../ports/root-store.js';
+import { writeWhole } from './write-whole.js';
 
 const rootBytes = 32;
 
@@ -15,11 +16,9 @@ const rootBytes = 32;
 export class FileRootStore implements RootStore {
   readonly kind = 'file';
   readonly #path: string;
-  readonly #folder: string;
   #root: Secret | undefined;
 
   constructor(folder: string) {
-    this.#folder = folder;
     this.#path = join(folder, 'root.secret');
   }
 
@@ -60,25 +59,10 @@ export class FileRootStore implements RootStore {
     }
   }
 
-  /** Whole or not at all: a new file, synced, put in the place of the old one, and the folder synced. */
   async #write({ root, g }: RootSecrets): Promise<Result<void>> {
-    const fresh = `${this.#path}.new`;
     const bytes = root.use((r) => g.use((gg) => Buffer.concat([r, gg])));
     try {
-      const file = await open(fresh, 'w', 0o600);
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(fresh, this.#path);
-      const folder = await open(this.#folder, 'r');
-      try {
-        await folder.sync();
-      } finally {
-        await folder.close();
-      }
+      await writeWhole(this.#path, bytes);
       return ok(undefined);
     } catch (error) {
       return refuse('store-damaged', `cannot write ${this.#path}: ${messageOf(error)}`);

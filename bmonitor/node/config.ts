@@ -2,7 +2,7 @@ import { rsaBits } from '../../crypto/rsa.js';
 import { nameText } from '../../protocol/fields.js';
 import { parseJson } from '../../protocol/json.js';
 import { wayForm } from '../../protocol/node-card.js';
-import { list, object, optional, text, whole, type Parsed } from '../../protocol/parse.js';
+import { list, object, oneOf, optional, text, whole, type Parsed } from '../../protocol/parse.js';
 import type { Result } from '../../protocol/result.js';
 
 const address = text({ max: 45, pattern: /^[0-9a-fA-F:.]+$/, form: 'an IPv4 or IPv6 address' });
@@ -19,6 +19,18 @@ export const configForm = object({
   consoles: optional(list(address, { max: 64 })),
   /** Size of the RSA pairs that the node makes. Absent: 3072. */
   keyBits: optional(whole({ min: rsaBits.min, max: rsaBits.max })),
+  /** Where the secrets rest. Absent: in a file. */
+  keys: optional(
+    object({
+      store: oneOf('tpm', 'file'),
+      /** How tpm2-tools reach the TPM. Absent: through the kernel's resource manager. */
+      tcti: optional(
+        text({ max: 200, pattern: /^[a-z0-9-]+:[!-~]*$/, form: 'a TCTI as tpm2-tools take it' }),
+      ),
+      /** The registers that must stand as they stood when the node was made. */
+      pcrs: optional(list(whole({ min: 0, max: 23 }), { min: 1, max: 24 })),
+    }),
+  ),
   /** Gateways to which the node dials out. */
   gateways: optional(list(wayForm, { max: 8 })),
 });

@@ -7,6 +7,7 @@ import { storeErrors } from './store.js';
 import { messageErrors } from './messages.js';
 import { authorityErrors } from './authority.js';
 import { nodeErrors } from './node.js';
+import { keyErrors } from './keys.js';
 
 /**
  * The catalogue of coded errors. Codes are stable: programs act on them. docs/errors.md lists them, and a test checks
@@ -21,6 +22,7 @@ export const errorCatalogue = {
   ...messageErrors,
   ...authorityErrors,
   ...nodeErrors,
+  ...keyErrors,
 } as const;
 
 export type ErrorCode = keyof typeof errorCatalogue;

@@ -1,0 +1,277 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fromB64u, toB64u } from '../../crypto/bytes.js';
+import { Secret } from '../../crypto/secret.js';
+import { parseJson } from '../../protocol/json.js';
+import { messageOf } from '../../protocol/log.js';
+import { list, object, oneOf, text, whole, type Parsed } from '../../protocol/parse.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import type { RootSecrets, RootStore } from '../ports/root-store.js';
+import { flushObjects, policyNow, withSession } from './tpm-session.js';
+import { contentOf, fileAt, scratchFile, TpmTools } from './tpm-tools.js';
+import { writeWhole } from './write-whole.js';
+
+const secretBytes = 32;
+const handle = text({ max: 10, pattern: /^0x[0-9a-f]{8}$/, form: 'a handle' });
+const blob = text({ max: 4096, pattern: /^[A-Za-z0-9_-]+$/, form: 'base64url' });
+
+/** root.tpm: nothing in it is secret; it says where in the TPM the secrets are, and holds what only that TPM can open. */
+const placeForm = object({
+  v: whole({ min: 1, max: 1 }),
+  kind: oneOf('tpm-root'),
+  /** The key that encrypts the salt of every session, and its name: another key at this handle is not used. */
+  saltKey: handle,
+  saltKeyName: text({ max: 140, pattern: /^[0-9a-f]+$/, form: 'hexadecimal' }),
+  /** The index that holds G. */
+  index: handle,
+  pcrs: list(whole({ min: 0, max: 23 }), { min: 1, max: 24 }),
+  /** The root, sealed. */
+  public: blob,
+  private: blob,
+});
+type Place = Parsed<typeof placeForm>;
+
+export interface TpmOptions {
+  readonly tcti: string;
+  readonly pcrs: readonly number[];
+}
+
+/**
+ * The root sealed to a TPM 2.0, and G in an index of its non-volatile memory, both bound to what the machine measured when it started.
+ *
+ * INVARIANTS:
+ * - No secret is in an argument, an environment or a file with a name; on the bus it is encrypted under a salted session.
+ * - Neither secret can be had with a password: only with the policy over the registers.
+ */
+export class TpmRootStore implements RootStore {
+  readonly kind = 'tpm';
+  readonly tools: TpmTools;
+  readonly #path: string;
+  readonly #pcrs: readonly number[];
+  #place: Place | undefined;
+
+  constructor(folder: string, options: TpmOptions) {
+    this.tools = new TpmTools(options.tcti);
+    this.#path = join(folder, 'root.tpm');
+    this.#pcrs = options.pcrs;
+  }
+
+  async exists(): Promise<boolean> {
+    return (await this.#read()).ok;
+  }
+
+  create(): Promise<Result<RootSecrets>> {
+    return this.tools.inTurn(async () => {
+      const secrets = {
+        root: Secret.take(randomBytes(secretBytes)),
+        g: Secret.take(randomBytes(secretBytes)),
+      };
+      try {
+        const place = await this.#make(secrets);
+        if (!place.ok) return place;
+        await writeWhole(this.#path, Buffer.from(`${JSON.stringify(place.value, null, 2)}\n`));
+        this.#place = place.value;
+        return ok(secrets);
+      } catch (error) {
+        return refuse('tpm-failed', messageOf(error));
+      }
+    });
+  }
+
+  load(): Promise<Result<RootSecrets>> {
+    return this.tools.inTurn(async () => {
+      const read = await this.#read();
+      if (!read.ok) return read;
+      const place = read.value;
+      const same = await this.#sameKey(place);
+      if (!same.ok) return same;
+      const root = await this.#unseal(place);
+      if (!root.ok) return root;
+      const g = await withSession(this.tools, place, 'policy', (session) =>
+        this.tools.run(
+          'tpm2_nvread',
+          [place.index, '-C', place.index, '-P', `session:${fileAt(0)}`, '-s', String(secretBytes)],
+          { files: [session] },
+        ),
+      );
+      if (!g.ok) return g;
+      if (root.value.length !== secretBytes || g.value.length !== secretBytes)
+        return refuse('tpm-not-the-same', 'the TPM gave secrets of another length');
+      this.#place = place;
+      return ok({ root: root.value, g: g.value });
+    });
+  }
+
+  replaceG(next: Secret): Promise<Result<void>> {
+    const place = this.#place;
+    if (!place) throw new Error('G is replaced after the root was loaded');
+    return this.tools.inTurn(() => this.#writeG(place, next));
+  }
+
+  async #writeG(place: Pick<Place, 'index' | 'saltKey' | 'pcrs'>, g: Secret): Promise<Result<void>> {
+    // One write command of the TPM, which is whole or not at all.
+    const written = await withSession(this.tools, place, 'policy', (session) =>
+      this.tools.run(
+        'tpm2_nvwrite',
+        ['-Q', place.index, '-C', place.index, '-P', `session:${fileAt(0)}`, '-i', '-'],
+        { files: [session], stdin: g },
+      ),
+    );
+    return written.ok ? ok(undefined) : written;
+  }
+
+  async #make(secrets: RootSecrets): Promise<Result<Place>> {
+    const saltKey = await this.#makeSaltKey();
+    if (!saltKey.ok) return saltKey;
+    const policy = await policyNow(this.tools, this.#pcrs);
+    if (!policy.ok) return policy;
+    const bound = await scratchFile();
+    try {
+      await bound.write(policy.value, 0, policy.value.length, 0);
+      const at = { saltKey: saltKey.value.handle, pcrs: this.#pcrs };
+      const index = await this.#defineIndex(bound);
+      if (!index.ok) return index;
+      const sealed = await this.#seal(at, bound, secrets.root);
+      if (!sealed.ok) return sealed;
+      const written = await this.#writeG({ ...at, index: index.value }, secrets.g);
+      if (!written.ok) return written;
+      return ok({
+        v: 1,
+        kind: 'tpm-root',
+        saltKey: at.saltKey,
+        saltKeyName: saltKey.value.name,
+        index: index.value,
+        pcrs: this.#pcrs,
+        ...sealed.value,
+      });
+    } finally {
+      await bound.close();
+    }
+  }
+
+  async #makeSaltKey(): Promise<Result<{ handle: string; name: string }>> {
+    const context = await scratchFile();
+    const files = [context];
+    try {
+      const made = await this.tools.run(
+        'tpm2_createprimary',
+        ['-Q', '-C', 'o', '-g', 'sha256', '-G', 'ecc256', '-c', fileAt(0)],
+        { files },
+      );
+      if (!made.ok) return made;
+      const kept = await this.#firstFree(0x8101_0000, (at) =>
+        this.tools.run('tpm2_evictcontrol', ['-Q', '-C', 'o', '-c', fileAt(0), at], { files }),
+      );
+      if (!kept.ok) return kept;
+      const name = await this.#nameOf(kept.value);
+      return name.ok ? ok({ handle: kept.value, name: name.value }) : name;
+    } finally {
+      await flushObjects(this.tools);
+      await context.close();
+    }
+  }
+
+  async #defineIndex(policy: FileHandle): Promise<Result<string>> {
+    const attributes = 'policyread|policywrite|no_da';
+    return this.#firstFree(0x0180_0000, (at) =>
+      this.tools.run(
+        'tpm2_nvdefine',
+        ['-Q', at, '-C', 'o', '-s', String(secretBytes), '-L', fileAt(0), '-a', attributes],
+        { files: [policy] },
+      ),
+    );
+  }
+
+  /** Handles are chosen by chance, so that several nodes can share a TPM while trying things out. */
+  async #firstFree(base: number, take: (at: string) => Promise<Result<Secret>>): Promise<Result<string>> {
+    let last: Result<Secret> = refuse('tpm-failed', 'no handle was tried');
+    for (let attempt = 0; attempt < 8; attempt += 1) {
+      const at = `0x${(base + randomBytes(2).readUInt16BE()).toString(16).padStart(8, '0')}`;
+      last = await take(at);
+      if (last.ok) return ok(at);
+    }
+    return last;
+  }
+
+  async #seal(
+    at: { saltKey: string; pcrs: readonly number[] },
+    policy: FileHandle,
+    root: Secret,
+  ): Promise<Result<Pick<Place, 'public' | 'private'>>> {
+    const [publicFile, privateFile] = [await scratchFile(), await scratchFile()];
+    try {
+      const attributes = 'fixedtpm|fixedparent|noda';
+      const made = await withSession(this.tools, at, 'plain', (session) =>
+        this.tools.run(
+          'tpm2_create',
+          // What is sealed comes through standard input.
+          `-Q -C ${at.saltKey} -S ${fileAt(0)} -L ${fileAt(1)} -a ${attributes} -i - -u ${fileAt(2)} -r ${fileAt(3)}`.split(
+            ' ',
+          ),
+          { files: [session, policy, publicFile, privateFile], stdin: root },
+        ),
+      );
+      if (!made.ok) return made;
+      return ok({
+        public: toB64u(await contentOf(publicFile)),
+        private: toB64u(await contentOf(privateFile)),
+      });
+    } finally {
+      await flushObjects(this.tools);
+      await publicFile.close();
+      await privateFile.close();
+    }
+  }
+
+  async #unseal(place: Place): Promise<Result<Secret>> {
+    const [publicFile, privateFile, object] = [await scratchFile(), await scratchFile(), await scratchFile()];
+    try {
+      await publicFile.write(fromB64u(place.public) ?? new Uint8Array(), 0);
+      await privateFile.write(fromB64u(place.private) ?? new Uint8Array(), 0);
+      const loaded = await this.tools.run(
+        'tpm2_load',
+        ['-Q', '-C', place.saltKey, '-u', fileAt(0), '-r', fileAt(1), '-c', fileAt(2)],
+        { files: [publicFile, privateFile, object] },
+      );
+      if (!loaded.ok) return loaded;
+      return await withSession(this.tools, place, 'policy', (session) =>
+        this.tools.run('tpm2_unseal', ['-c', fileAt(1), '-p', `session:${fileAt(0)}`], {
+          files: [session, object],
+        }),
+      );
+    } finally {
+      await flushObjects(this.tools);
+      for (const file of [publicFile, privateFile, object]) await file.close();
+    }
+  }
+
+  async #sameKey(place: Place): Promise<Result<void>> {
+    const name = await this.#nameOf(place.saltKey);
+    if (!name.ok) return name;
+    return name.value === place.saltKeyName
+      ? ok(undefined)
+      : refuse('tpm-not-the-same', `another key stands at ${place.saltKey}`);
+  }
+
+  async #nameOf(at: string): Promise<Result<string>> {
+    const name = await scratchFile();
+    try {
+      const read = await this.tools.run('tpm2_readpublic', ['-Q', '-c', at, '-n', fileAt(0)], {
+        files: [name],
+      });
+      return read.ok ? ok((await contentOf(name)).toString('hex')) : read;
+    } finally {
+      await name.close();
+    }
+  }
+
+  async #read(): Promise<Result<Place>> {
+    try {
+      const json = parseJson(await readFile(this.#path));
+      return json.ok ? placeForm(json.value, '') : json;
+    } catch (error) {
+      return refuse('not-initialised', messageOf(error));
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { TpmRootStore } from '../../../bmonitor/host/root-store-tpm.js';
+import { refusalIn, value } from '../../fakes/results.js';
+import { SoftwareTpm } from '../../fakes/swtpm.js';
+import { rootStoreContract } from './contract.js';
+
+const pcrs = [0, 4, 7, 9];
+
+async function makeRoom() {
+  const tpm = await SoftwareTpm.make();
+  const folder = await mkdtemp(join(tmpdir(), 'bmonitor-root-'));
+  return {
+    tpm,
+    folder,
+    open: (where = folder) => new TpmRootStore(where, { tcti: tpm.tcti, pcrs }),
+    async remove() {
+      await tpm.remove();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+rootStoreContract('in a TPM', makeRoom);
+
+describe('the root store in a TPM under attack', function () {
+  this.timeout(120_000);
+  let room: Awaited<ReturnType<typeof makeRoom>>;
+  beforeEach(async () => (room = await makeRoom()));
+  afterEach(() => room.remove());
+
+  it('opens after the machine started again as it was', async () => {
+    const made = value(await room.open().create());
+    await room.tpm.reboot();
+    const loaded = value(await room.open().load());
+    expect(loaded.root.equals(made.root)).to.equal(true);
+    expect(loaded.g.equals(made.g)).to.equal(true);
+  });
+
+  it('gives nothing to another system started on the same machine', async () => {
+    value(await room.open().create());
+    await room.tpm.measure(4);
+    expect(refusalIn(await room.open().load()).code).to.equal('tpm-measured-otherwise');
+  });
+
+  it('lets nobody replace G once something else was measured', async () => {
+    const store = room.open();
+    const made = value(await store.create());
+    await room.tpm.measure(9);
+    expect(refusalIn(await store.replaceG(made.root)).code).to.equal('tpm-measured-otherwise');
+    await room.tpm.reboot();
+    expect(value(await room.open().load()).g.equals(made.g)).to.equal(true);
+  });
+
+  it('gives nothing on another machine, whoever brings the disk', async () => {
+    value(await room.open().create());
+    const other = await makeRoom();
+    try {
+      value(await other.open().create());
+      await cp(join(room.folder, 'root.tpm'), join(other.folder, 'root.tpm'));
+      expect(refusalIn(await other.open().load()).code).to.equal('tpm-not-the-same');
+    } finally {
+      await other.remove();
+    }
+  });
+
+  it('has lost everything once the TPM was cleared', async () => {
+    value(await room.open().create());
+    await room.tpm.clear();
+    expect(refusalIn(await room.open().load()).code).to.equal('tpm-not-the-same');
+  });
+
+  it('gives neither secret for a password, not even to the owner of the TPM', async () => {
+    value(await room.open().create());
+    const { tools } = room.tpm;
+    const place = JSON.parse(
+      await (await import('node:fs/promises')).readFile(join(room.folder, 'root.tpm'), 'utf8'),
+    ) as { index: string };
+    for (const who of ['o', place.index])
+      expect((await tools.run('tpm2_nvread', [place.index, '-C', who])).ok).to.equal(false);
+  });
+
+  it('does not serve a G that another made in the place of its own', async () => {
+    const store = room.open();
+    value(await store.create());
+    const { tools } = room.tpm;
+    const text = await (await import('node:fs/promises')).readFile(join(room.folder, 'root.tpm'), 'utf8');
+    const { index } = JSON.parse(text) as { index: string };
+    value(await tools.run('tpm2_nvundefine', ['-C', 'o', index]));
+    value(await tools.run('tpm2_nvdefine', [index, '-C', 'o', '-s', '32', '-a', 'authread|authwrite']));
+    expect((await room.open().load()).ok).to.equal(false);
+  });
+
+  it('leaves nothing in a TPM that has no resource manager, however often it is used', async () => {
+    const store = room.open();
+    const { root } = value(await store.create());
+    for (let time = 0; time < 8; time += 1) {
+      value(await room.open().load());
+      value(await store.replaceG(root));
+    }
+    for (const kind of ['handles-transient', 'handles-loaded-session', 'handles-saved-session']) {
+      const there = value(await room.tpm.tools.run('tpm2_getcap', [kind]));
+      expect(there.length, kind).to.equal(0);
+    }
+  });
+
+  it('says that it cannot reach the TPM when there is none', async () => {
+    value(await room.open().create());
+    await room.tpm.powerOff();
+    expect(refusalIn(await room.open().load()).code).to.equal('tpm-failed');
+  });
+});
