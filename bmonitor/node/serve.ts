@@ -151,7 +151,7 @@ export class Service {
     const { claims } = statement;
     const { core, nonces, time, log } = this.#parts;
     const secret = replySecretOf(claims);
-    const about = { id: claims.jti, command: claims.command.type, level: claims.level, console: claims.iss };
+    const about = { id: claims.jti, command: claims.command.type, of: claims.level, console: claims.iss };
     const answered = await this.#carryOut(envelope, statement, streams, secret);
     if (answered.ok) log.info('command.done', { ...about, again: answered.value.again });
     else log.warn('command.refused', { ...about, code: answered.refusal.code });
@@ -190,12 +190,12 @@ export class Service {
     if (!ordered.ok) return ordered;
     const sameHistory = await answers.sameHistory(claims);
     if (!sameHistory.ok) {
-      log.error('history.fork', { level: claims.level, console: claims.iss, seq: claims.head?.seq });
+      log.error('history.fork', { of: claims.level, console: claims.iss, seq: claims.head?.seq });
       return sameHistory;
     }
     const { level, command } = claims;
     const request = { level, console: claims.iss, jti: claims.jti, command, statement: jws, ...judged.value };
-    log.info('command.taken', { id: claims.jti, command: command.type, level, console: claims.iss });
+    log.info('command.taken', { id: claims.jti, command: command.type, of: level, console: claims.iss });
     const acted = await core.act(request);
     if (!acted.ok) return acted;
     if (command.type === 'events.follow') {
