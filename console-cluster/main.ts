@@ -1,5 +1,6 @@
 import type { ConsoleProgram } from '../console/cli/program.js';
 import { serveConsole } from '../console/daemon/daemon.js';
+import { leaseRoutes } from './leases/routes.js';
 
 /** The landlord's console, put together. */
 export const consoleCluster: ConsoleProgram = {
@@ -11,6 +12,6 @@ export const consoleCluster: ConsoleProgram = {
   serve: async (parts) =>
     serveConsole(parts, {
       title: 'console-cluster',
-      routes: [],
+      routes: leaseRoutes(parts.book),
     }),
 };

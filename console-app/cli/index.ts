@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 import { consoleProgram } from '../../console/cli/program.js';
 import { consoleApp } from '../main.js';
+import { leaseCommands } from './leases.js';
 
-await consoleProgram(consoleApp).program.parseAsync();
+const { program, dirOf } = consoleProgram(consoleApp);
+leaseCommands(program, dirOf);
+await program.parseAsync();

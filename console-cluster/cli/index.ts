@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 import { consoleProgram } from '../../console/cli/program.js';
 import { consoleCluster } from '../main.js';
+import { leaseCommands } from './leases.js';
 
-await consoleProgram(consoleCluster).program.parseAsync();
+const { program, dirOf } = consoleProgram(consoleCluster);
+leaseCommands(program, dirOf);
+await program.parseAsync();

@@ -8,6 +8,7 @@ import { openConsole, type ConsoleParts, type Serving } from '../daemon/daemon.j
 import { initConsole } from '../daemon/init.js';
 import { newPassphraseFrom, passphraseFrom } from '../keys/passphrase.js';
 import { clientFor } from './client.js';
+import { filterCommands } from './filters.js';
 import { keyCommands } from './keys.js';
 import { nodeCommands } from './nodes.js';
 import { orExit } from './output.js';
@@ -57,6 +58,7 @@ Examples:
   runCommand(program, what, dirOf);
   openCommand(program, dirOf);
   nodeCommands(program, dirOf);
+  filterCommands(program, dirOf);
   keyCommands(program, dirOf);
   return { program, dirOf };
 }

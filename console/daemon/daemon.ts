@@ -14,6 +14,7 @@ import type { Route, StreamRoute } from '../api/route.js';
 import { packageVersion, serveApi, type Api } from '../api/server.js';
 import { openPair } from '../keys/file.js';
 import { NodeBook } from '../nodes/book.js';
+import { filterRoutes } from '../filters/routes.js';
 import { nodeRoutes } from '../nodes/routes.js';
 import type { Clocks } from '../nodes/session.js';
 import { certificatePin, dial, socketChannel } from '../../protocol/socket.js';
@@ -122,7 +123,13 @@ export async function serveConsole(
     ...(open ? { tls: parts.tls } : {}),
     names: config.api.names,
     access: sessions,
-    routes: [...accessRoutes(sessions, now), ...nodeRoutes(book, now), ...audit.routes(), ...options.routes],
+    routes: [
+      ...accessRoutes(sessions, now),
+      ...nodeRoutes(book, now),
+      ...filterRoutes(book),
+      ...audit.routes(),
+      ...options.routes,
+    ],
     page: options.title,
     log,
     now,

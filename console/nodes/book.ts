@@ -106,6 +106,34 @@ export class NodeBook {
     return begun.ok ? ok(known(begun.value)) : begun;
   }
 
+  /** The same node under a new card: its level has another pair, or another lease. */
+  async replace(card: NodeCard): Promise<Result<KnownNode>> {
+    const line = this.#lines.get(card.name);
+    if (!line) return refuse('not-found', `no node ${card.name}`);
+    const identity = identityOf(card);
+    if (!identity.ok) return identity;
+    if (identity.value.id !== line.id)
+      return refuse('wrong-node', 'the card is of another node of this name');
+    const value = Buffer.from(JSON.stringify(card));
+    const written = await this.#options.store.write([{ type: 'put', key: prefix + card.name, value }]);
+    if (!written.ok) return written;
+    line.link.stop();
+    const begun = this.#begin(card);
+    return begun.ok ? ok(known(begun.value)) : begun;
+  }
+
+  /** Resolves when the node has answered over a connection, or with what stands against it when the time is over. */
+  async reached(name: string): Promise<Result<KnownNode>> {
+    const end = this.#options.clocks.steady() + limits.reply_ms_max;
+    for (;;) {
+      const node = this.get(name);
+      if (!node.ok || node.value.state === 'good') return node;
+      if (this.#options.clocks.steady() > end)
+        return { ok: false, refusal: node.value.refusal ?? { code: 'node-silent', detail: name } };
+      await this.#change(limits.gather_changes_ms * 10);
+    }
+  }
+
   async remove(name: string): Promise<Result<true>> {
     const line = this.#lines.get(name);
     if (!line) return refuse('not-found', `no node ${name}`);
@@ -131,6 +159,18 @@ export class NodeBook {
     this.#listeners.add(listener);
     listener({ type: 'nodes', nodes: this.list() });
     return () => void this.#listeners.delete(listener);
+  }
+
+  #change(most_ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#listeners.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, most_ms);
+      this.#listeners.add(done);
+    });
   }
 
   #begin(card: NodeCard): Result<Line> {
