@@ -181,15 +181,19 @@ export function letsThrough(set: NormalSet, point: Point, traffic: TrafficClass)
 
 export function witnessOf(point: Point, traffic: TrafficClass): Witness {
   const { protocol, port } = serviceAt(point.service);
-  const name = protocolName(protocol);
   return {
     direction: point.direction,
     peer: formatAddress(point.family, point.peer),
-    // `icmp` is the word for both families.
-    protocol: name === 'icmpv6' && point.family === 6 ? 'icmp' : name,
+    protocol: protocolWord(protocol, point.family),
     port: hasPorts(protocol) ? port : null,
     oneway: traffic === 'oneway',
   };
+}
+
+/** `icmp` is the word for both families, so the one's number in the other has no word. */
+function protocolWord(protocol: number, family: Family): string | number {
+  if (protocol !== icmp && protocol !== icmpv6) return protocolName(protocol);
+  return protocol === (family === 4 ? icmp : icmpv6) ? 'icmp' : protocol;
 }
 
 function exceeds(
