@@ -1,0 +1,34 @@
+import { pageLink, type ConsoleHandle, type Facility } from './facility.js';
+import type { Door } from './ports.js';
+
+/** What a person sees once the facility stands: where to look and what to try. */
+export async function guide(facility: Facility, doors: readonly Door[], bin: string): Promise<string> {
+  const links = await Promise.all(
+    facility.consoles.map(async (it) => `  ${it.name.padEnd(18)} ${await linkThrough(it, doors)}`),
+  );
+  return `
+A facility stands on this machine: two customers, alder (node-1, node-2) and birch (node-3, node-4),
+the facility's console, and a console in each customer's office. All of it is real: processes, keys,
+filters in the kernel, in network namespaces of their own.
+
+Look at (each link works once, within two minutes; \`NAME open\` makes another):
+${links.join('\n')}
+
+Try, in another terminal:
+  export PATH=${bin}:$PATH
+  console-cluster nodes list --watch          # every node, live
+  console-cluster nodes status node-1         # asked now: sealed to the node and back
+  at node-1 ping -c 1 10.77.0.12              # from any place: node-1 ... node-4, console, office-alder, office-birch
+  at node-1 nft list ruleset                  # what the kernel of node-1 enforces
+  kill -9 ${String(facility.node('node-4').process?.pid)}                                # BMonitor of node-4: watch the list
+
+Ctrl-C ends it and leaves nothing behind.
+`;
+}
+
+/** The page listens in its own place: the link must lead through the door on this machine. */
+async function linkThrough(it: ConsoleHandle, doors: readonly Door[]): Promise<string> {
+  const door = doors.find(({ name }) => name === it.name);
+  const link = await pageLink(it);
+  return door === undefined ? link : link.replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${door.port}`);
+}
