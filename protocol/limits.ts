@@ -145,4 +145,6 @@ export const limits = {
   tpm_tool_ms_max: 60_000,
   /** How much of what a tool says is kept for the log. */
   tool_words_max: 2000,
+  /** A DHCP packet in one Ethernet frame. */
+  dhcp_packet_bytes_max: 1472,
 } as const;

@@ -1,4 +1,5 @@
 import type { ErrorEntry } from './entry.js';
+import { addressErrors } from './addresses.js';
 import { consoleErrors } from './console.js';
 import { filterErrors } from './filters.js';
 import { firewallErrors } from './firewall.js';
@@ -23,6 +24,7 @@ export const errorCatalogue = {
   ...authorityErrors,
   ...nodeErrors,
   ...keyErrors,
+  ...addressErrors,
 } as const;
 
 export type ErrorCode = keyof typeof errorCatalogue;

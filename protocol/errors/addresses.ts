@@ -1,0 +1,25 @@
+import type { Catalogue } from './entry.js';
+
+/** Addresses: frames, DHCP, and what the machine's tools say. */
+export const addressErrors = {
+  'frame-malformed': {
+    what: 'A frame from the network is not one that BMonitor understands.',
+    why: 'It is damaged, or of a kind that has nothing to do with addresses.',
+    todo: 'Nothing: it was dropped.',
+  },
+  'link-failed': {
+    what: 'The interface cannot be used for frames of our own.',
+    why: 'It does not exist, is not an Ethernet interface, perl is not installed, or the right to open a packet socket is missing.',
+    todo: 'Look at the name of the interface in the configuration, and that the program runs with CAP_NET_RAW.',
+  },
+  'dhcp-malformed': {
+    what: 'A DHCP packet breaks the rules of its format.',
+    why: 'Its sender is faulty or hostile.',
+    todo: 'Nothing: it was dropped. If it keeps coming, find its sender by the hardware address in the log.',
+  },
+  'dhcp-unacceptable': {
+    what: 'A DHCP server offered something that cannot be used.',
+    why: 'The address, mask, router or times in it make no sense on this network.',
+    todo: 'Look at the configuration of the server that is named.',
+  },
+} as const satisfies Catalogue;
