@@ -1,7 +1,7 @@
 import { ipv4Bytes } from '../ethernet/address.js';
 import { optionCodes } from './options.js';
 import { codec, type RawValue } from './package.js';
-import { dhcpTypes, replyTypes, type ClasslessRoute, type DhcpPacket } from './packet.js';
+import { dhcpTypes, replyTypes, type ClasslessRoute, type DhcpOptions, type DhcpPacket } from './packet.js';
 
 /** Shorter ones are dropped by some relays and old clients, because BOOTP's were never shorter. */
 const packet_bytes_min = 300;
@@ -9,10 +9,14 @@ const packet_bytes_min = 300;
 /** Writes a packet with the package's encoder, padded to the length that everyone takes. */
 export function encodeDhcp(packet: DhcpPacket): Uint8Array {
   const options: Record<number, RawValue> = { 53: dhcpTypes[packet.type] };
-  for (const [name, value] of Object.entries(packet.options)) {
-    const code = optionCodes.get(name as keyof typeof packet.options);
-    if (code === undefined || isEmpty(value)) continue;
-    options[code] = name === 'classlessRoutes' ? routeBytes(value as readonly ClasslessRoute[]) : value;
+  const { classlessRoutes = [], ...plain } = packet.options;
+  const values: Readonly<Record<string, RawValue>> = {
+    ...plain,
+    classlessRoutes: routeBytes(classlessRoutes),
+  };
+  for (const [name, value] of Object.entries(values)) {
+    const code = optionCodes.get(name as keyof DhcpOptions);
+    if (code !== undefined && !isEmpty(value)) options[code] = value;
   }
   const { _data, _w } = codec.format({
     op: replyTypes.has(packet.type) ? 2 : 1,
@@ -35,8 +39,8 @@ export function encodeDhcp(packet: DhcpPacket): Uint8Array {
 }
 
 /** The package would write an option of no length, which is not one. */
-function isEmpty(value: unknown): boolean {
-  return value === undefined || value === '' || (Array.isArray(value) && value.length === 0);
+function isEmpty(value: RawValue): boolean {
+  return value === '' || (Array.isArray(value) && value.length === 0);
 }
 
 function routeBytes(routes: readonly ClasslessRoute[]): readonly number[] {

@@ -17,9 +17,4 @@ export const addressErrors = {
     why: 'Its sender is faulty or hostile.',
     todo: 'Nothing: it was dropped. If it keeps coming, find its sender by the hardware address in the log.',
   },
-  'dhcp-unacceptable': {
-    what: 'A DHCP server offered something that cannot be used.',
-    why: 'The address, mask, router or times in it make no sense on this network.',
-    todo: 'Look at the configuration of the server that is named.',
-  },
 } as const satisfies Catalogue;
