@@ -52,11 +52,23 @@ function withoutUnnamedGroups(range: PeerRange): readonly PeerRange[] {
   ].filter((piece) => piece.lo <= piece.hi);
 }
 
+/** The way back: the same addresses as ranges of which none is reduced when it is read again. */
+export function namingGroups(range: PeerRange): readonly PeerRange[] {
+  const rest = withoutUnnamedGroups(range);
+  if (rest.length === 1 && rest[0] === range) return [range];
+  const { lo, hi } = multicast[range.family];
+  const broadcast = range.family === 4 && range.hi === addressMax[4];
+  return [...rest, { family: range.family, lo, hi }, ...(broadcast ? [{ ...range, lo: addressMax[4] }] : [])];
+}
+
+/** What an allow filter without peers means. */
+export const anyAllowedPeers: readonly PeerRange[] = anyPeer.flatMap(withoutUnnamedGroups);
+
 function compare(a: bigint | number, b: bigint | number): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function mergePeers(ranges: readonly PeerRange[]): readonly PeerRange[] {
+export function mergePeers(ranges: readonly PeerRange[]): readonly PeerRange[] {
   if (ranges.length < 2) return ranges;
   const sorted = [...ranges].sort((a, b) => a.family - b.family || compare(a.lo, b.lo));
   const merged: PeerRange[] = [];

@@ -129,3 +129,11 @@ export function serviceBlocks(range: ServiceRange): readonly ServiceBlock[] {
   if (lastIsPart && first <= last) part(last);
   return blocks;
 }
+
+/** How many protocols these ranges touch. */
+export function protocolsIn(ranges: readonly ServiceRange[]): number {
+  const touched = new Set<number>();
+  for (const { protocols } of ranges.flatMap(serviceBlocks))
+    for (let protocol = protocols.lo; protocol <= protocols.hi; protocol++) touched.add(protocol);
+  return touched.size;
+}

@@ -1,0 +1,119 @@
+import { ok, type Result } from '../../protocol/result.js';
+import { addressMax } from './address.js';
+import { passes, type TrafficClass } from './boxes.js';
+import { compileSet, peerCoord } from './compile.js';
+import { directions, families, type Direction, type Family, type NormalSet } from './model.js';
+import { anyService } from './protocols.js';
+import { RectIndex } from './rect-index.js';
+import { after, common, compareCoords, subtract, type Rect } from './rects.js';
+
+/** All that passes in one class, as disjoint rectangles by direction and family: what clamp and diff calculate with. */
+export interface Plane {
+  readonly direction: Direction;
+  readonly family: Family;
+}
+
+export const planes: readonly Plane[] = directions.flatMap((direction) =>
+  families.map((family) => ({ direction, family })),
+);
+
+export class Region {
+  readonly #planes = new Map<string, RectIndex<Rect>>();
+
+  constructor(rectsOf: (plane: Plane) => readonly Rect[]) {
+    for (const plane of planes) this.#planes.set(keyOf(plane), new RectIndex(rectsOf(plane)));
+  }
+
+  #index(plane: Plane): RectIndex<Rect> {
+    const index = this.#planes.get(keyOf(plane));
+    if (index === undefined) throw new Error('a region without a plane');
+    return index;
+  }
+
+  rects(plane: Plane): readonly Rect[] {
+    return this.#index(plane).all(world(plane.family));
+  }
+
+  /** The parts of a rectangle that lie in this region. */
+  within(plane: Plane, rect: Rect): readonly Rect[] {
+    return this.#index(plane)
+      .all(rect)
+      .map((other) => common(rect, other));
+  }
+
+  /** The parts of a rectangle that lie outside it. */
+  without(plane: Plane, rect: Rect): readonly Rect[] {
+    return subtract(rect, this.#index(plane).all(rect));
+  }
+
+  and(other: Region): Region {
+    return new Region((plane) => this.rects(plane).flatMap((rect) => other.within(plane, rect)));
+  }
+
+  minus(other: Region): Region {
+    return new Region((plane) => coalesce(this.rects(plane).flatMap((rect) => other.without(plane, rect))));
+  }
+}
+
+function keyOf(plane: Plane): string {
+  return `${plane.direction}${plane.family}`;
+}
+
+export function world(family: Family): Rect {
+  return {
+    x1: peerCoord(family, 0n),
+    x2: peerCoord(family, addressMax[family]),
+    y1: anyService.lo,
+    y2: anyService.hi,
+  };
+}
+
+/** What a set passes, class by class, as it is enforced: with its `otherwise`. */
+export function passing(set: NormalSet): Result<Readonly<Record<TrafficClass, Region>>> {
+  const compiled = compileSet(set);
+  if (!compiled.ok) return compiled;
+  const region = (traffic: TrafficClass): Region =>
+    new Region((plane) => {
+      const here = compiled.value.boxes.filter(
+        (box) => box.direction === plane.direction && box.family === plane.family,
+      );
+      const inherits = set.otherwise === 'inherit';
+      const rects = here
+        .filter((box) => passes(box.verdict, traffic, set.otherwise) !== inherits)
+        .map((box) => ({
+          x1: peerCoord(plane.family, box.lo),
+          x2: peerCoord(plane.family, box.hi),
+          y1: box.services.lo,
+          y2: box.services.hi,
+        }));
+      return inherits ? subtract(world(plane.family), rects) : coalesce(rects);
+    });
+  return ok({ twoway: region('twoway'), oneway: region('oneway') });
+}
+
+/** Joins disjoint rectangles that meet side by side, until none do. The area stays the same. */
+export function coalesce(rects: readonly Rect[]): readonly Rect[] {
+  let list = [...rects];
+  for (let size = Infinity; list.length < size;) {
+    size = list.length;
+    list = joined(
+      list.sort((a, b) => a.y1 - b.y1 || a.y2 - b.y2 || compareCoords(a.x1, b.x1)),
+      (a, b) => a.y1 === b.y1 && a.y2 === b.y2 && after(a.x2) === b.x1,
+    );
+    list = joined(
+      list.sort((a, b) => compareCoords(a.x1, b.x1) || compareCoords(a.x2, b.x2) || a.y1 - b.y1),
+      (a, b) => a.x1 === b.x1 && a.x2 === b.x2 && a.y2 + 1 === b.y1,
+    );
+  }
+  return list;
+}
+
+function joined(sorted: readonly Rect[], meet: (a: Rect, b: Rect) => boolean): Rect[] {
+  const list: Rect[] = [];
+  for (const rect of sorted) {
+    const last = list.at(-1);
+    if (last !== undefined && meet(last, rect)) list[list.length - 1] = { ...last, x2: rect.x2, y2: rect.y2 };
+    else list.push(rect);
+  }
+  return list;
+}
