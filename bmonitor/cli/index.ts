@@ -1,16 +1,20 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { version } from '../version.js';
+import { addFilters } from './filters.js';
 import { addInit } from './init.js';
+import { exits } from './output.js';
 import { addRun } from './run.js';
 
 const program = new Command('bmonitor')
   .description('The daemon of a leased server, and its offline tools.')
   .version(version)
   .showHelpAfterError('(bmonitor --help shows what there is)')
-  .configureHelp({ sortSubcommands: false });
+  .configureHelp({ sortSubcommands: false })
+  .exitOverride((stop) => process.exit(stop.exitCode === 0 ? exits.done : exits.badInput));
 
 addInit(program);
 addRun(program);
+addFilters(program);
 
 await program.parseAsync();
