@@ -17,6 +17,16 @@ export const limits = {
   filter_boxes_per_set_max: 400_000,
   /** Overlapping pairs looked at while compiling: far above what 100,000 ordinary filters need, a second or two of work. */
   filter_overlaps_per_compile_max: 20_000_000,
+  /** A capture to be explained is read piece by piece; this bounds the time, not the memory. */
+  capture_bytes_max: 16 * 1024 * 1024 * 1024,
+  /** One packet of a capture: tcpdump's own largest snapshot length. */
+  capture_packet_bytes_max: 262_144,
+  /** Connections followed at once while a capture is explained: about what a busy server has, and half a gigabyte of memory. */
+  capture_flows_max: 500_000,
+  /** Refused tuples remembered while a capture is explained, so that a flood of them is judged once. */
+  capture_settled_max: 100_000,
+  /** Fragments that wait for their other parts; the kernel holds a few megabytes of them. */
+  capture_fragments_max: 10_000,
   /** A note is for a person to read. */
   note_chars_max: 200,
   /** Names of nodes, clusters, consoles. */

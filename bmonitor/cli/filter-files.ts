@@ -18,7 +18,10 @@ export interface SetFile {
 /** The place of a refusal is the file, and within it the field. */
 function inFile(file: string, refusal: Refusal): Result<never> {
   const { code, detail, where, ...more } = refusal;
-  return refuse(code, detail, { ...more, where: where === undefined || where === '' ? file : `${file}: ${where}` });
+  return refuse(code, detail, {
+    ...more,
+    where: where === undefined || where === '' ? file : `${file}: ${where}`,
+  });
 }
 
 async function readText(file: string): Promise<Result<Uint8Array>> {

@@ -4,6 +4,7 @@ import { clamp } from '../filters/clamp.js';
 import { compileSet } from '../filters/compile.js';
 import type { LevelBoxes } from '../filters/boxes.js';
 import { diff } from '../filters/diff.js';
+import { renderNft } from '../filters/nft/index.js';
 import { drawSvg, drawText, whoTalks } from '../filters/picture.js';
 import { prove, type Exceeds } from '../filters/prove.js';
 import { spelledLine } from '../filters/spell.js';
@@ -59,7 +60,9 @@ Examples:
 
 /** The offline tools: no daemon and no root needed. */
 export function addFilters(program: Command): void {
-  const filters = program.command('filters').description('Checks, explains and draws filter sets; needs no daemon.');
+  const filters = program
+    .command('filters')
+    .description('Checks, explains and draws filter sets; needs no daemon.');
   for (const [name, about, action] of [
     ['check', 'proves that a set lies within those above, or shows a packet that does not', check],
     ['clamp', 'prints the largest part of a set that lies within those above', clampCommand],
@@ -124,7 +127,9 @@ function line(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-async function fitting(flags: FitFlags): Promise<{ readonly outers: readonly SetFile[]; readonly inner: SetFile }> {
+async function fitting(
+  flags: FitFlags,
+): Promise<{ readonly outers: readonly SetFile[]; readonly inner: SetFile }> {
   const json = flags.json === true;
   const names = need(await readNames(flags.names), json);
   const outers = need(await readSets(flags.outer, names), json);
@@ -153,9 +158,13 @@ function describeExceeds(proof: Exceeds, inner: SetFile, outers: readonly SetFil
   const { direction, peer, protocol, port, oneway } = proof.witness;
   const file = outers[proof.level]?.file ?? '';
   const list = (indexes: readonly number[]): string => indexes.map((index) => `filters[${index}]`).join(', ');
-  line(`not within: ${direction} ${peer} ${protocol}${port === null ? '' : ` ${port}`}${oneway ? ' (one way)' : ''}`);
+  line(
+    `not within: ${direction} ${peer} ${protocol}${port === null ? '' : ` ${port}`}${oneway ? ' (one way)' : ''}`,
+  );
   line(`  ${inner.file} allows it: ${list(proof.inner)}`);
-  line(`  ${file} refuses it: ${proof.outer.length === 0 ? 'no filter of it allows this' : list(proof.outer)}`);
+  line(
+    `  ${file} refuses it: ${proof.outer.length === 0 ? 'no filter of it allows this' : list(proof.outer)}`,
+  );
 }
 
 async function clampCommand(flags: FitFlags): Promise<void> {
@@ -178,7 +187,9 @@ async function clampCommand(flags: FitFlags): Promise<void> {
     );
 }
 
-async function diffCommand(flags: Common & { readonly before: string; readonly after: string }): Promise<void> {
+async function diffCommand(
+  flags: Common & { readonly before: string; readonly after: string },
+): Promise<void> {
   const json = flags.json === true;
   const names = need(await readNames(flags.names), json);
   const before = need(await readSet(flags.before, names), json);

@@ -2,7 +2,7 @@ import { ok, type Result } from '../../protocol/result.js';
 import { formatRange, readRange } from './address.js';
 import type { Names, NormalSet, PeerRange } from './model.js';
 import { passing, planes, type Region } from './region.js';
-import { peersOf, spellBoxes } from './spell.js';
+import { peersOf, spellBoxes, spelledService } from './spell.js';
 
 /** Who may talk to whom, all levels together: the peers, and what they may start and be asked. */
 export interface Talk {
@@ -33,10 +33,7 @@ export function whoTalks(levels: readonly NormalSet[], names: Names): Result<rea
         const range = peersOf(plane, rect);
         const peers = formatRange(range);
         const talk = talks.get(peers) ?? { peers, names: namesOf(range, named), in: [], out: [] };
-        for (const box of spellBoxes(plane, rect, one))
-          talk[plane.direction].push(
-            `${box.protocol}${box.ports === null ? '' : ` ${box.ports}`}${one ? ' (one way)' : ''}`,
-          );
+        for (const box of spellBoxes(plane, rect, one)) talk[plane.direction].push(spelledService(box));
         talks.set(peers, talk);
       }
   };

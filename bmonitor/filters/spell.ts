@@ -48,9 +48,15 @@ export function spellBoxes(plane: Plane, rect: Rect, oneway: boolean): readonly 
   });
 }
 
+export function spelledService(box: SpelledBox): string {
+  const { protocol } = box;
+  const named = typeof protocol === 'string' && !/^\d/u.test(protocol);
+  const what = named ? protocol : `protocol${typeof protocol === 'number' ? '' : 's'} ${protocol}`;
+  return `${what}${box.ports === null ? '' : ` ${box.ports}`}${box.oneway ? ' (one way)' : ''}`;
+}
+
 export function spelledLine(box: SpelledBox): string {
-  const ports = box.ports === null ? '' : ` ${box.ports}`;
-  return `${box.direction} ${box.peers} ${box.protocol}${ports}${box.oneway ? ' (one way)' : ''}`;
+  return `${box.direction} ${box.peers} ${spelledService(box)}`;
 }
 
 /** A piece of the service axis as the fields of a filter; ports absent where they are all meant. */

@@ -7,4 +7,9 @@ export const filterErrors = {
     why: 'Compiled to boxes that do not overlap, as the kernel needs them, they would fill the memory or hold up the node.',
     todo: 'Merge filters that cover each other, or replace wide denies across many allows by allows that leave the place out.',
   },
+  'capture-unsupported': {
+    what: 'This capture is of a form that is not read.',
+    why: 'A capture that is half understood would be explained wrongly.',
+    todo: 'Convert it as is said, or capture again with tcpdump -w.',
+  },
 } as const satisfies Catalogue;
