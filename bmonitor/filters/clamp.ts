@@ -11,12 +11,12 @@ import type {
   PeerRange,
   ServiceRange,
 } from './model.js';
-import { anyAllowedPeers, mergePeers, mergeServices } from './normalise.js';
+import { anyAllowedPeers, mergePeers } from './normalise.js';
 import { anyService, protocolsIn } from './protocols.js';
 import { prove } from './prove.js';
-import { coalesce, passing, planes, type Plane, type Region } from './region.js';
+import { passing, planes, slabs, type Plane, type Region } from './region.js';
 import { subtract, type Rect } from './rects.js';
-import { peersOf, spellPeers, spellServices, type SpelledBox, type SpelledService } from './spell.js';
+import { spellPeers, spellServices, type SpelledBox, type SpelledService } from './spell.js';
 
 /**
  * The largest set that lies within those above: the set itself, with every allow filter that reaches outside replaced by
@@ -122,15 +122,8 @@ function piecesOf(filter: NormalFilter, words: Filter, above: Above): readonly F
 const protocols_spelled_max = 16;
 
 function stripsOf(plane: Plane, rects: readonly Rect[], oneway: boolean, mayDeny: boolean): readonly Strip[] {
-  const byPeers = new Map<string, { peers: PeerRange; services: ServiceRange[] }>();
-  for (const rect of coalesce(rects)) {
-    const key = `${rect.x1} ${rect.x2}`;
-    const entry = byPeers.get(key) ?? { peers: peersOf(plane, rect), services: [] };
-    entry.services.push({ lo: rect.y1, hi: rect.y2 });
-    byPeers.set(key, entry);
-  }
-  return [...byPeers.values()].map(({ peers, services }) => {
-    const merged = mergeServices(services);
+  return slabs(rects).map(({ x1, x2, services: merged }) => {
+    const peers = { family: plane.family, lo: BigInt(x1), hi: BigInt(x2) };
     const rest = gaps(merged);
     const base = { direction: plane.direction, peers, oneway };
     if (rest.length === 0) return { ...base, services: 'any', but: [] };

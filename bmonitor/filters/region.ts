@@ -2,10 +2,18 @@ import { ok, type Result } from '../../protocol/result.js';
 import { addressMax } from './address.js';
 import { passes, type TrafficClass } from './boxes.js';
 import { compileSet, peerCoord } from './compile.js';
-import { directions, families, type Direction, type Family, type NormalSet } from './model.js';
+import {
+  directions,
+  families,
+  type Direction,
+  type Family,
+  type NormalSet,
+  type ServiceRange,
+} from './model.js';
+import { mergeServices } from './normalise.js';
 import { anyService } from './protocols.js';
 import { RectIndex } from './rect-index.js';
-import { after, common, compareCoords, subtract, type Rect } from './rects.js';
+import { after, before, common, compareCoords, subtract, type Coord, type Rect } from './rects.js';
 
 /** All that passes in one class, as disjoint rectangles by direction and family: what clamp and diff calculate with. */
 export interface Plane {
@@ -89,6 +97,37 @@ export function passing(set: NormalSet): Result<Readonly<Record<TrafficClass, Re
       return inherits ? subtract(world(plane.family), rects) : coalesce(rects);
     });
   return ok({ twoway: region('twoway'), oneway: region('oneway') });
+}
+
+export interface Slab {
+  readonly x1: Coord;
+  readonly x2: Coord;
+  readonly services: readonly ServiceRange[];
+}
+
+/** The same area as stretches of peers that share no peer, each with all its services. */
+export function slabs(rects: readonly Rect[]): readonly Slab[] {
+  const stops = rects.flatMap((rect) => [rect.x1, after(rect.x2)]).sort(compareCoords);
+  const index = new RectIndex(rects);
+  const list: Slab[] = [];
+  for (const [at, x1] of stops.entries()) {
+    const next = stops[at + 1];
+    if (next === undefined || next === x1) continue;
+    const here = index.all({ x1, x2: x1, y1: anyService.lo, y2: anyService.hi });
+    const services = mergeServices(here.map((rect) => ({ lo: rect.y1, hi: rect.y2 })));
+    const last = list.at(-1);
+    if (services.length === 0) continue;
+    if (last !== undefined && after(last.x2) === x1 && alike(last.services, services))
+      list[list.length - 1] = { ...last, x2: before(next) };
+    else list.push({ x1, x2: before(next), services });
+  }
+  return list;
+}
+
+function alike(a: readonly ServiceRange[], b: readonly ServiceRange[]): boolean {
+  return (
+    a.length === b.length && a.every((range, index) => range.lo === b[index]?.lo && range.hi === b[index]?.hi)
+  );
 }
 
 /** Joins disjoint rectangles that meet side by side, until none do. The area stays the same. */

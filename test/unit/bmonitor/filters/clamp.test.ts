@@ -141,6 +141,23 @@ describe('clamping a set to what is allowed above', () => {
     assert.equal(set.filters[1]?.action, 'deny');
   });
 
+  it('denies nothing for peers of whom only others must not speak the protocol', () => {
+    const outers: FilterSet[] = [
+      {
+        otherwise: 'deny',
+        filters: [{ action: 'allow' }, { action: 'deny', peers: ['10.0.0.1'], protocol: 1 }],
+      },
+      { otherwise: 'inherit', filters: [{ action: 'deny', protocol: 'gre' }] },
+    ];
+    const { set } = clamped({ otherwise: 'deny', filters: [{ action: 'allow' }] }, outers);
+    const says = (peer: string, protocol: number): string | undefined =>
+      judge(set, { direction: 'in', family: 4, peer, protocol, port: 0 })?.verdict;
+    assert.equal(says('10.0.0.2', 1), 'allow');
+    assert.notEqual(says('10.0.0.1', 1), 'allow');
+    assert.equal(says('10.0.0.1', 2), 'allow');
+    assert.notEqual(says('10.0.0.2', 47), 'allow');
+  });
+
   it('turns a two-way allow into a one-way one where only that is allowed', () => {
     const { set } = clamped(
       { otherwise: 'deny', filters: [{ action: 'allow', direction: 'in', peers: ['10.0.0.1'] }] },
