@@ -15,17 +15,6 @@ import { decideRename } from './decide/node.js';
 import { decided, type Decision, type Given, type Request } from './decision.js';
 import { rightsNow, type NodeState } from './state.js';
 
-/** A request with its command narrowed to one kind. */
-export type RequestOf<T extends Command['type']> = Request & {
-  readonly command: Extract<Command, { type: T }>;
-};
-
-export type Decide<T extends Command['type']> = (
-  state: NodeState,
-  request: RequestOf<T>,
-  given: Given,
-) => Result<Decision>;
-
 /**
  * The heart: from what the node is and what is asked to what it shall be, or to a refusal with its reason. Pure: the same input gives the
  * same output, and nothing happens.

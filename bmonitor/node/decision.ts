@@ -1,4 +1,5 @@
 import type { Command } from '../../protocol/commands.js';
+import type { Result } from '../../protocol/result.js';
 import type { KeyChange } from '../keys/ring.js';
 import type { NodeState, PairName } from './state.js';
 
@@ -65,3 +66,14 @@ export interface Decision {
 export function decided(state: NodeState, more: Partial<Omit<Decision, 'state'>> = {}): Decision {
   return { state, keys: [], effects: [], events: [], touched: [], result: {}, loosens: false, ...more };
 }
+
+/** A request with its command narrowed to one kind. */
+export type RequestOf<T extends Command['type']> = Request & {
+  readonly command: Extract<Command, { type: T }>;
+};
+
+export type Decide<T extends Command['type']> = (
+  state: NodeState,
+  request: RequestOf<T>,
+  given: Given,
+) => Result<Decision>;

@@ -2,7 +2,7 @@ import { thumbprint } from '../../../crypto/rsa.js';
 import type { ConsoleKey } from '../../../protocol/commands.js';
 import { limits } from '../../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
-import type { Decide } from '../decide.js';
+import type { Decide } from '../decision.js';
 import { decided } from '../decision.js';
 import { replaceLevel, type Enrolled, type Level, type NodeState } from '../state.js';
 

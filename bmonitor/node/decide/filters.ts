@@ -3,7 +3,7 @@ import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { Filter } from '../../filters/model.js';
 import { normaliseSet } from '../../filters/normalise.js';
 import { parseFilter, parseFilterSet, parseNames } from '../../filters/parse.js';
-import type { Decide } from '../decide.js';
+import type { Decide } from '../decision.js';
 import { decided, type Decision, type Given } from '../decision.js';
 import { blocksOf, changeBlocks, filterCount, filtersOf, setOf, type FilterState } from '../filter-state.js';
 import { replaceLevel, type NodeState } from '../state.js';

@@ -1,6 +1,6 @@
 import { limits } from '../../../protocol/limits.js';
 import { ok, refuse } from '../../../protocol/result.js';
-import type { Decide } from '../decide.js';
+import type { Decide } from '../decision.js';
 import { decided } from '../decision.js';
 import { replaceLevel, type Job } from '../state.js';
 import { levelOf } from './consoles.js';

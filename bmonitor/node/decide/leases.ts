@@ -2,7 +2,7 @@ import type { Right } from '../../../protocol/commands.js';
 import { limits } from '../../../protocol/limits.js';
 import { ok, refuse } from '../../../protocol/result.js';
 import type { KeyChange } from '../../keys/ring.js';
-import type { Decide } from '../decide.js';
+import type { Decide } from '../decision.js';
 import { decided, type NodeEvent } from '../decision.js';
 import { closedSet, initialFilters } from '../filter-state.js';
 import { emptyHistory, replaceLevel, type Level, type NodeState } from '../state.js';

@@ -1,5 +1,5 @@
 import { ok } from '../../../protocol/result.js';
-import type { Decide } from '../decide.js';
+import type { Decide } from '../decision.js';
 import { decided } from '../decision.js';
 
 export const decideRename: Decide<'node.rename'> = (state, { command }) =>
