@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import type { ConsoleProgram } from '../console/cli/program.js';
 import { isLoopback } from '../console/daemon/config.js';
 import { serveConsole } from '../console/daemon/daemon.js';
-import { takeRoutes } from './leases/routes.js';
 import { refuse } from '../protocol/result.js';
+import { leaseRoutes } from './leases/routes.js';
+import { Leases } from './leases/take.js';
 
 const stateHome = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local/state');
 
@@ -19,7 +20,7 @@ export const consoleApp: ConsoleProgram = {
     isLoopback(parts.config.api.host)
       ? serveConsole(parts, {
           title: 'console-app',
-          routes: takeRoutes(parts),
+          routes: leaseRoutes(new Leases(parts)),
         })
       : refuse('not-loopback', parts.config.api.host, { where: 'console.json api.host' }),
 };

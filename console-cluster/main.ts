@@ -1,5 +1,8 @@
 import type { ConsoleProgram } from '../console/cli/program.js';
 import { serveConsole } from '../console/daemon/daemon.js';
+import { ok } from '../protocol/result.js';
+import { Customers } from './customers.js';
+import { LeaseBook } from './leases/book.js';
 import { leaseRoutes } from './leases/routes.js';
 
 /** The landlord's console, put together. */
@@ -9,9 +12,27 @@ export const consoleCluster: ConsoleProgram = {
   defaultDir: '/var/lib/console-cluster',
   defaultPort: 7400,
   hasGateway: true,
-  serve: async (parts) =>
-    serveConsole(parts, {
-      title: 'console-cluster',
-      routes: leaseRoutes(parts.book),
-    }),
+  async serve(parts) {
+    const customers = new Customers(parts.store);
+    const leases = new LeaseBook({
+      store: parts.store,
+      nodes: parts.book,
+      customers,
+      facility: parts.config.name,
+      gateways: [],
+      now: () => parts.clocks.wall(),
+      log: parts.log,
+    });
+    const routes = [...customers.routes(), ...leaseRoutes(leases, parts.book)];
+    const serving = await serveConsole(parts, { title: 'console-cluster', routes });
+    if (!serving.ok) return serving;
+    leases.start();
+    return ok({
+      api: serving.value.api,
+      async close() {
+        leases.close();
+        await serving.value.close();
+      },
+    });
+  },
 };

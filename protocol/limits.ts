@@ -157,4 +157,10 @@ export const limits = {
   tool_words_max: 2000,
   /** A DHCP packet in one Ethernet frame. */
   dhcp_packet_bytes_max: 1472,
+  /** Nodes in one hand-over: a large customer's share of a facility. */
+  leases_per_hand_over_max: 2000,
+  /** Customers of one facility. */
+  customers_max: 10_000,
+  /** How often leases that wait for a node's answer are taken up again. */
+  settle_leases_ms: 2000,
 } as const;

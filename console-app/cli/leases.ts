@@ -1,36 +1,99 @@
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { clientFor } from '../../console/cli/client.js';
-import { orExit } from '../../console/cli/output.js';
+import { orExit, table } from '../../console/cli/output.js';
 import { readFileLimited } from '../../console/daemon/files.js';
-import { parseNodeCard } from '../../protocol/node-card.js';
+import { handOverForm, type HandOver } from '../../protocol/hand-over.js';
+import { parseJson } from '../../protocol/json.js';
+import { refuse, type Result } from '../../protocol/result.js';
 
-/** Leases that this console's holder takes. */
+interface Flags {
+  readonly json?: boolean;
+  readonly pin: Readonly<Record<string, string>>;
+  readonly identity?: string;
+}
+
+function pinOfOnly(handOver: HandOver, identity: string | undefined): Result<Record<string, string>> {
+  if (identity === undefined) return { ok: true, value: {} };
+  const [only, ...others] = handOver.leases;
+  return only && others.length === 0
+    ? { ok: true, value: { [only.card.name]: identity } }
+    : refuse('bad-input', 'the hand-over has several nodes: use --pin NODE=THUMBPRINT', {
+        where: '--identity',
+      });
+}
+
+interface Line {
+  readonly node: string;
+  readonly facility: string;
+  readonly state: string;
+  readonly lease: string;
+  readonly until: number;
+  readonly rights: readonly string[];
+  readonly identity: string;
+}
+
+interface Outcome {
+  readonly node: string;
+  readonly taken: boolean;
+  readonly code: string | null;
+  readonly detail: string | null;
+  readonly means: readonly string[];
+}
+
+function pins(value: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const [, name, id] = /^([a-z0-9.-]+)=([A-Za-z0-9_-]{43})$/.exec(value) ?? [];
+  if (name === undefined || id === undefined) throw new InvalidArgumentError('Write it as NODE=THUMBPRINT.');
+  return { ...before, [name]: id };
+}
+
 export function leaseCommands(program: Command, dirOf: () => string): void {
-  const lease = program.command('lease').description('leases of nodes to you');
-  lease
+  const leases = program.command('lease').description('the leases of this console');
+  leases
     .command('take')
-    .argument('<card>', 'what the landlord handed over')
-    .option('--identity <thumbprint>', 'the node’s identity, from its label or another way than the card', '')
+    .argument('<hand-over>', 'the file that the landlord gave')
+    .option('--pin <node=thumbprint>', 'the identity on a node’s label (repeatable)', pins, {})
+    .option('--identity <thumbprint>', 'the same, when the hand-over has one node')
     .option('--json', 'print JSON')
-    .description('take a lease: a new pair, a key of its own, and nobody but this console enrolled')
-    .addHelpText('after', '\nExample:\n  lease take ./node-1.alder.json --identity 9mJx…')
-    .action(async (path: string, flags: { identity: string; json?: boolean }) => {
-      const card = orExit(parseNodeCard(orExit(readFileLimited(path), flags.json)), flags.json);
+    .description('check a hand-over and take its leases: new pair, K and roster in one step')
+    .addHelpText(
+      'after',
+      '\nExample:\n  lease take ./hand-over.json --pin node-1=9lT-gnedJuarPf84A4_O1b-POsfMR0885JMIuuOIYE8',
+    )
+    .action(async (path: string, flags: Flags) => {
+      const content = orExit(parseJson(orExit(readFileLimited(path), flags.json)), flags.json);
+      const handOver = orExit(handOverForm(content, ''), flags.json);
       const client = orExit(clientFor(dirOf()), flags.json);
-      const body = { card, identity: flags.identity };
-      const taken = orExit(await client.call('POST', '/api/v1/leases', body), flags.json);
-      console.log(flags.json ? JSON.stringify(taken) : sentences(taken));
+      const body = {
+        handOver,
+        pins: { ...flags.pin, ...orExit(pinOfOnly(handOver, flags.identity), flags.json) },
+      };
+      const answer = orExit(await client.call('POST', '/api/v1/leases', body), flags.json);
+      const outcomes = answer['outcomes'] as readonly Outcome[];
+      if (flags.json) console.log(JSON.stringify(answer));
+      else for (const done of outcomes) console.log(told(done));
+      if (outcomes.some(({ taken }) => !taken)) process.exitCode = 1;
+    });
+  leases
+    .command('list')
+    .option('--json', 'print JSON')
+    .description('all leases that this console took')
+    .action(async (flags: Flags) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const answer = orExit(await client.call('GET', '/api/v1/leases'), flags.json);
+      if (flags.json) return console.log(JSON.stringify(answer));
+      const rows = (answer['leases'] as readonly Line[]).map((line) => [
+        line.node,
+        line.facility,
+        line.state,
+        new Date(line.until * 1000).toISOString().slice(0, 10),
+        line.identity,
+        line.rights.join(' '),
+      ]);
+      console.log(table(['NODE', 'FACILITY', 'STATE', 'UNTIL', 'IDENTITY', 'RIGHTS'], rows));
     });
 }
 
-function sentences(taken: Readonly<Record<string, unknown>>): string {
-  return [
-    `${String(taken['node'])} is yours: lease ${String(taken['lease'])}, with ${String(taken['rights'])}`,
-    taken['nobodyElse'] === true
-      ? 'no key but that of this console was ever enrolled in it'
-      : 'KEYS OF OTHERS were enrolled in it before you took it: ask the landlord why',
-    taken['identityVerified'] === true
-      ? 'its identity is the one of the label'
-      : 'identity unverified: compare the node’s identity with its label (--identity)',
-  ].join('\n');
+function told({ node, taken, code, detail, means }: Outcome): string {
+  if (!taken) return `${node}: not taken: ${code ?? ''} ${detail ?? ''}`;
+  return [`${node}: taken`, ...means.map((line) => `  - ${line}`)].join('\n');
 }

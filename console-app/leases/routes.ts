@@ -1,85 +1,90 @@
 import { route, type Route } from '../../console/api/route.js';
-import { flag, list, object, oneOf, text, type Shape } from '../../console/api/shape.js';
-import type { ConsoleParts } from '../../console/daemon/daemon.js';
+import {
+  digest,
+  flag,
+  list,
+  map,
+  name,
+  nullable,
+  object,
+  oneOf,
+  text,
+  whole,
+  type Shape,
+} from '../../console/api/shape.js';
 import { rights } from '../../protocol/commands.js';
-import { idText, publicJwk } from '../../protocol/fields.js';
-import { nodeCardForm, type NodeCard } from '../../protocol/node-card.js';
-import * as p from '../../protocol/parse.js';
-import { ok, refuse, type Result } from '../../protocol/result.js';
-import { digestText } from '../../protocol/fields.js';
+import { handOverForm, type HandOver } from '../../protocol/hand-over.js';
+import { limits } from '../../protocol/limits.js';
+import { ok } from '../../protocol/result.js';
+import { explain, type Leases, type Outcome, type Taking } from './take.js';
 
-const nodeCard: Shape<NodeCard> = {
-  parse: nodeCardForm,
-  schema: { type: 'object', description: 'the card that the landlord handed over' },
+const handOver: Shape<HandOver> = {
+  parse: handOverForm,
+  schema: { type: 'object', description: 'the hand-over of the landlord' },
 };
-
-/** What a node says when its lease is taken. */
-const taken = p.object({
-  lease: idText,
-  pair: p.object({ id: digestText, jwk: publicJwk }),
-  symmetric: p.optional(idText),
-  everEnrolled: p.list(digestText, { max: 10_000 }),
-  rights: p.list(p.oneOf(...rights), { max: rights.length }),
-});
-
-const takenView = object({
-  node: text({ max: 63 }),
+const lease = object({
+  node: name,
+  facility: name,
+  state: oneOf('taking', 'taken'),
   lease: text({ max: 22 }),
+  level: whole({ min: 0, max: limits.levels_max - 1 }),
+  until: whole({ min: 0, max: 32_503_680_000 }),
   rights: list(oneOf(...rights), { max: rights.length }),
-  /** Only keys of this console were ever enrolled in the lease. */
-  nobodyElse: flag,
-  /** The identity of the node was compared with something that did not come with the card. */
-  identityVerified: flag,
+  identity: oneOf('pinned', 'unverified'),
+  strangers: list(digest, { max: 1000 }),
+});
+const outcome = object({
+  node: name,
+  taken: flag,
+  code: nullable(text({ max: 64 })),
+  detail: nullable(text({ min: 0, max: 2000 })),
+  means: list(text({ max: 1000 }), { max: 10 }),
 });
 
-/** Takes a lease in one step: a new pair, a key of its own, and this console as the only one enrolled. */
-export function takeRoutes(parts: ConsoleParts): readonly Route[] {
+function viewOf(taking: Taking) {
+  const { card, facility, state, until, rights, identity, strangers } = taking;
+  return {
+    node: card.name,
+    facility,
+    state,
+    lease: card.lease,
+    level: card.level,
+    until,
+    rights,
+    identity,
+    strangers,
+  };
+}
+
+function outcomeOf(done: Outcome) {
+  const { node, taken, code, detail } = done;
+  return { node, taken, code: code ?? null, detail: detail ?? null, means: taken ? explain(done) : [] };
+}
+
+export function leaseRoutes(leases: Leases): Route[] {
   return [
+    route({
+      method: 'GET',
+      path: '/api/v1/leases',
+      summary: 'The leases of this console',
+      role: 'view',
+      reply: object({ leases: list(lease, { max: limits.nodes_max }) }),
+      async handle() {
+        const all = await leases.all();
+        return all.ok ? ok({ leases: all.value.map(viewOf) }) : all;
+      },
+    }),
     route({
       method: 'POST',
       path: '/api/v1/leases',
-      summary: 'Take a lease by the card that the landlord handed over',
+      summary: 'Take the leases of a hand-over: new pair, K and roster in one step on each node',
       role: 'administer',
-      body: object({
-        card: nodeCard,
-        identity: text({ min: 0, max: 43, about: 'the node’s identity, from its label' }),
-      }),
-      reply: takenView,
-      handle: ({ body }) => take(parts, body.card, body.identity),
+      body: object({ handOver, pins: map(digest, { max: limits.leases_per_hand_over_max }) }),
+      reply: object({ outcomes: list(outcome, { max: limits.leases_per_hand_over_max }) }),
+      async handle({ body }) {
+        const done = await leases.take(body);
+        return done.ok ? ok({ outcomes: done.value.map(outcomeOf) }) : done;
+      },
     }),
   ];
-}
-
-async function take({ book, pair, config }: ConsoleParts, card: NodeCard, identity: string) {
-  const added = await book.add(card);
-  if (!added.ok) return added;
-  if (identity !== '' && identity !== added.value.id) {
-    await book.remove(card.name);
-    return refuse('wrong-node', `the card is of ${added.value.id}, the label says ${identity}`);
-  }
-  const reached = await book.reached(card.name);
-  if (!reached.ok) return undone(book, card.name, reached);
-  const roster = [{ key: pair.public.jwk, name: config.name, role: 'administrator' as const }];
-  const reply = await book.request(card.name, { type: 'lease.take', roster, key: true });
-  if (!reply.ok) return undone(book, card.name, reply);
-  const said = taken(reply.value.result, 'reply.result');
-  if (!said.ok) return said;
-  const replaced = await book.replace({ ...card, key: said.value.pair.jwk });
-  if (!replaced.ok) return replaced;
-  return ok({
-    node: card.name,
-    lease: said.value.lease,
-    rights: said.value.rights,
-    nobodyElse: said.value.everEnrolled.every((key) => key === pair.public.id),
-    identityVerified: identity !== '',
-  });
-}
-
-async function undone(
-  book: ConsoleParts['book'],
-  name: string,
-  refused: Exclude<Result<unknown>, { ok: true }>,
-): Promise<Exclude<Result<unknown>, { ok: true }>> {
-  await book.remove(name);
-  return refused;
 }

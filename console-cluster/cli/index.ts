@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 import { consoleProgram } from '../../console/cli/program.js';
 import { consoleCluster } from '../main.js';
-import { leaseCommands } from './leases.js';
+import { customerCommands, leaseCommands } from './leases.js';
 
 const { program, dirOf } = consoleProgram(consoleCluster);
+customerCommands(program, dirOf);
 leaseCommands(program, dirOf);
 await program.parseAsync();

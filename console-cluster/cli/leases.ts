@@ -1,20 +1,94 @@
 import type { Command } from 'commander';
-import { clientFor } from '../../console/cli/client.js';
+import { clientFor, type ApiClient } from '../../console/cli/client.js';
 import { orExit, table } from '../../console/cli/output.js';
 import { readFileLimited, writeFileWhole } from '../../console/daemon/files.js';
-import { parseConsoleCard } from '../../protocol/console-card.js';
-import { refuse, type Result } from '../../protocol/result.js';
+import { rights } from '../../protocol/commands.js';
+import { parseConsoleCard, type ConsoleCard } from '../../protocol/console-card.js';
+import { refuse, type Result, ok } from '../../protocol/result.js';
+import type { LeaseView } from '../leases/routes.js';
 
-interface GrantFlags {
-  readonly to: readonly string[];
-  readonly rights: string;
-  readonly for: string;
-  readonly destroyAfter?: string;
-  readonly out?: string;
+interface Json {
   readonly json?: boolean;
 }
 
-interface Level {
+/** `2027-01-31`, `2027-01-31T12:00:00Z`, or from now on: `90d`, `12h`, `30m`. In seconds since 1970. */
+export function momentFrom(text: string, now_ms: number): Result<number> {
+  const [, count, unit] = /^([0-9]{1,6})([mhd])$/.exec(text) ?? [];
+  if (count !== undefined && unit !== undefined) {
+    const seconds = { m: 60, h: 3600, d: 86_400 }[unit as 'm' | 'h' | 'd'];
+    return ok(Math.floor(now_ms / 1000) + Number(count) * seconds);
+  }
+  const parsed = /^[0-9]{4}-/.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(parsed)
+    ? refuse('bad-input', 'a date such as 2027-01-31, or 90d, 12h, 30m from now on', { where: '--until' })
+    : ok(Math.floor(parsed / 1000));
+}
+
+function listing(leases: readonly LeaseView[]): string {
+  if (leases.length === 0) return 'no leases';
+  return table(
+    ['NODE', 'CUSTOMER', 'STATE', 'UNTIL', 'LEASE', 'TROUBLE'],
+    leases.map((lease) => [
+      lease.node,
+      lease.customer,
+      lease.state,
+      new Date(lease.until * 1000).toISOString().slice(0, 16).replace('T', ' '),
+      lease.lease ?? '-',
+      lease.trouble ?? '',
+    ]),
+  );
+}
+
+function printLeases(answer: Record<string, unknown>, json = false): void {
+  console.log(json ? JSON.stringify(answer) : listing(answer['leases'] as readonly LeaseView[]));
+}
+
+export function customerCommands(program: Command, dirOf: () => string): void {
+  const customers = program.command('customers').description('who leases nodes here');
+  customers
+    .command('set')
+    .argument('<name>')
+    .argument('<cards...>', 'the public card of each of its consoles')
+    .option('--json', 'print JSON')
+    .description('name a customer and its consoles; compare their thumbprints by telephone first')
+    .addHelpText('after', '\nExample:\n  customers set acme ./acme-console.pub.json')
+    .action(async (customer: string, paths: string[], flags: Json) => {
+      const consoles = cardsFrom(paths, flags.json);
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const path = `/api/v1/customers/${encodeURIComponent(customer)}`;
+      const set = orExit(await client.call('PUT', path, { consoles }), flags.json);
+      const lines = set['consoles'] as readonly { name: string; id: string }[];
+      console.log(
+        flags.json ? JSON.stringify(set) : lines.map(({ name, id }) => `${name}  ${id}`).join('\n'),
+      );
+    });
+  customers
+    .command('list')
+    .option('--json', 'print JSON')
+    .description('all customers and the keys they speak with')
+    .action(async (flags: Json) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const answer = orExit(await client.call('GET', '/api/v1/customers'), flags.json);
+      if (flags.json) return console.log(JSON.stringify(answer));
+      const all = answer['customers'] as readonly {
+        name: string;
+        consoles: { name: string; id: string }[];
+      }[];
+      const rows = all.flatMap(({ name, consoles }) => consoles.map((one) => [name, one.name, one.id]));
+      console.log(table(['CUSTOMER', 'CONSOLE', 'KEY'], rows));
+    });
+}
+
+interface GrantFlags extends Json {
+  readonly customer?: string;
+  readonly to?: readonly string[];
+  readonly until: string;
+  readonly rights: string;
+  readonly destroyAfter: string;
+  readonly out?: string;
+}
+
+interface LevelView {
   readonly level: number;
   readonly lease: string;
   readonly status: string;
@@ -22,123 +96,138 @@ interface Level {
   readonly until?: number;
 }
 
-/** Leases of this facility's nodes. */
+function cardsFrom(paths: readonly string[], json = false): ConsoleCard[] {
+  return paths.map((path) => orExit(parseConsoleCard(orExit(readFileLimited(path), json)), json).card);
+}
+
+/** A customer that is named by its cards alone is called as its first console is. */
+async function customerFrom(client: ApiClient, flags: GrantFlags): Promise<string> {
+  if (flags.to === undefined)
+    return flags.customer ?? orExit(refuse('bad-input', 'name the customer: --customer or --to'), flags.json);
+  const consoles = cardsFrom(flags.to, flags.json);
+  const customer = flags.customer ?? consoles[0]?.name ?? '';
+  const path = `/api/v1/customers/${encodeURIComponent(customer)}`;
+  orExit(await client.call('PUT', path, { consoles }), flags.json);
+  return customer;
+}
+
+async function writeHandOver(client: ApiClient, customer: string, out: string, json = false): Promise<void> {
+  const { handOver } = orExit(
+    await client.call('GET', `/api/v1/hand-overs/${encodeURIComponent(customer)}`),
+    json,
+  );
+  orExit(writeFileWhole(out, `${JSON.stringify(handOver, null, 2)}\n`, 0o644), json);
+}
+
 export function leaseCommands(program: Command, dirOf: () => string): void {
-  const leases = program.command('leases').description('who holds which level of a node, and until when');
+  const leases = program.command('leases').description('leases of nodes to customers');
+  leases
+    .command('list')
+    .option('--json', 'print JSON')
+    .description('all leases, also those that are over')
+    .action(async (flags: Json) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      printLeases(orExit(await client.call('GET', '/api/v1/leases'), flags.json), flags.json);
+    });
+  leases
+    .command('grant')
+    .argument('<nodes...>')
+    .option('--customer <name>', 'to whom')
+    .option('--to <cards...>', 'the cards of its consoles; sets the consoles of the customer')
+    .option('--until <time>', 'a date, or from now on: 90d, 12h, 30m', '30d')
+    .option('--for <time>', 'the same')
+    .option('--rights <rights>', `of ${rights.join(', ')}, with commas`, 'engines,volumes,keys,boundaries')
+    .option('--destroy-after <time>', 'how long after the end the keys are kept: 0m, 12h, 3d', '72h')
+    .option('--out <file>', 'write the hand-over too')
+    .option('--json', 'print JSON')
+    .description('lease nodes to a customer')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  leases grant node-1 node-2 --customer acme --until 90d\n' +
+        '  leases grant node-1 --to acme.pub.json --for 30d --out acme.hand-over.json',
+    )
+    .action(async (nodes: string[], flags: GrantFlags & { for?: string }) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const now = Date.now();
+      const until = orExit(momentFrom(flags.for ?? flags.until, now), flags.json);
+      const destroyAfter = orExit(momentFrom(flags.destroyAfter, now), flags.json) - Math.floor(now / 1000);
+      const customer = await customerFrom(client, flags);
+      const body = { customer, nodes, rights: flags.rights.split(','), until, destroyAfter };
+      const answer = orExit(await client.call('POST', '/api/v1/leases', body), flags.json);
+      printLeases(answer, flags.json);
+      const all = answer['leases'] as readonly LeaseView[];
+      if (all.some(({ state }) => state !== 'granted')) process.exitCode = 1;
+      else if (flags.out !== undefined) await writeHandOver(client, customer, flags.out, flags.json);
+    });
   leases
     .command('show')
     .argument('<node>')
     .option('--json', 'print JSON')
-    .description('the chain of levels of a node')
-    .action(async (node: string, flags: { json?: boolean }) => {
+    .description('the chain of levels of a node, as the node itself says')
+    .action(async (node: string, flags: Json) => {
       const client = orExit(clientFor(dirOf()), flags.json);
-      const answer = orExit(await client.call('GET', pathOf(node)), flags.json);
-      console.log(flags.json ? JSON.stringify(answer) : listing(answer['levels'] as readonly Level[]));
+      const path = `/api/v1/nodes/${encodeURIComponent(node)}/levels`;
+      const answer = orExit(await client.call('GET', path), flags.json);
+      if (flags.json) return console.log(JSON.stringify(answer));
+      const rows = (answer['levels'] as readonly LevelView[]).map((one) => [
+        String(one.level),
+        one.lease,
+        one.status,
+        one.until === undefined ? 'no end' : new Date(one.until * 1000).toISOString(),
+        one.rights.join(' '),
+      ]);
+      console.log(table(['LEVEL', 'LEASE', 'STATUS', 'UNTIL', 'RIGHTS'], rows));
     });
   leases
-    .command('grant')
-    .argument('<node>')
-    .requiredOption('--to <card...>', 'the cards of the consoles of the new holder')
-    .option('--rights <rights>', 'what is granted, with commas', 'engines,volumes,keys,boundaries')
-    .option('--for <time>', 'how long: 90m, 12h, 30d', '30d')
-    .option('--destroy-after <time>', 'how long after the end its keys are kept', '72h')
-    .option('--out <file>', 'where to write the card to hand over; without it, it is printed')
-    .option('--json', 'print JSON')
-    .description('lease a node: the card it gives is for the new holder’s console')
-    .addHelpText(
-      'after',
-      '\nExample:\n  leases grant node-1 --to alder.pub.json --for 30d --out node-1.alder.json',
-    )
-    .action(async (node: string, flags: GrantFlags) => {
-      const { json } = flags;
-      const to = flags.to.map(
-        (file) => orExit(parseConsoleCard(orExit(readFileLimited(file), json)), json).card,
-      );
-      const body = {
-        to,
-        rights: flags.rights.split(','),
-        until: Math.floor(Date.now() / 1000) + orExit(secondsOf(flags.for), json),
-        ...(flags.destroyAfter === undefined
-          ? {}
-          : { destroyAfter: orExit(secondsOf(flags.destroyAfter), json) }),
-      };
-      const client = orExit(clientFor(dirOf()), json);
-      const card = orExit(await client.call('POST', pathOf(node), body), json);
-      const text = JSON.stringify(card, null, 2);
-      if (flags.out === undefined) return console.log(json ? JSON.stringify(card) : text);
-      orExit(writeFileWhole(flags.out, `${text}\n`, 0o644), json);
-      console.log(
-        json ? JSON.stringify({ file: flags.out, lease: card['lease'] }) : `hand over ${flags.out}`,
-      );
+    .command('hand-over')
+    .argument('<customer>')
+    .requiredOption('--out <file>', 'the file to write')
+    .description('write what the customer’s console takes in; nothing in it is secret')
+    .action(async (customer: string, flags: { out: string }) => {
+      const client = orExit(clientFor(dirOf()));
+      await writeHandOver(client, customer, flags.out);
+      console.log(`written to ${flags.out}`);
     });
   leases
     .command('extend')
-    .argument('<node>')
-    .requiredOption('--lease <id>', 'which lease')
-    .requiredOption('--for <time>', 'until how long from now: 90m, 12h, 30d')
+    .argument('<lease>')
+    .requiredOption('--until <time>', 'a date, or from now on: 90d, 12h, 30m')
     .option('--json', 'print JSON')
     .description('move the end of a lease')
-    .action(async (node: string, flags: { lease: string; for: string; json?: boolean }) => {
+    .action(async (lease: string, flags: Json & { until: string }) => {
       const client = orExit(clientFor(dirOf()), flags.json);
-      const until = Math.floor(Date.now() / 1000) + orExit(secondsOf(flags.for), flags.json);
-      const answer = orExit(
-        await client.call('POST', `${pathOf(node, flags.lease)}/extend`, { until }),
-        flags.json,
-      );
-      console.log(
-        flags.json ? JSON.stringify(answer) : `the lease ends ${new Date(until * 1000).toISOString()}`,
-      );
+      const until = orExit(momentFrom(flags.until, Date.now()), flags.json);
+      const path = `/api/v1/leases/${encodeURIComponent(lease)}/extend`;
+      printLeases(orExit(await client.call('POST', path, { until }), flags.json), flags.json);
     });
+  endCommand(leases, dirOf);
+}
+
+function endCommand(leases: Command, dirOf: () => string): void {
   leases
     .command('end')
     .argument('<node>')
-    .option('--lease <id>', 'the lease whose keys, and with them its data, are destroyed')
+    .option('--lease <id>', 'the id of the lease whose keys and data this destroys')
     .option('--json', 'print JSON')
-    .description('end a lease at once, and all below it')
-    .action(async (node: string, flags: { lease?: string; json?: boolean }) => {
+    .description('end the lease of a node at once; without --lease, shows what that would destroy')
+    .action(async (node: string, flags: Json & { lease?: string }) => {
       const client = orExit(clientFor(dirOf()), flags.json);
+      const answer = orExit(await client.call('GET', '/api/v1/leases'), flags.json);
+      const running = (answer['leases'] as readonly LeaseView[]).find(
+        (lease) => lease.node === node && lease.state === 'granted',
+      );
+      if (!running?.lease) return void orExit(refuse('lease-unknown', `${node} is not leased`), flags.json);
       if (flags.lease === undefined) {
-        const answer = orExit(await client.call('GET', pathOf(node)), flags.json);
-        console.error(
-          `this destroys all data of:\n${listing((answer['levels'] as readonly Level[]).slice(1))}`,
+        console.log(
+          `This would end the lease of ${node} to ${running.customer} now and destroy, on the node:\n` +
+            `  the key pair and the symmetric key of level ${running.level} and of all below it,\n` +
+            `  the key to everything stored under them: images, volumes, logs, secrets, history.\n` +
+            `To do it:  leases end ${node} --lease ${running.lease}`,
         );
-        orExit(refuse('bad-input', 'name what is destroyed: --lease <id>', { where: '--lease' }), flags.json);
+        process.exitCode = 1;
         return;
       }
-      const answer = orExit(await client.call('DELETE', pathOf(node, flags.lease)), flags.json);
-      console.log(flags.json ? JSON.stringify(answer) : `ended: ${String(answer['ended'])}`);
+      const path = `/api/v1/leases/${encodeURIComponent(running.lease)}/end`;
+      printLeases(orExit(await client.call('POST', path, { destroys: flags.lease }), flags.json), flags.json);
     });
-}
-
-function listing(levels: readonly Level[]): string {
-  return table(
-    ['LEVEL', 'LEASE', 'STATUS', 'UNTIL', 'RIGHTS'],
-    levels.map((one) => [
-      String(one.level),
-      one.lease,
-      one.status,
-      one.until === undefined ? 'no end' : new Date(one.until * 1000).toISOString(),
-      one.rights.join(' '),
-    ]),
-  );
-}
-
-function pathOf(node: string, lease?: string): string {
-  const path = `/api/v1/nodes/${encodeURIComponent(node)}/leases`;
-  return lease === undefined ? path : `${path}/${encodeURIComponent(lease)}`;
-}
-
-const units = new Map([
-  ['s', 1],
-  ['m', 60],
-  ['h', 3600],
-  ['d', 86_400],
-]);
-
-function secondsOf(text: string): Result<number> {
-  const [, count, unit = ''] = /^([0-9]{1,7})([smhd])$/.exec(text) ?? [];
-  const seconds = units.get(unit);
-  return count === undefined || seconds === undefined
-    ? refuse('bad-input', `${text}: a number and s, m, h or d`, { where: 'time' })
-    : { ok: true, value: Number(count) * seconds };
 }

@@ -1,105 +1,130 @@
 import { route, type Route } from '../../console/api/route.js';
-import { list, name, object, oneOf, opaque, optional, whole, type Shape } from '../../console/api/shape.js';
+import {
+  list,
+  name,
+  nullable,
+  object,
+  oneOf,
+  opaque,
+  optional,
+  text,
+  whole,
+  type ShapeOf,
+} from '../../console/api/shape.js';
 import type { NodeBook } from '../../console/nodes/book.js';
+import type { Stored } from '../../console/store/records.js';
 import { rights } from '../../protocol/commands.js';
-import { consoleCardForm, type ConsoleCard } from '../../protocol/console-card.js';
-import { idText, publicJwk } from '../../protocol/fields.js';
 import { limits } from '../../protocol/limits.js';
-import { nodeCardForm, type NodeCard } from '../../protocol/node-card.js';
-import * as p from '../../protocol/parse.js';
-import { ok } from '../../protocol/result.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import type { LeaseBook } from './book.js';
+import type { Lease } from './record.js';
 
-const named = object({ name });
-const lease: Shape<string> = { parse: idText, schema: { type: 'string', description: 'the id of a lease' } };
 const seconds = whole({ min: 0, max: 32_503_680_000, about: 'seconds since 1970' });
-const consoleCard: Shape<ConsoleCard> = {
-  parse: consoleCardForm,
-  schema: { type: 'object', description: 'a console card, as written by `console-app init`' },
-};
-const nodeCard: Shape<NodeCard> = {
-  parse: nodeCardForm,
-  schema: { type: 'object', description: 'what the new holder’s console takes in' },
-};
-const answer = opaque('the node’s answer');
+const leaseId = text({ max: 22, pattern: /^[A-Za-z0-9_-]{22}$/, form: 'the id of a lease' });
 
-/** What a node says of a lease that it granted. */
-const granted = p.object({
-  lease: idText,
-  level: p.whole({ min: 1, max: limits.levels_max - 1 }),
-  pair: p.object({ id: p.text({ max: 43 }), jwk: publicJwk }),
+const view = object({
+  node: name,
+  customer: name,
+  state: oneOf('granting', 'granted', 'refused', 'ending', 'ended'),
+  lease: nullable(leaseId),
+  level: nullable(whole({ min: 1, max: limits.levels_max - 1 })),
+  rights: list(oneOf(...rights), { max: rights.length }),
+  until: seconds,
+  destroyAfter: whole({ min: 0, max: limits.destroy_after_s_max }),
+  trouble: nullable(text({ max: 64 })),
 });
+export type LeaseView = ShapeOf<typeof view>;
+const views = object({ leases: list(view, { max: limits.nodes_max }) });
 
-/** Leases of nodes to the level below: granted, extended, ended. */
-export function leaseRoutes(book: NodeBook): readonly Route[] {
+function viewOf({ value }: Stored<Lease>): LeaseView {
+  const { node, customer, state, rights, until, destroyAfter } = value;
+  return {
+    node,
+    customer,
+    state,
+    lease: value.lease ?? null,
+    level: value.level ?? null,
+    rights,
+    until,
+    destroyAfter,
+    trouble: value.trouble?.code ?? null,
+  };
+}
+
+function viewsOf(stored: Result<readonly Stored<Lease>[]>): Result<{ leases: LeaseView[] }> {
+  return stored.ok ? ok({ leases: stored.value.map(viewOf) }) : stored;
+}
+
+export function leaseRoutes(book: LeaseBook, nodes: NodeBook): Route[] {
   return [
     route({
       method: 'GET',
-      path: '/api/v1/nodes/{name}/leases',
-      summary: 'The chain of levels on a node, as far as this console may see it',
+      path: '/api/v1/leases',
+      summary: 'All leases, also those that are over',
       role: 'view',
-      params: named,
-      reply: answer,
-      async handle({ params }) {
-        const reply = await book.request(params.name, { type: 'levels.read' });
-        return reply.ok ? ok(reply.value.result ?? {}) : reply;
-      },
+      reply: views,
+      handle: async () => viewsOf(await book.all()),
     }),
     route({
       method: 'POST',
-      path: '/api/v1/nodes/{name}/leases',
-      summary: 'Lease a node; the answer is the card to hand over',
+      path: '/api/v1/leases',
+      summary: 'Lease nodes to a customer; the keys of its consoles are enrolled',
       role: 'administer',
-      params: named,
       body: object({
-        to: list(consoleCard, { min: 1, max: limits.consoles_per_level_max }),
+        customer: name,
+        nodes: list(name, { min: 1, max: limits.leases_per_hand_over_max }),
         rights: list(oneOf(...rights), { min: 1, max: rights.length }),
         until: seconds,
-        destroyAfter: optional(whole({ min: 0, max: limits.destroy_after_s_max })),
+        destroyAfter: whole({ min: 0, max: limits.destroy_after_s_max }),
       }),
-      reply: nodeCard,
-      async handle({ params, body }) {
-        const node = book.get(params.name);
-        if (!node.ok) return node;
-        const to = body.to.map((card) => ({
-          name: card.name,
-          key: card.key,
-          role: 'administrator' as const,
-        }));
-        const reply = await book.request(params.name, { type: 'lease.grant', ...body, to });
-        if (!reply.ok) return reply;
-        const said = granted(reply.value.result, 'reply.result');
-        if (!said.ok) return said;
-        const { level, pair } = said.value;
-        return ok({ ...node.value.card, level, lease: said.value.lease, key: pair.jwk });
+      reply: views,
+      handle: async ({ body }) => viewsOf(await book.grant(body)),
+    }),
+    route({
+      method: 'GET',
+      path: '/api/v1/nodes/{name}/levels',
+      summary: 'The chain of levels on a node, as far as this console may see it, from the node itself',
+      role: 'view',
+      params: object({ name }),
+      reply: opaque('the node’s answer to levels.read'),
+      async handle({ params }) {
+        const reply = await nodes.request(params.name, { type: 'levels.read' });
+        return reply.ok ? ok(reply.value.result ?? {}) : reply;
       },
     }),
     route({
       method: 'POST',
-      path: '/api/v1/nodes/{name}/leases/{lease}/extend',
+      path: '/api/v1/leases/{lease}/extend',
       summary: 'Move the end of a lease',
       role: 'administer',
-      params: object({ name, lease }),
+      params: object({ lease: leaseId }),
       body: object({ until: seconds }),
-      reply: answer,
-      async handle({ params, body }) {
-        const reply = await book.request(params.name, {
-          type: 'lease.extend',
-          lease: params.lease,
-          until: body.until,
-        });
-        return reply.ok ? ok(reply.value.result ?? {}) : reply;
-      },
+      reply: views,
+      handle: async ({ params, body }) => viewsOf(await book.extend(params.lease, body.until)),
     }),
     route({
-      method: 'DELETE',
-      path: '/api/v1/nodes/{name}/leases/{lease}',
-      summary: 'End a lease at once, and all below it; its keys are destroyed, and with them its data',
+      method: 'POST',
+      path: '/api/v1/leases/{lease}/end',
+      summary: 'End a lease at once; all keys of its level, and with them its data, are destroyed',
       role: 'administer',
-      params: object({ name, lease }),
-      reply: answer,
-      async handle({ params }) {
-        const reply = await book.request(params.name, { type: 'lease.end', lease: params.lease });
-        return reply.ok ? ok(reply.value.result ?? {}) : reply;
+      params: object({ lease: leaseId }),
+      body: object({ destroys: optional(leaseId) }),
+      reply: views,
+      handle: async ({ params, body }) =>
+        body.destroys === params.lease
+          ? viewsOf(await book.end(params.lease))
+          : refuse('not-named', `destroys must be ${params.lease}`, { where: 'destroys' }),
+    }),
+    route({
+      method: 'GET',
+      path: '/api/v1/hand-overs/{customer}',
+      summary: 'The file that the customer takes in',
+      role: 'operate',
+      params: object({ customer: name }),
+      reply: object({ handOver: opaque('a hand-over, as docs/protocol.md describes it') }),
+      handle: async ({ params }) => {
+        const made = await book.handOver(params.customer);
+        return made.ok ? ok({ handOver: made.value }) : made;
       },
     }),
   ];

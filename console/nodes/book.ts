@@ -122,18 +122,6 @@ export class NodeBook {
     return begun.ok ? ok(known(begun.value)) : begun;
   }
 
-  /** Resolves when the node has answered over a connection, or with what stands against it when the time is over. */
-  async reached(name: string): Promise<Result<KnownNode>> {
-    const end = this.#options.clocks.steady() + limits.reply_ms_max;
-    for (;;) {
-      const node = this.get(name);
-      if (!node.ok || node.value.state === 'good') return node;
-      if (this.#options.clocks.steady() > end)
-        return { ok: false, refusal: node.value.refusal ?? { code: 'node-silent', detail: name } };
-      await this.#change(limits.gather_changes_ms * 10);
-    }
-  }
-
   async remove(name: string): Promise<Result<true>> {
     const line = this.#lines.get(name);
     if (!line) return refuse('not-found', `no node ${name}`);
@@ -154,23 +142,19 @@ export class NodeBook {
     return line ? line.link.request(command, more) : refuse('not-found', `no node ${name}`);
   }
 
+  /** A connection of its own to a node that need not be here yet. */
+  async connectTo(card: NodeCard): Promise<Result<MessageChannel>> {
+    const identity = identityOf(card);
+    if (!identity.ok) return identity;
+    const { connect } = this.#options;
+    return firstOf(card.ways.map((way) => async () => connect(way, identity.value.id)));
+  }
+
   /** Tells the present state at once, then what changes. */
   listen(listener: (event: BookEvent) => void): () => void {
     this.#listeners.add(listener);
     listener({ type: 'nodes', nodes: this.list() });
     return () => void this.#listeners.delete(listener);
-  }
-
-  #change(most_ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#listeners.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, most_ms);
-      this.#listeners.add(done);
-    });
   }
 
   #begin(card: NodeCard): Result<Line> {

@@ -82,4 +82,29 @@ export const consoleErrors = {
     why: 'Whoever reaches it over a network could try to use the keys of the customer.',
     todo: 'Set api.host to 127.0.0.1 or ::1; use SSH to reach it from elsewhere.',
   },
+  'already-leased': {
+    what: 'The node is leased already.',
+    why: 'A node has one chain of leases; who holds it now would lose it and its data.',
+    todo: 'End the running lease first, naming it, or choose another node.',
+  },
+  'not-named': {
+    what: 'What this destroys was not named.',
+    why: 'A command that destroys data acts only if it names what it destroys; a plain yes is not enough.',
+    todo: 'Look at what would be destroyed, and name the id of the lease.',
+  },
+  'not-for-us': {
+    what: 'The hand-over is for other consoles.',
+    why: 'The nodes in it do not know the key of this console.',
+    todo: 'Ask the landlord for the hand-over of this console; give it the thumbprint that `key show` prints.',
+  },
+  'wrong-identity': {
+    what: 'The node in the hand-over is not the one on the label.',
+    why: 'Its identity key differs from the one that came by another way, so somebody may stand in its place.',
+    todo: 'Take nothing from this hand-over. Compare the label again, and ask the landlord.',
+  },
+  'lease-over': {
+    what: 'The lease in the hand-over has ended already.',
+    why: 'The file is old, or the clock of this machine is wrong.',
+    todo: 'Check the clock; ask the landlord for a new hand-over.',
+  },
 } as const satisfies Catalogue;

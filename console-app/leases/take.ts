@@ -1,0 +1,176 @@
+import type { ConsoleParts } from '../../console/daemon/daemon.js';
+import { NodeSession } from '../../console/nodes/session.js';
+import { Records } from '../../console/store/records.js';
+import { rights } from '../../protocol/commands.js';
+import { digestText, idText, nameText, publicJwk } from '../../protocol/fields.js';
+import type { HandOver } from '../../protocol/hand-over.js';
+import { identityOf, levelKeyOf, nodeCardForm, type NodeCard } from '../../protocol/node-card.js';
+import { list, object, oneOf, whole, type Parsed } from '../../protocol/parse.js';
+import { newId } from '../../protocol/request.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+
+/** What a node answers to `lease.take`. */
+const takenForm = object({
+  lease: idText,
+  pair: object({ id: digestText, jwk: publicJwk }),
+  symmetric: idText,
+  everEnrolled: list(digestText, { min: 1, max: 1000 }),
+  rights: list(oneOf(...rights), { max: rights.length }),
+});
+
+/** What this console remembers of a lease that it took. */
+const takingForm = object({
+  state: oneOf('taking', 'taken'),
+  /** The card with which the node was, or is, addressed. */
+  card: nodeCardForm,
+  facility: nameText,
+  /** The id of the command, written down before it is sent: repeated, it acts once. */
+  id: idText,
+  until: whole({ min: 0, max: 32_503_680_000 }),
+  rights: list(oneOf(...rights), { max: rights.length }),
+  /** How the identity of the node became known here. */
+  identity: oneOf('pinned', 'unverified'),
+  /** Keys that are not of this console and could have spoken for the level before it was taken. */
+  strangers: list(digestText, { max: 1000 }),
+});
+export type Taking = Parsed<typeof takingForm>;
+
+export interface Wanted {
+  readonly handOver: HandOver;
+  /** Identities that came by another way than the file, by the name of the node. */
+  readonly pins: Readonly<Record<string, string>>;
+}
+
+export interface Outcome {
+  readonly node: string;
+  readonly taken: boolean;
+  readonly code?: string;
+  readonly detail?: string;
+  readonly taking: Taking;
+}
+
+/** Takes the leases of a hand-over, one node after the other on each its own. */
+export class Leases {
+  readonly #parts: ConsoleParts;
+  readonly #records: Records<Taking>;
+
+  constructor(parts: ConsoleParts) {
+    this.#parts = parts;
+    this.#records = new Records(parts.store, 'lease/', takingForm);
+  }
+
+  async all(): Promise<Result<readonly Taking[]>> {
+    const all = await this.#records.all();
+    return all.ok ? ok(all.value.map(({ value }) => value)) : all;
+  }
+
+  /** Everything that can be judged from the file alone is judged before any node is asked. */
+  async take(wanted: Wanted): Promise<Result<readonly Outcome[]>> {
+    const { pair, clocks } = this.#parts;
+    const { handOver, pins } = wanted;
+    if (!handOver.to.includes(pair.public.id))
+      return refuse('not-for-us', `it is for ${handOver.to.join(', ')}; this console is ${pair.public.id}`);
+    const plans: [NodeCard, Taking][] = [];
+    for (const { card, until, rights } of handOver.leases) {
+      const identity = identityOf(card);
+      if (!identity.ok) return identity;
+      const pin = pins[card.name];
+      if (pin !== undefined && pin !== identity.value.id)
+        return refuse(
+          'wrong-identity',
+          `${card.name} is ${identity.value.id} in the file, ${pin} by its label`,
+        );
+      if (until * 1000 <= clocks.wall()) return refuse('lease-over', `${card.name} until ${until}`);
+      plans.push([
+        card,
+        {
+          state: 'taking',
+          card,
+          facility: handOver.facility,
+          id: newId(),
+          until,
+          rights,
+          identity: pin === undefined ? 'unverified' : 'pinned',
+          strangers: [],
+        },
+      ]);
+    }
+    for (const name of Object.keys(pins))
+      if (!plans.some(([card]) => card.name === name))
+        return refuse('not-found', `no ${name} in the hand-over`);
+    const outcomes = await Promise.all(plans.map(async ([, taking]) => this.#takeOne(taking)));
+    return ok(outcomes);
+  }
+
+  async #takeOne(wanted: Taking): Promise<Outcome> {
+    const { card } = wanted;
+    const failed = (code: string, detail = ''): Outcome => ({
+      node: card.name,
+      taken: false,
+      code,
+      detail,
+      taking: wanted,
+    });
+    const before = await this.#records.get(card.lease);
+    if (before.ok && before.value.value.state === 'taken') return failed('already-there', 'taken before');
+    // A second try goes out with the id of the first, so that the node acts once.
+    const taking = before.ok ? { ...wanted, id: before.value.value.id } : wanted;
+    const noted = await this.#records.put(card.lease, taking);
+    if (!noted.ok) return failed(noted.refusal.code, noted.refusal.detail);
+    const answer = await this.#ask(taking);
+    if (!answer.ok) return failed(answer.refusal.code, answer.refusal.detail);
+    const { pair, everEnrolled, rights } = answer.value;
+    const own: NodeCard = { ...card, key: pair.jwk };
+    const strangers = everEnrolled.filter((id) => id !== this.#parts.pair.public.id);
+    const taken: Taking = { ...taking, state: 'taken', card: own, rights, strangers };
+    // The new U goes into the store at once: without it nobody can address the level any more.
+    const kept = await this.#records.put(card.lease, taken);
+    if (!kept.ok) return failed(kept.refusal.code, kept.refusal.detail);
+    // A node that was leased before comes back under its name with a new lease.
+    const { book } = this.#parts;
+    const added = book.get(own.name).ok ? await book.replace(own) : await book.add(own);
+    if (!added.ok) return { ...failed(added.refusal.code, added.refusal.detail), taken: true, taking: taken };
+    return { node: card.name, taken: true, taking: taken };
+  }
+
+  async #ask(taking: Taking): Promise<Result<Parsed<typeof takenForm>>> {
+    const { card } = taking;
+    const { pair, config, book, clocks } = this.#parts;
+    const key = levelKeyOf(card);
+    if (!key.ok) return key;
+    const identity = identityOf(card);
+    if (!identity.ok) return identity;
+    const channel = await book.connectTo(card);
+    if (!channel.ok) return channel;
+    const session = new NodeSession(channel.value, pair, identity.value.id, clocks);
+    const reply = await session.request({
+      to: { level: card.level, lease: card.lease, key: key.value },
+      jti: taking.id,
+      command: {
+        type: 'lease.take',
+        roster: [{ key: pair.public.jwk, name: config.name, role: 'administrator' }],
+        key: true,
+      },
+    });
+    session.close('done');
+    return reply.ok ? takenForm(reply.value.result ?? {}, 'answer') : reply;
+  }
+}
+
+/** Who can now do what, in the words of the spec. */
+export function explain({ taking }: Outcome): readonly string[] {
+  const lines = [
+    `only this console speaks for level ${taking.card.level}: the node has a new pair, and whoever saw the hand-over can neither read nor command`,
+    'the disk key now needs your K as well: the landlord alone cannot derive it',
+    'the landlord still decides which peers the node may talk to, may reboot it, and may end the lease, which destroys your data',
+  ];
+  if (taking.strangers.length > 0)
+    lines.push(
+      `WARNING: before you took it, other keys could speak for this level: ${taking.strangers.join(', ')}; ask the landlord who they are`,
+    );
+  if (taking.identity === 'unverified')
+    lines.push(
+      'identity unverified: nothing but the hand-over says that this is the node you leased; compare its label and give --pin',
+    );
+  return lines;
+}

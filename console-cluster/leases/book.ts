@@ -1,0 +1,235 @@
+import type { NodeBook } from '../../console/nodes/book.js';
+import type { KeyStore } from '../../console/store/port.js';
+import { Records, type Stored } from '../../console/store/records.js';
+import type { Right } from '../../protocol/commands.js';
+import { digestText, idText, publicJwk } from '../../protocol/fields.js';
+import type { HandOver } from '../../protocol/hand-over.js';
+import { limits } from '../../protocol/limits.js';
+import type { Log } from '../../protocol/log.js';
+import type { Way } from '../../protocol/node-card.js';
+import { object, whole } from '../../protocol/parse.js';
+import { newId } from '../../protocol/request.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import { keysOf, type Customers } from '../customers.js';
+import { leaseForm, type Lease } from './record.js';
+
+/** What a node answers to `lease.grant`. */
+const granted = object({
+  lease: idText,
+  level: whole({ min: 1, max: limits.levels_max - 1 }),
+  pair: object({ id: digestText, jwk: publicJwk }),
+});
+
+export interface Grant {
+  readonly customer: string;
+  readonly nodes: readonly string[];
+  readonly rights: readonly Right[];
+  readonly until: number;
+  readonly destroyAfter: number;
+}
+
+export interface LeaseBookParts {
+  readonly store: KeyStore;
+  readonly nodes: NodeBook;
+  readonly customers: Customers;
+  readonly facility: string;
+  /** How remote consoles reach the nodes. */
+  readonly gateways: readonly Way[];
+  readonly now: () => number;
+  readonly log: Log;
+}
+
+/** The answers after which nothing is known, so the same command is sent again. */
+const unanswered: ReadonlySet<string> = new Set([
+  'unreachable',
+  'node-silent',
+  'stale',
+  'nonce-stale',
+  'wrong-boot',
+  'too-many',
+]);
+
+/**
+ * INVARIANTS:
+ * - Every lease is in the store before the node hears of it.
+ * - One node has at most one lease here that is not over.
+ * - One record is settled by one attempt at a time (`#busy`).
+ */
+export class LeaseBook {
+  readonly #parts: LeaseBookParts;
+  readonly #records: Records<Lease>;
+  readonly #busy = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(parts: LeaseBookParts) {
+    this.#parts = parts;
+    this.#records = new Records(parts.store, 'lease/', leaseForm);
+  }
+
+  /** Takes up what a crash or an absent node left open. */
+  start(): void {
+    this.#timer = setInterval(() => void this.#settleAll(), limits.settle_leases_ms);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async all(): Promise<Result<readonly Stored<Lease>[]>> {
+    return this.#records.all();
+  }
+
+  /** Decides to lease, then asks each node. A node that does not answer now is asked again until it does. */
+  async grant(wanted: Grant): Promise<Result<readonly Stored<Lease>[]>> {
+    const customer = await this.#parts.customers.get(wanted.customer);
+    if (!customer.ok) return refuse('not-found', `no customer ${wanted.customer}`);
+    const present = await this.all();
+    if (!present.ok) return present;
+    for (const node of wanted.nodes) {
+      const known = this.#parts.nodes.get(node);
+      if (!known.ok) return known;
+      const other = present.value.find(({ value }) => value.node === node && !isOver(value));
+      if (other) return refuse('already-leased', `${node} is leased to ${other.value.customer}`);
+    }
+    const { consoles } = customer.value.value;
+    const made = [...new Set(wanted.nodes)].map((node): [string, Lease] => [
+      newId(),
+      {
+        node,
+        customer: wanted.customer,
+        state: 'granting',
+        to: consoles.map(({ key, name }) => ({ key, name, role: 'administrator' })),
+        rights: wanted.rights,
+        until: wanted.until,
+        destroyAfter: wanted.destroyAfter,
+        enrolled: keysOf(customer.value.value).map(({ id }) => id),
+      },
+    ]);
+    const written = await this.#parts.store.write(made.map(([id, lease]) => this.#records.op(id, lease)));
+    if (!written.ok) return written;
+    await Promise.all(made.map(async ([id]) => this.#settle(id)));
+    return this.#these(made.map(([id]) => id));
+  }
+
+  /** Ends a lease. Who asks must have named the lease itself: its keys are destroyed with it. */
+  async end(leaseId: string): Promise<Result<readonly Stored<Lease>[]>> {
+    const all = await this.all();
+    if (!all.ok) return all;
+    const found = all.value.find(({ value }) => value.lease === leaseId);
+    if (!found || isOver(found.value)) return refuse('lease-unknown', leaseId);
+    const ending: Lease = { ...found.value, state: 'ending', endId: found.value.endId ?? newId() };
+    const written = await this.#records.put(found.name, ending, found.revision);
+    if (!written.ok) return written;
+    await this.#settle(found.name);
+    return this.#these([found.name]);
+  }
+
+  async extend(leaseId: string, until: number): Promise<Result<readonly Stored<Lease>[]>> {
+    const all = await this.all();
+    if (!all.ok) return all;
+    const found = all.value.find(({ value }) => value.lease === leaseId && value.state === 'granted');
+    if (!found) return refuse('lease-unknown', leaseId);
+    const reply = await this.#parts.nodes.request(found.value.node, {
+      type: 'lease.extend',
+      lease: leaseId,
+      until,
+    });
+    if (!reply.ok) return reply;
+    const written = await this.#records.put(found.name, { ...found.value, until }, found.revision);
+    return written.ok ? this.#these([found.name]) : written;
+  }
+
+  /** All leases of a customer that run, as the file that it takes in. */
+  async handOver(customer: string): Promise<Result<HandOver>> {
+    const known = await this.#parts.customers.get(customer);
+    if (!known.ok) return refuse('not-found', `no customer ${customer}`);
+    const all = await this.all();
+    if (!all.ok) return all;
+    const leases: HandOver['leases'][number][] = [];
+    for (const { value } of all.value) {
+      if (value.customer !== customer || value.state !== 'granted') continue;
+      const node = this.#parts.nodes.get(value.node);
+      const { lease, level, key } = value;
+      if (!node.ok || lease === undefined || level === undefined || key === undefined) continue;
+      const ways = [...node.value.card.ways, ...this.#parts.gateways].slice(0, 8);
+      leases.push({
+        card: { ...node.value.card, lease, level, key, ways },
+        rights: value.rights,
+        until: value.until,
+      });
+    }
+    if (leases.length === 0) return refuse('not-found', `no lease of ${customer} runs yet`);
+    const to = keysOf(known.value.value).map(({ id }) => id);
+    const { facility, gateways } = this.#parts;
+    return ok({ v: 1, kind: 'hand-over', facility, customer, to, gateways, leases });
+  }
+
+  async #these(ids: readonly string[]): Promise<Result<readonly Stored<Lease>[]>> {
+    const found: Stored<Lease>[] = [];
+    for (const id of ids) {
+      const record = await this.#records.get(id);
+      if (!record.ok) return record;
+      found.push(record.value);
+    }
+    return ok(found);
+  }
+
+  async #settleAll(): Promise<void> {
+    const all = await this.all();
+    if (!all.ok) return;
+    const open = all.value.filter(({ value }) => value.state === 'granting' || value.state === 'ending');
+    await Promise.all(open.map(async ({ name }) => this.#settle(name)));
+  }
+
+  async #settle(id: string): Promise<void> {
+    if (this.#busy.has(id)) return;
+    this.#busy.add(id);
+    try {
+      const record = await this.#records.get(id);
+      if (!record.ok) return;
+      const { value, revision } = record.value;
+      const next =
+        value.state === 'granting'
+          ? await this.#askGrant(id, value)
+          : value.state === 'ending'
+            ? await this.#askEnd(value)
+            : undefined;
+      if (next) await this.#records.put(id, next, revision);
+    } finally {
+      this.#busy.delete(id);
+    }
+  }
+
+  async #askGrant(id: string, lease: Lease): Promise<Lease | undefined> {
+    const { to, rights, until, destroyAfter } = lease;
+    const command = { type: 'lease.grant', to, rights, until, destroyAfter } as const;
+    const reply = await this.#parts.nodes.request(lease.node, command, { jti: id });
+    if (!reply.ok) return this.#later(lease, reply.refusal.code, 'refused');
+    const answer = granted(reply.value.result ?? {}, 'answer');
+    if (!answer.ok) return this.#later(lease, answer.refusal.code, 'refused');
+    const { trouble: _, ...rest } = lease;
+    const { level, pair } = answer.value;
+    return { ...rest, state: 'granted', lease: answer.value.lease, level, key: pair.jwk };
+  }
+
+  async #askEnd(lease: Lease): Promise<Lease | undefined> {
+    if (lease.lease === undefined || lease.endId === undefined) return undefined;
+    const command = { type: 'lease.end', lease: lease.lease } as const;
+    const reply = await this.#parts.nodes.request(lease.node, command, { jti: lease.endId });
+    const { trouble: _, ...rest } = lease;
+    // A lease that the node does not know any more ended there by itself, at its time.
+    if (reply.ok || reply.refusal.code === 'lease-unknown')
+      return { ...rest, state: 'ended', endedAt: this.#parts.now() };
+    return this.#later(lease, reply.refusal.code, 'granted');
+  }
+
+  #later(lease: Lease, code: string, refused: Lease['state']): Lease | undefined {
+    this.#parts.log.warn('lease-not-settled', { node: lease.node, state: lease.state, code });
+    if (lease.trouble?.code === code && unanswered.has(code)) return undefined;
+    return { ...lease, state: unanswered.has(code) ? lease.state : refused, trouble: { code } };
+  }
+}
+
+export function isOver(lease: Lease): boolean {
+  return lease.state === 'ended' || lease.state === 'refused';
+}

@@ -1,0 +1,44 @@
+import { rights } from '../../protocol/commands.js';
+import { digestText, idText, nameText, publicJwk } from '../../protocol/fields.js';
+import { limits } from '../../protocol/limits.js';
+import { list, object, oneOf, optional, whole, type Parsed } from '../../protocol/parse.js';
+
+const moment_s = whole({ min: 0, max: 32_503_680_000 });
+
+/**
+ * One lease, from the decision to its end. Its name in the store is the id of the command that grants it, which is written
+ * down before the command is sent:
+ *
+ *     granting ──the node's answer──▶ granted ──end asked──▶ ending ──the node's answer──▶ ended
+ *         └────────the node's refusal──▶ refused
+ *
+ * `granting` and `ending` are sent again with the same id until the node answers, also after a crash: the node acts once
+ * and gives the same answer again.
+ */
+export const leaseForm = object({
+  node: nameText,
+  customer: nameText,
+  state: oneOf('granting', 'granted', 'refused', 'ending', 'ended'),
+  to: list(
+    object({ key: publicJwk, name: nameText, role: oneOf('administrator', 'operator', 'developer') }),
+    {
+      min: 1,
+      max: limits.consoles_per_level_max,
+    },
+  ),
+  rights: list(oneOf(...rights), { min: 1, max: rights.length }),
+  until: moment_s,
+  destroyAfter: whole({ min: 0, max: limits.destroy_after_s_max }),
+  /** What the node answered: the id of the lease and the U of its level. */
+  lease: optional(idText),
+  level: optional(whole({ min: 1, max: limits.levels_max - 1 })),
+  key: optional(publicJwk),
+  /** Why the node refused, or the last attempt failed. */
+  trouble: optional(object({ code: nameText })),
+  /** The id of the command that ends it. */
+  endId: optional(idText),
+  endedAt: optional(whole({ min: 0, max: 32_503_680_000_000 })),
+  /** Thumbprints of the consoles that were enrolled. */
+  enrolled: list(digestText, { min: 1, max: limits.consoles_per_level_max }),
+});
+export type Lease = Parsed<typeof leaseForm>;

@@ -1,0 +1,165 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { thumbprint } from '../../crypto/rsa.js';
+import { parseHandOver } from '../../protocol/hand-over.js';
+import { RealConsole } from '../fakes/console.js';
+import { RealNode } from '../fakes/real-node.js';
+import { value } from '../fakes/results.js';
+import { until } from '../fakes/until.js';
+
+interface Nodes {
+  readonly nodes: readonly { readonly name: string; readonly state: string; readonly level: number }[];
+}
+interface Leases {
+  readonly leases: readonly { readonly node: string; readonly state: string; readonly lease: string }[];
+}
+
+function json(text: string): unknown {
+  return JSON.parse(text);
+}
+
+const stateOf = (console: RealConsole, name: string): string =>
+  (json(console.must('nodes', 'list', '--json')) as Nodes).nodes.find((node) => node.name === name)?.state ??
+  'none';
+
+describe('a landlord, two customers and two nodes, as real processes', () => {
+  const landlord = new RealConsole('console-cluster');
+  const acme = new RealConsole('console-app');
+  const blue = new RealConsole('console-app');
+  const nodes: RealNode[] = [];
+  const consoles = [landlord, acme, blue];
+  const cardOf = (console: RealConsole): string => join(console.dir, 'console.pub.json');
+
+  before(async () => {
+    for (const console of consoles) {
+      console.init();
+      await console.run();
+    }
+    for (const name of ['node-1', 'node-2']) {
+      const node = await RealNode.make(name, cardOf(landlord));
+      nodes.push(node);
+      await node.run();
+    }
+  });
+  after(async () => {
+    for (const console of consoles) await console.remove();
+    for (const node of nodes) await node.remove();
+  });
+
+  it('takes nodes in by their cards and shows them good', async () => {
+    for (const node of nodes) landlord.must('nodes', 'add', node.cardFile);
+    for (const name of ['node-1', 'node-2']) await until(() => stateOf(landlord, name) === 'good');
+    const twice = landlord.cli('nodes', 'add', nodes[0]?.cardFile ?? '');
+    expect(twice.status).to.equal(1);
+    expect(twice.err).to.match(/^already-there: /);
+  });
+
+  it('asks a node for its status, sealed to it and back', () => {
+    const status = json(landlord.must('nodes', 'status', 'node-1', '--json')) as Record<string, unknown>;
+    expect(status['name']).to.equal('node-1');
+    expect(status['level']).to.equal(0);
+  });
+
+  it('leases a node to each customer, and hands it over', async () => {
+    landlord.must('customers', 'set', 'acme', cardOf(acme));
+    landlord.must('customers', 'set', 'blue', cardOf(blue));
+    landlord.must('leases', 'grant', 'node-1', '--customer', 'acme', '--until', '90d');
+    landlord.must('leases', 'grant', 'node-2', '--customer', 'blue', '--until', '90d');
+    const again = landlord.cli('leases', 'grant', 'node-1', '--customer', 'blue', '--until', '90d');
+    expect(again.err).to.match(/^already-leased: /);
+  });
+
+  it('refuses a hand-over that is for another customer, and one that differs from the label', () => {
+    const file = landlord.file('acme.json', '');
+    landlord.must('leases', 'hand-over', 'acme', '--out', file);
+    expect(blue.cli('lease', 'take', file).err).to.match(/^not-for-us: /);
+    const wrong = acme.cli('lease', 'take', file, '--pin', `node-1=${'A'.repeat(43)}`);
+    expect(wrong.err).to.match(/^wrong-identity: /);
+    expect((json(acme.must('nodes', 'list', '--json')) as Nodes).nodes).to.deep.equal([]);
+  });
+
+  it('lets each customer take its lease, with the identity pinned or said to be unverified', async () => {
+    const pin = thumbprint(nodes[0]?.card.identity ?? { kty: 'RSA', n: '', e: '' });
+    const acmeFile = landlord.file('acme.json', '');
+    landlord.must('leases', 'hand-over', 'acme', '--out', acmeFile);
+    const told = acme.must('lease', 'take', acmeFile, '--pin', `node-1=${pin}`);
+    expect(told).to.include('node-1: taken').and.not.include('unverified').and.not.include('WARNING');
+    const blueFile = landlord.file('blue.json', '');
+    landlord.must('leases', 'hand-over', 'blue', '--out', blueFile);
+    expect(blue.must('lease', 'take', blueFile)).to.include('identity unverified');
+    await until(() => stateOf(acme, 'node-1') === 'good');
+    await until(() => stateOf(blue, 'node-2') === 'good');
+    const status = json(acme.must('nodes', 'status', 'node-1', '--json')) as Record<string, unknown>;
+    expect(status).to.include({ level: 1, status: 'active' });
+  });
+
+  it('refuses an old hand-over after the lease was taken: what it says is worth nothing any more', () => {
+    const file = join(landlord.dir, '..', 'acme.json');
+    expect(acme.cli('lease', 'take', file).out).to.include('not taken: already-there');
+    const forged = value(parseHandOver(readFileSync(file)));
+    const forBlue = json(readFileSync(cardOf(blue), 'utf8')) as {
+      key: { kty: string; n: string; e: string };
+    };
+    const to = [thumbprint({ kty: 'RSA', n: forBlue.key.n, e: forBlue.key.e })];
+    writeFileSync(file, JSON.stringify({ ...forged, to }));
+    const refused = blue.cli('lease', 'take', file);
+    expect(refused.status).to.equal(1);
+    expect(refused.out).to.match(/node-1: not taken: (wrong-node|unknown-console)/);
+  });
+
+  it('keeps everything over a restart of the landlord’s console, killed without warning', async () => {
+    await landlord.stop('SIGKILL');
+    await landlord.run();
+    await until(() => stateOf(landlord, 'node-1') === 'good');
+    const { leases } = json(landlord.must('leases', 'list', '--json')) as Leases;
+    expect(leases.map(({ state }) => state)).to.deep.equal(['granted', 'granted']);
+  });
+
+  it('ends a lease only when it is named, and then the customer is refused', async () => {
+    const shown = landlord.cli('leases', 'end', 'node-1');
+    expect(shown.status).to.equal(1);
+    expect(shown.out).to.include('destroy').and.include('--lease');
+    expect(stateOf(acme, 'node-1')).to.equal('good');
+    const [, lease] = /--lease (\S+)/.exec(shown.out) ?? [];
+    const other = landlord.cli('leases', 'end', 'node-1', '--lease', 'A'.repeat(22));
+    expect(other.err).to.match(/^not-named: /);
+    landlord.must('leases', 'end', 'node-1', '--lease', lease ?? '');
+    await until(() => stateOf(acme, 'node-1') === 'refused');
+    expect(stateOf(landlord, 'node-1')).to.equal('good');
+    expect(stateOf(blue, 'node-2')).to.equal('good');
+  });
+
+  it('grants again after the node was away: the command is sent until it is answered, and acts once', async () => {
+    await nodes[0]?.stop('SIGKILL');
+    await until(() => stateOf(landlord, 'node-1') !== 'good');
+    const waiting = landlord.cli(
+      'leases',
+      'grant',
+      'node-1',
+      '--customer',
+      'blue',
+      '--until',
+      '30d',
+      '--json',
+    );
+    expect(waiting.status).to.equal(1);
+    expect((json(waiting.out) as Leases).leases[0]?.state).to.equal('granting');
+    await landlord.stop('SIGKILL');
+    await landlord.run();
+    await nodes[0]?.run();
+    await until(() => {
+      const { leases } = json(landlord.must('leases', 'list', '--json')) as Leases;
+      return leases.filter(({ node, state }) => node === 'node-1' && state === 'granted').length === 1;
+    });
+  });
+
+  it('shows a node that is gone as unknown in the end, never as good', async () => {
+    await nodes[1]?.stop('SIGKILL');
+    await until(() => stateOf(blue, 'node-2') === 'unknown' || stateOf(blue, 'node-2') === 'connecting');
+  });
+
+  it('stops cleanly when it is told to', async () => {
+    for (const console of consoles) expect(await console.stop('SIGTERM')).to.equal(0);
+  });
+});
