@@ -52,6 +52,11 @@ export const commandParsers = {
     from: whole({ min: 0, max: Number.MAX_SAFE_INTEGER }),
     count: whole({ min: 1, max: limits.history_page_entries_max }),
   }),
+  /** Receipts of the own level, signed by the node, oldest first, from a number on. */
+  'receipts.read': object({
+    from: whole({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+    count: whole({ min: 1, max: limits.receipts_page_max }),
+  }),
   /** Forgets entries up to a sequence number; the signed command is the checkpoint that keeps the rest verifiable. */
   'history.trim': object({ before: whole({ min: 1, max: Number.MAX_SAFE_INTEGER }), head: digestText }),
   /** Walks the own level's history and checks every link and signature: a long command. */

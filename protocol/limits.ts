@@ -151,6 +151,10 @@ export const limits = {
   api_answer_chars_max: 256 * 1024 * 1024,
   /** How long a console may take to stop cleanly before it ends anyway. */
   stop_ms_max: 5000,
+  /** Receipts kept for each level: a few a month, for as long as hardware lives. */
+  receipts_kept_max: 4096,
+  /** Receipts in one reply; a page of them fits a frame. */
+  receipts_page_max: 1000,
   /** A TPM answers in tens of milliseconds; making a key takes a few seconds on a slow one. */
   tpm_tool_ms_max: 60_000,
   /** How much of what a tool says is kept for the log. */

@@ -47,6 +47,7 @@ export const authority: Readonly<Record<CommandType, Grant>> = {
   status: read('developer', always),
   'levels.read': read('developer', always),
   'history.read': read('operator', activeOrDark),
+  'receipts.read': read('developer', activeOrDark),
   'events.follow': read('developer', activeOrDark),
   'jobs.read': read('developer', activeOrDark),
   'filters.read': read('developer', activeOrDark),

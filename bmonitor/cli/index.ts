@@ -4,6 +4,7 @@ import { version } from '../version.js';
 import { addFilters } from './filters.js';
 import { addInit } from './init.js';
 import { exits } from './output.js';
+import { addReceipt } from './receipt.js';
 import { addRun } from './run.js';
 
 const program = new Command('bmonitor')
@@ -15,6 +16,7 @@ const program = new Command('bmonitor')
 
 addInit(program);
 addRun(program);
+addReceipt(program);
 addFilters(program);
 
 await program.parseAsync();

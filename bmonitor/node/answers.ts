@@ -1,6 +1,7 @@
 import { digestOf } from '../../crypto/bytes.js';
 import { sign, utf8 } from '../../crypto/jose.js';
 import type { Command } from '../../protocol/commands.js';
+import { limits } from '../../protocol/limits.js';
 import type { Claims, HistoryHead } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { Core } from './core.js';
@@ -48,6 +49,8 @@ export class Answers {
         return ok({ levels: this.#levels(level) });
       case 'history.read':
         return this.#history(level, command.from, command.count);
+      case 'receipts.read':
+        return this.#receipts(level, command.from, command.count);
       case 'jobs.read':
         return ok({ jobs: this.#core.state.jobs.filter((job) => job.lease === this.#own(level).lease) });
       case 'filters.read':
@@ -192,6 +195,17 @@ export class Answers {
       utf8(JSON.stringify({ v: 1, level, lease, ...history.head, time: this.#core.now_s() })),
     );
     return ok({ first: history.first, from: start, lines, head: history.head, checkpoint });
+  }
+
+  async #receipts(
+    level: number,
+    from: number,
+    count: number,
+  ): Promise<Result<Readonly<Record<string, unknown>>>> {
+    const { lease, receipts } = this.#own(level);
+    const first = Math.max(from, receipts - limits.receipts_kept_max + 1, 1);
+    const last = Math.min(receipts, first + count - 1);
+    return ok({ from: first, last: receipts, receipts: await this.#journal.receipts(lease, first, last) });
   }
 
   #filters(level: number, of: number): Result<Readonly<Record<string, unknown>>> {

@@ -11,6 +11,7 @@ import type { EventLog } from './events.js';
 import { recordCommand, recordOwnAct, type Recorded } from './history.js';
 import { brokenInvariants } from './invariants.js';
 import type { Journal } from './journal.js';
+import { keepReceipts, signReceipts, type KeptReceipt } from './receipts.js';
 import type { Level, NodeState } from './state.js';
 import type { NodeTime } from './time.js';
 
@@ -30,6 +31,8 @@ export interface CoreParts {
   readonly journal: Journal;
   readonly events: EventLog;
   readonly effects: EffectRunner;
+  /** Where the secrets rest: receipts say it. */
+  readonly keyStore: 'tpm' | 'file';
   readonly log: Log;
 }
 
@@ -100,14 +103,15 @@ export class Core {
     decideNow: (state: NodeState, given: Given) => Decision | undefined,
   ): Promise<boolean> {
     return this.#inTurn(async () => {
-      const decision = decideNow(this.state, this.#given());
-      if (!decision) return ok(false);
+      const decided = decideNow(this.state, this.#given());
+      if (!decided) return ok(false);
+      const { decision, kept } = await this.#receipted(decided);
       const recorded = decision.touched.length > 0 || decision.keys.length > 0;
       const at = { node: this.ring.identity.public.id, time_s: this.now_s() };
       const record: Recorded = recorded
         ? recordOwnAct(decision, name, at)
         : { lines: [], state: decision.state };
-      const committed = await this.#commit(decision, record);
+      const committed = await this.#commit(decision, record, kept);
       return committed.ok ? ok(true) : committed;
     }).then((done) => done.ok && done.value);
   }
@@ -151,25 +155,58 @@ export class Core {
       return before.commandDigest === commandDigest
         ? ok({ result: before.result, again: true })
         : refuse('id-reused', request.command.type);
-    const decision = decide(this.state, request, this.#given());
-    if (!decision.ok) return decision;
+    const decided = decide(this.state, request, this.#given());
+    if (!decided.ok) return decided;
+    const { decision, kept: receipts, result } = await this.#receipted(decided.value, request);
     const at = { node: this.ring.identity.public.id, time_s: this.now_s() };
-    const recorded = recordCommand(decision.value, request, at);
+    const recorded = recordCommand(decision, request, at);
     const generation = this.state.generation + 1;
     const reply = { lease, console: request.console, jti: request.jti, commandDigest, generation };
     // A level that ended its own lease has no place left to keep the reply.
     const kept = recorded.state.levels.some((level) => level.lease === lease);
     const committed = await this.#commit(
-      decision.value,
+      decision,
       markLast(recorded, request),
-      kept ? { ...reply, result: decision.value.result } : undefined,
+      receipts,
+      kept ? { ...reply, result } : undefined,
     );
-    return committed.ok ? ok({ result: decision.value.result, again: false }) : committed;
+    return committed.ok ? ok({ result, again: false }) : committed;
+  }
+
+  /**
+   * Signs the receipts of a decision. The asker gets them whole in the reply; the history holds their digests, so that it says which
+   * receipts there must be.
+   */
+  async #receipted(
+    decision: Decision,
+    request?: Request,
+  ): Promise<{
+    readonly decision: Decision;
+    readonly kept: readonly KeptReceipt[];
+    readonly result: Decision['result'];
+  }> {
+    if (decision.receipts.length === 0) return { decision, kept: [], result: decision.result };
+    const signed = await signReceipts(decision.receipts, {
+      identity: this.ring.identity,
+      keyStore: this.#parts.keyStore,
+      generation: this.state.generation + 1,
+      time_s: this.now_s(),
+      name: decision.state.name,
+      ...(request ? { request } : {}),
+    });
+    const { state, kept } = keepReceipts(decision.state, decision.receipts, signed);
+    const result = { ...decision.result, receipts: signed.map((jws) => digestOf(jws)) };
+    return {
+      decision: { ...decision, state, result },
+      kept,
+      result: { ...decision.result, receipts: signed },
+    };
   }
 
   async #commit(
     decision: Decision,
     recorded: Recorded,
+    receipts: readonly KeptReceipt[],
     reply?: Parameters<Journal['commit']>[0]['reply'],
   ): Promise<Result<void>> {
     const { journal, events } = this.#parts;
@@ -183,7 +220,8 @@ export class Core {
     if (broken.length > 0) return refuse('invariant-broken', broken.join('; '));
     const renewG = decision.keys.length > 0 || holdersChanged(this.state, state);
     const more = events.stage(decision.events, state, this.now_s());
-    await journal.commit({ state, ring, renewG, lines: recorded.lines, more, ...(reply ? { reply } : {}) });
+    const { lines } = recorded;
+    await journal.commit({ state, ring, renewG, lines, receipts, more, ...(reply ? { reply } : {}) });
     events.written();
     await this.#runEffects(decision.effects);
     return ok(undefined);

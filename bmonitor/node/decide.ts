@@ -56,6 +56,7 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
     case 'status':
     case 'levels.read':
     case 'history.read':
+    case 'receipts.read':
     case 'events.follow':
     case 'jobs.read':
     case 'filters.read':

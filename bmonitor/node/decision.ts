@@ -1,6 +1,7 @@
 import type { Command } from '../../protocol/commands.js';
 import type { Result } from '../../protocol/result.js';
 import type { KeyChange } from '../keys/ring.js';
+import type { ReceiptDraft } from './receipts.js';
 import type { NodeState, PairName } from './state.js';
 
 /** A command as it comes out of the seal: who says it is proved, whether it may is not yet. */
@@ -57,6 +58,8 @@ export interface Decision {
   readonly effects: readonly Effect[];
   readonly events: readonly NodeEvent[];
   readonly touched: readonly Touched[];
+  /** What the node signs a receipt of. */
+  readonly receipts: readonly ReceiptDraft[];
   readonly result: Readonly<Record<string, unknown>>;
   /** It lets through, or lets do, what was not before: then it must be provably new. */
   readonly loosens: boolean;
@@ -64,7 +67,17 @@ export interface Decision {
 
 /** A decision that changes nothing but what it is given. */
 export function decided(state: NodeState, more: Partial<Omit<Decision, 'state'>> = {}): Decision {
-  return { state, keys: [], effects: [], events: [], touched: [], result: {}, loosens: false, ...more };
+  return {
+    state,
+    keys: [],
+    effects: [],
+    events: [],
+    touched: [],
+    receipts: [],
+    result: {},
+    loosens: false,
+    ...more,
+  };
 }
 
 /** A request with its command narrowed to one kind. */

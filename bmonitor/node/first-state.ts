@@ -35,6 +35,7 @@ export function firstState(first: FirstState): { readonly state: NodeState; read
         everEnrolled: roster.map((entry) => entry.id),
         filters: initialFilters(closedSet),
         history: emptyHistory,
+        receipts: 0,
       },
     ],
     jobs: [],

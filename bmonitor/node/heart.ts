@@ -38,7 +38,7 @@ export async function openHeart({ store, roots, clock, log, enforce }: HeartPart
   await events.load(journal.state);
   const time = new NodeTime(clock, journal.state.timeFloor_s);
   const effects = new Effects(enforce);
-  const core = new Core({ journal, events, effects, log }, time);
+  const core = new Core({ journal, events, effects, keyStore: roots.kind, log }, time);
   const jobs = new Jobs(core, journal);
   effects.jobs = jobs;
   events.onWaiting = () => void core.flushEvents();

@@ -8,6 +8,7 @@ import type { RootSecrets, RootStore } from '../ports/root-store.js';
 import type { Store, StoreOp } from '../ports/store.js';
 import type { FilterBlock } from './filter-state.js';
 import type { HistoryLine } from './history.js';
+import type { KeptReceipt } from './receipts.js';
 import { pickRootState, unpickRootState } from './root-state.js';
 import type { NodeState } from './state.js';
 
@@ -18,6 +19,7 @@ import type { NodeState } from './state.js';
  *   f/<lease>/<block>            a block of filters     ┐
  *   h/<lease>/<seq>              a line of the history  │ sealed under the lease's data key,
  *   r/<lease>/<console>.<jti>    a reply that was given │ which is in the ring
+ *   e/<lease>/<number>           a receipt              │
  *   q/<lease>/<generation>       in which order replies ┘ were given
  *
  * A change that touches keys, leases, rosters or the salt is written under a new G: first the batch, synced, then G. A crash between the two
@@ -35,6 +37,8 @@ export interface Change {
   readonly renewG: boolean;
   readonly lines: readonly HistoryLine[];
   readonly reply?: RecordedReply;
+  /** Receipts of the change, for those who keep them. */
+  readonly receipts?: readonly KeptReceipt[];
   /** What other keepers of the node's data write in the same step. */
   readonly more?: readonly StoreOp[];
 }
@@ -124,6 +128,7 @@ export class Journal {
       ...change.lines.map((line) =>
         this.#seal(change.ring, line.lease, historyKey(line.lease, line.seq), line.text),
       ),
+      ...this.#receiptOps(change.receipts ?? [], change.ring),
       ...(change.reply ? await this.#replyOps(change.reply, change.ring) : []),
       {
         type: 'put',
@@ -165,6 +170,16 @@ export class Journal {
     return lines;
   }
 
+  /** Receipts of a lease, oldest first. */
+  async receipts(lease: string, from: number, to: number): Promise<readonly string[]> {
+    const found: string[] = [];
+    for (let at = from; at <= to; at += 1) {
+      const text = await this.#open(lease, receiptKey(lease, at));
+      if (text !== undefined) found.push(text);
+    }
+    return found;
+  }
+
   /** Seals bytes that a level owns, for other keepers of its data. */
   sealFor(lease: string, key: string, plaintext: Uint8Array): Uint8Array | undefined {
     const data = this.#ring.data.get(lease);
@@ -196,6 +211,13 @@ export class Journal {
     const box = data && (await this.#store.get(key));
     const bytes = box && openBox(data, key, box);
     return bytes && Buffer.from(bytes).toString('utf8');
+  }
+
+  #receiptOps(receipts: readonly KeptReceipt[], ring: KeyRing): readonly StoreOp[] {
+    return receipts.flatMap(({ lease, number: count, jws, drops }): readonly StoreOp[] => [
+      this.#seal(ring, lease, receiptKey(lease, count), jws),
+      ...(drops === undefined ? [] : [{ type: 'del' as const, key: receiptKey(lease, drops) }]),
+    ]);
   }
 
   #blockOps(before: NodeState | undefined, after: NodeState, ring: KeyRing): readonly StoreOp[] {
@@ -253,7 +275,7 @@ export class Journal {
   }
 }
 
-const leaseRooms = ['f', 'h', 'r', 'q', 'v'] as const;
+const leaseRooms = ['e', 'f', 'h', 'r', 'q', 'v'] as const;
 
 function number(value: number): string {
   return String(value).padStart(15, '0');
@@ -265,6 +287,10 @@ function rootKey(generation: number): string {
 
 function historyKey(lease: string, seq: number): string {
   return `h/${lease}/${number(seq)}`;
+}
+
+function receiptKey(lease: string, count: number): string {
+  return `e/${lease}/${number(count)}`;
 }
 
 function replyKey(lease: string, console: string, jti: string): string {

@@ -38,6 +38,8 @@ export interface Level {
   readonly everEnrolled: readonly string[];
   readonly filters: FilterState;
   readonly history: HistoryMark;
+  /** How many receipts were ever kept for the level. */
+  readonly receipts: number;
 }
 
 export interface Term {

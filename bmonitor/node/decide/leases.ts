@@ -1,5 +1,6 @@
 import type { Right } from '../../../protocol/commands.js';
 import { limits } from '../../../protocol/limits.js';
+import type { EndReason } from '../../../protocol/receipt.js';
 import { ok, refuse } from '../../../protocol/result.js';
 import type { KeyChange } from '../../keys/ring.js';
 import type { Decide } from '../decision.js';
@@ -35,12 +36,21 @@ export const decideGrantLease: Decide<'lease.grant'> = (state, { level: index, c
     // Until its holder takes it, nothing of the lease passes.
     filters: initialFilters(closedSet),
     history: emptyHistory,
+    receipts: 0,
   };
+  const keys: KeyChange[] = [
+    { kind: 'use-pair', id: level.pair.id },
+    { kind: 'make-data', lease },
+    { kind: 'new-salt' },
+  ];
   return ok(
     decided(
       { ...state, levels: [...state.levels, level] },
       {
-        keys: [{ kind: 'use-pair', id: level.pair.id }, { kind: 'make-data', lease }, { kind: 'new-salt' }],
+        keys,
+        receipts: [
+          { to: range(index + 2), act: 'grant', level: index + 1, lease, keys, until_s: command.until },
+        ],
         effects: [{ kind: 'enforce-filters' }],
         events: [{ to: range(index + 2), kind: 'lease.granted', fields: { lease, level: index + 1 } }],
         touched: [{ level: index + 1, sees: 'statement' }],
@@ -80,6 +90,7 @@ export const decideTakeLease: Decide<'lease.take'> = (state, { level: index, com
   return ok(
     decided(replaceLevel(state, index, next), {
       keys,
+      receipts: [{ to: range(index + 1), act: 'take', level: index, lease: level.lease, keys }],
       effects: [{ kind: 'enforce-filters' }],
       events: [{ to: range(index + 1), kind: 'lease.taken', fields: { lease: level.lease, level: index } }],
       result: {
@@ -108,6 +119,16 @@ export const decideExtendLease: Decide<'lease.extend'> = (state, { level: index,
   };
   return ok(
     decided(replaceLevel(state, index + 1, next), {
+      receipts: [
+        {
+          to: range(index + 2),
+          act: 'extend',
+          level: index + 1,
+          lease: below.lease,
+          keys: [],
+          until_s: command.until,
+        },
+      ],
       effects: [{ kind: 'enforce-filters' }],
       events: [
         {
@@ -134,8 +155,6 @@ export const decideEndLease: Decide<'lease.end'> = (state, { level: index, comma
   return ok(endFrom(state, at, 'ended'));
 };
 
-export type EndReason = 'ended' | 'expired' | 'clock-forced';
-
 /** Takes the levels from `at` on out of the chain, with every key they had. */
 export function endFrom(state: NodeState, at: number, reason: EndReason) {
   const ended = state.levels.slice(at);
@@ -155,6 +174,14 @@ export function endFrom(state: NodeState, at: number, reason: EndReason) {
   };
   return decided(next, {
     keys: [...ended.flatMap(destroyKeys), { kind: 'new-salt' }],
+    receipts: ended.map((level, below) => ({
+      to: range(at),
+      act: 'end' as const,
+      level: at + below,
+      lease: level.lease,
+      keys: [...destroyKeys(level), { kind: 'new-salt' as const }],
+      reason,
+    })),
     effects: [{ kind: 'enforce-filters' }],
     events,
     result: { ended: ended.map((level) => level.lease), reason },
