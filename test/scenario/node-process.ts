@@ -12,7 +12,7 @@ import type { Addressee } from '../../protocol/request.js';
 import { dial, socketChannel } from '../../protocol/socket.js';
 import { value } from '../fakes/results.js';
 
-const cli = fileURLToPath(new URL('../../bmonitor/cli/index.js', import.meta.url));
+export const cli = fileURLToPath(new URL('../../bmonitor/cli/index.js', import.meta.url));
 
 /** A real node in a process of its own, on loopback, in a folder that goes with it. */
 export class NodeProcess {
