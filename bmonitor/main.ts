@@ -8,7 +8,9 @@ import { newId } from '../protocol/request.js';
 import { ok, refuse, type Result } from '../protocol/result.js';
 import { makePair, rsaBits } from '../crypto/rsa.js';
 import { version } from './version.js';
+import { logGroup, logPrefix } from './filters/nft/refusals.js';
 import { hostClock } from './host/clock.js';
+import { KernelFirewall } from './host/firewall/kernel-firewall.js';
 import { listen, type Listening } from './host/listen.js';
 import { FileRootStore } from './host/root-store-file.js';
 import { TpmRootStore } from './host/root-store-tpm.js';
@@ -19,6 +21,7 @@ import { Answers } from './node/answers.js';
 import { parseConfig, type Config } from './node/config.js';
 import type { Core } from './node/core.js';
 import { decideTime } from './node/decide/time.js';
+import { Enforcer, watchFirewall } from './node/enforcer.js';
 import { firstState, type FirstState } from './node/first-state.js';
 import { Gate } from './node/gate.js';
 import { openHeart } from './node/heart.js';
@@ -26,6 +29,7 @@ import { Journal } from './node/journal.js';
 import { Nonces } from './node/nonces.js';
 import { Seen } from './node/seen.js';
 import { Service } from './node/serve.js';
+import { standingOf } from './node/standing.js';
 import type { NodeState } from './node/state.js';
 
 export interface InitOptions {
@@ -118,12 +122,16 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
   const roots = rootStoreOf(folder, config.value);
   const store = await openLevelStore(join(folder, 'store'));
   if (!store.ok) return store;
+  const filtering = await openFiltering(config.value);
+  if (!filtering.ok) return filtering;
+  const { enforcer, firewall } = filtering.value ?? {};
   const opened = await openHeart({
     store: store.value,
     roots,
     clock: hostClock,
     log,
-    enforce: () => Promise.resolve(ok(undefined)),
+    enforce: (state) =>
+      enforcer?.enforce(state, Math.floor(hostClock.wall() / 1000)) ?? Promise.resolve(ok(undefined)),
   });
   if (!opened.ok) return opened;
   const { journal, events, time, core, jobs } = opened.value;
@@ -139,7 +147,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       keyStore: roots.kind,
       version,
       started_s: time.now_s(),
-      filters: () => ({ enforced: 'no', detail: 'no interface is configured' }),
+      filters: () => enforcer?.facts() ?? { enforced: 'no', detail: 'no addresses are configured' },
     },
   });
   const boot = newId();
@@ -155,6 +163,13 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     log,
   });
   await core.start();
+  const everyone = (): readonly number[] => core.state.levels.map((_, level) => level);
+  if (firewall && enforcer)
+    void watchFirewall(firewall, enforcer, {
+      log,
+      event: (kind, fields) => events.add({ to: everyone(), kind, fields }),
+      now_s: () => time.now_s(),
+    });
   const listening = await listen({
     ...config.value.listen,
     tls: journal.ring.tls,
@@ -181,9 +196,26 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       await listening.value.close();
       await jobs.stop();
       await core.close();
+      // The filters stay: whoever stops BMonitor does not open the node.
+      await firewall?.close();
       log.info('node.stopped', {});
     },
   });
+}
+
+/** Undefined when the configuration names no addresses: then nothing is enforced, and status says so. */
+async function openFiltering(
+  config: Config,
+): Promise<Result<{ readonly firewall: KernelFirewall; readonly enforcer: Enforcer } | undefined>> {
+  if (config.addresses === undefined) return ok(undefined);
+  const standing = standingOf(config);
+  if (!standing.ok) return standing;
+  const firewall = await KernelFirewall.open({
+    log: { group: logGroup, prefix: logPrefix },
+    wall: () => hostClock.wall(),
+  });
+  if (!firewall.ok) return firewall;
+  return ok({ firewall: firewall.value, enforcer: new Enforcer(firewall.value, standing.value) });
 }
 
 /** What the node does by itself: time, effects that failed, pairs made ahead. */

@@ -1,0 +1,38 @@
+import { readRange } from '../filters/address.js';
+import type { PeerRange } from '../filters/model.js';
+import { servicePoint, tcp } from '../filters/protocols.js';
+import type { ConsoleWay } from '../filters/nft/plan.js';
+import { refuse, ok, type Result } from '../../protocol/result.js';
+import type { Config } from './config.js';
+import type { Standing } from './enforcer.js';
+
+/** What the configuration says of addresses and of the ways to consoles and gateways. */
+export function standingOf(config: Config): Result<Standing> {
+  const addresses: PeerRange[] = [];
+  for (const [index, text] of (config.addresses ?? []).entries()) {
+    const range = readRange(text);
+    if (range.kind !== 'range')
+      return refuse('bad-input', 'not an address', { where: `addresses[${index}]` });
+    addresses.push(range.range);
+  }
+  const consoles: ConsoleWay[] = [];
+  for (const [index, text] of (config.consoles ?? []).entries()) {
+    const range = readRange(text);
+    if (range.kind !== 'range') return refuse('bad-input', 'not an address', { where: `consoles[${index}]` });
+    consoles.push(way('in', range.range, config.listen.port));
+  }
+  for (const [index, { url }] of (config.gateways ?? []).entries()) {
+    const { hostname, port } = new URL(url);
+    const range = readRange(hostname.replace(/^\[|\]$/g, ''));
+    // A name would have to be looked up through the very filters that it opens.
+    if (range.kind !== 'range')
+      return refuse('bad-input', 'a gateway is named by its address', { where: `gateways[${index}].url` });
+    consoles.push(way('out', range.range, Number(port === '' ? '443' : port)));
+  }
+  return ok({ addresses, consoles, engines: [], dhcp: undefined, routers: [] });
+}
+
+function way(direction: ConsoleWay['direction'], peer: PeerRange, port: number): ConsoleWay {
+  const point = servicePoint(tcp, port);
+  return { direction, peer, services: { lo: point, hi: point } };
+}
