@@ -23,8 +23,9 @@ async function openDoors(dir: string): Promise<readonly Door[]> {
   );
 }
 
-async function standUp(doorsDir: string, doors: readonly Pick<Door, 'name' | 'port'>[]): Promise<void> {
-  const facility = await Facility.build((what) => console.log(`  ${what}`));
+async function standUp(doorsDir: string, ports: readonly number[]): Promise<void> {
+  const [cluster = first_port, alder = first_port + 1, birch = first_port + 2] = ports;
+  const facility = await Facility.build((what) => console.log(`  ${what}`), { cluster, alder, birch });
   const ended = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
   });
@@ -34,7 +35,7 @@ async function standUp(doorsDir: string, doors: readonly Pick<Door, 'name' | 'po
       return;
     }
     for (const [it, socket] of facility.relays) symlinkSync(socket, join(doorsDir, `${it.name}.sock`));
-    console.log(await guide(facility, doors as readonly Door[], await writeCommands(facility)));
+    console.log(await guide(facility, await writeCommands(facility)));
     await ended;
     console.log('\ntaking it down');
   } finally {
@@ -52,7 +53,7 @@ async function startInside(doorsDir: string, doors: readonly Door[]): Promise<vo
     return;
   }
   const [file = '', ...args] = inNamespaces([process.execPath, ...process.argv.slice(1)]);
-  const known = JSON.stringify({ dir: doorsDir, doors: doors.map(({ name, port }) => ({ name, port })) });
+  const known = JSON.stringify({ dir: doorsDir, ports: doors.map(({ port }) => port) });
   const child = spawn(file, args, { stdio: 'inherit', env: { ...process.env, BMONITOR_INSIDE: known } });
   // The terminal tells the child by itself; others are passed on.
   process.on('SIGINT', () => {});
@@ -62,13 +63,17 @@ async function startInside(doorsDir: string, doors: readonly Door[]): Promise<vo
 
 const given = process.env['BMONITOR_INSIDE'];
 if (given !== undefined) {
-  const { dir, doors } = JSON.parse(given) as { dir: string; doors: readonly Door[] };
-  await standUp(dir, doors);
+  const { dir, ports } = JSON.parse(given) as { dir: string; ports: readonly number[] };
+  await standUp(dir, ports);
 } else {
   const dir = mkdtempSync(join(tmpdir(), 'bmonitor-doors-'));
   const doors = values.check === true ? [] : await openDoors(dir);
   try {
-    if (process.getuid?.() === 0) await standUp(dir, doors);
+    if (process.getuid?.() === 0)
+      await standUp(
+        dir,
+        doors.map(({ port }) => port),
+      );
     else await startInside(dir, doors);
   } finally {
     doors.forEach((door) => door.close());

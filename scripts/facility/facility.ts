@@ -11,8 +11,10 @@ export const nodesOf: Readonly<Record<Customer, readonly string[]>> = {
 };
 const key_bits = '2048';
 const node_port = 7443;
-const page_port = 7400;
 const passphrase = 'only for trying things out\n';
+
+/** The ports of the consoles' pages. */
+export type Ports = Readonly<Record<'cluster' | Customer, number>>;
 
 /** A console's daemon with its command line. */
 export class ConsoleHandle {
@@ -23,6 +25,8 @@ export class ConsoleHandle {
     readonly place: Place,
     readonly dir: string,
     readonly passphraseFile: string,
+    /** Where its page is, on the loopback of its place. */
+    readonly port: number,
   ) {}
 
   /** How a person calls it: console-cluster, console-app-alder, console-app-birch. */
@@ -94,10 +98,13 @@ export class Facility {
     readonly nodes: readonly NodeHandle[],
   ) {}
 
-  static async build(tell: (what: string) => void): Promise<Facility> {
+  static async build(
+    tell: (what: string) => void,
+    ports: Ports = { cluster: 7400, alder: 7401, birch: 7402 },
+  ): Promise<Facility> {
     const bed = await Bed.create({ nodes: [...nodesOf.alder, ...nodesOf.birch], offices: customers });
     try {
-      const facility = await Facility.#furnish(bed);
+      const facility = await Facility.#furnish(bed, ports);
       tell('the facility, its network and its consoles are made');
       await facility.#start(tell);
       return facility;
@@ -107,10 +114,10 @@ export class Facility {
     }
   }
 
-  static async #furnish(bed: Bed): Promise<Facility> {
-    const cluster = await makeConsole(bed, 'console-cluster', bed.console);
+  static async #furnish(bed: Bed, ports: Ports): Promise<Facility> {
+    const cluster = await makeConsole(bed, 'console-cluster', bed.console, ports.cluster);
     const [alder, birch] = await Promise.all(
-      customers.map(async (name) => makeConsole(bed, 'console-app', bed.office(name))),
+      customers.map(async (name) => makeConsole(bed, 'console-app', bed.office(name), ports[name])),
     );
     if (alder === undefined || birch === undefined) throw new Error('two customers were named');
     const nodes = await Promise.all(
@@ -136,8 +143,8 @@ export class Facility {
       process.execPath,
       distPath('scripts/facility/relay.js'),
       socket,
-      page.host,
-      String(page.port),
+      '127.0.0.1',
+      String(it.port),
     ];
     await it.place.spawn(relay).says(/relay ready/);
     this.relays.set(it, socket);
@@ -167,10 +174,11 @@ async function makeConsole(
   bed: Bed,
   program: 'console-cluster' | 'console-app',
   place: Place,
+  port: number,
 ): Promise<ConsoleHandle> {
   const passphraseFile = join(bed.dir, `passphrase-${place.name}`);
   await writeFile(passphraseFile, passphrase, { mode: 0o600 });
-  return new ConsoleHandle(program, place, join(await place.dir('.'), program), passphraseFile);
+  return new ConsoleHandle(program, place, join(await place.dir('.'), program), passphraseFile, port);
 }
 
 async function initConsole(it: ConsoleHandle): Promise<void> {
@@ -178,7 +186,7 @@ async function initConsole(it: ConsoleHandle): Promise<void> {
   const keys = ['--passphrase-file', it.passphraseFile, '--key-bits', key_bits];
   // Asked often, so that whoever watches sees changes at once.
   const pace = ['--ask-every', '1000', '--late', '3000', '--unknown', '8000'];
-  await it.cli('init', '--name', name, ...keys, ...pace, '--api-port', String(page_port));
+  await it.cli('init', '--name', name, ...keys, ...pace, '--api-port', String(it.port));
 }
 
 async function initNode(node: NodeHandle, landlord: ConsoleHandle): Promise<void> {
@@ -189,9 +197,6 @@ async function initNode(node: NodeHandle, landlord: ConsoleHandle): Promise<void
   const who = ['--dir', dir, '--name', place.name, '--landlord', landlord.card, '--key-bits', key_bits];
   await place.must([...bmonitor, 'init', ...who, ...reach, ...network]);
 }
-
-/** Where a console's page is, inside its own place. */
-export const page = { host: '127.0.0.1', port: page_port } as const;
 
 /** A link that opens a console's page once. */
 export async function pageLink(it: ConsoleHandle): Promise<string> {

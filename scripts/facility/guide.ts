@@ -1,10 +1,9 @@
-import { pageLink, type ConsoleHandle, type Facility } from './facility.js';
-import type { Door } from './ports.js';
+import { pageLink, type Facility } from './facility.js';
 
 /** What a person sees once the facility stands: where to look and what to try. */
-export async function guide(facility: Facility, doors: readonly Door[], bin: string): Promise<string> {
+export async function guide(facility: Facility, bin: string): Promise<string> {
   const links = await Promise.all(
-    facility.consoles.map(async (it) => `  ${it.name.padEnd(18)} ${await linkThrough(it, doors)}`),
+    facility.consoles.map(async (it) => `  ${it.name.padEnd(18)} ${await pageLink(it)}`),
   );
   return `
 A facility stands on this machine: two customers, alder (node-1, node-2) and birch (node-3, node-4),
@@ -24,11 +23,4 @@ Try, in another terminal:
 
 Ctrl-C ends it and leaves nothing behind.
 `;
-}
-
-/** The page listens in its own place: the link must lead through the door on this machine. */
-async function linkThrough(it: ConsoleHandle, doors: readonly Door[]): Promise<string> {
-  const door = doors.find(({ name }) => name === it.name);
-  const link = await pageLink(it);
-  return door === undefined ? link : link.replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${door.port}`);
 }

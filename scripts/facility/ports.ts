@@ -1,6 +1,9 @@
 import { connect, createServer, type Server } from 'node:net';
 
-/** One door to a page: a port on this machine's loopback, carried to a Unix socket where a relay takes over. */
+/**
+ * One door to a page: a port on this machine's loopback, carried to a Unix socket where a relay takes over. The page has
+ * the same port inside its place, so that the links it makes lead through the door.
+ */
 export interface Door {
   readonly name: string;
   readonly port: number;
