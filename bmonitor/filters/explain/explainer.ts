@@ -58,18 +58,22 @@ export class Explainer {
     if (settledBefore !== undefined) return outcome('ignored', settledBefore);
     const [own, other] = flowKeys(packet, transport);
     const found = this.#flows.find(own, now);
+    let invalid = false;
     if (found !== undefined) {
       const known = this.#known(found, transport, now);
-      if (known !== undefined) return known;
+      if (typeof known !== 'string') return known;
+      invalid = known === 'invalid';
     }
     const settled = this.#settled.get(own);
     if (settled !== undefined && startsFlow(packet, transport)) return settled;
     const place = this.#placeOf(packet);
     if (!('direction' in place)) return place;
     if (isIcmpError(packet, transport)) return this.#answer(packet, place, transport, now);
-    if (found !== undefined && found.flow.kind !== 'middle') return this.#invalid(packet, place, transport);
+    if (invalid) return this.#invalid(packet, place, transport);
     if (startsFlow(packet, transport)) return this.#start(packet, place, transport, [own, other], now);
-    return this.#whole
+    // What began in this capture and was refused did not begin before it.
+    const refusedBefore = this.#settled.has(own) || this.#settled.has(other);
+    return this.#whole || refusedBefore
       ? this.#invalid(packet, place, transport)
       : this.#middle(packet, place, transport, [own, other], now);
   }
@@ -90,18 +94,21 @@ export class Explainer {
     return foreign;
   }
 
-  /** A packet of a connection that is known. undefined: it is not part of it after all. */
-  #known({ flow, reply }: Found, transport: Transport, now: number): Outcome | undefined {
+  /** A packet of a connection that is known; `over`: it is not part of it, because that one has ended. */
+  #known({ flow, reply }: Found, transport: Transport, now: number): Outcome | 'over' | 'invalid' {
     const flags = transport.kind === 'ports' ? transport.flags : 0;
     if (flow.kind === 'middle') {
       if (flow.protocol === tcp && isStart(flags)) {
         this.#flows.remove(flow);
-        return undefined;
+        return 'over';
       }
     } else if (flow.tcp !== undefined) {
       const next = follow(flow.tcp, flags, reply);
-      if (next === 'again') this.#flows.remove(flow);
-      if (next === 'again' || next === 'invalid') return undefined;
+      if (next === 'invalid') return 'invalid';
+      if (next === 'again') {
+        this.#flows.remove(flow);
+        return 'over';
+      }
       flow.tcp = next;
     }
     if (reply) flow.replied = true;

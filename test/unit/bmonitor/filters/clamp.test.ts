@@ -73,7 +73,7 @@ describe('clamping a set to what is allowed above', () => {
             }
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 15 },
     );
     assert.isAbove(cut, 10);
   });
@@ -202,7 +202,7 @@ describe('the difference of two sets', () => {
           }
         }
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   });
 

@@ -56,7 +56,7 @@ describe('compiling a filter set to boxes', () => {
           );
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 
