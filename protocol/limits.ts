@@ -17,6 +17,10 @@ export const limits = {
   filter_boxes_per_set_max: 400_000,
   /** Overlapping pairs looked at while compiling: far above what 100,000 ordinary filters need, a second or two of work. */
   filter_overlaps_per_compile_max: 20_000_000,
+  /** Boxes shown of what a clamp cut off; how many there are is always said. */
+  cut_boxes_max: 1000,
+  /** Boxes in the answer to what the levels above let through: what fits into a reply. */
+  passed_boxes_max: 50_000,
   /** A capture to be explained is read piece by piece; this bounds the time, not the memory. */
   capture_bytes_max: 16 * 1024 * 1024 * 1024,
   /** One packet of a capture: tcpdump's own largest snapshot length. */

@@ -14,7 +14,7 @@ import type {
 import { anyAllowedPeers, mergePeers } from './normalise.js';
 import { anyService, protocolsIn } from './protocols.js';
 import { prove } from './prove.js';
-import { passing, planes, slabs, type Plane, type Region } from './region.js';
+import { passing, passingTogether, planes, slabs, type Passing, type Plane, type Region } from './region.js';
 import { subtract, type Rect } from './rects.js';
 import { spellPeers, spellServices, type SpelledBox, type SpelledService } from './spell.js';
 
@@ -30,17 +30,12 @@ export interface Clamped {
   readonly cut: readonly SpelledBox[];
 }
 
-interface Above {
-  readonly twoway: Region;
-  readonly oneway: Region;
-}
-
 export function clamp(
   inner: { readonly set: FilterSet; readonly normal: NormalSet },
   outers: readonly NormalSet[],
 ): Result<Clamped> {
   if (prove(inner.normal, outers).within) return ok({ set: inner.set, changed: [], cut: [] });
-  const above = together(outers);
+  const above = passingTogether(outers);
   if (!above.ok) return above;
   const denied = inner.normal.filters.filter((filter) => filter.action === 'deny');
   const own = passing({ ...inner.normal, otherwise: 'deny' });
@@ -72,21 +67,7 @@ export function clamp(
   return ok({ set: { ...inner.set, filters }, changed, cut });
 }
 
-function together(outers: readonly NormalSet[]): Result<Above> {
-  let above: Above | undefined;
-  for (const outer of outers) {
-    const passed = passing(outer);
-    if (!passed.ok) return passed;
-    above =
-      above === undefined
-        ? passed.value
-        : { twoway: above.twoway.and(passed.value.twoway), oneway: above.oneway.and(passed.value.oneway) };
-  }
-  if (above === undefined) throw new Error('there is no level above');
-  return ok(above);
-}
-
-function reachesOutside(filter: NormalFilter, above: Above, denied: Region): boolean {
+function reachesOutside(filter: NormalFilter, above: Passing, denied: Region): boolean {
   const allowed = filter.oneway ? above.oneway : above.twoway;
   for (const plane of planes)
     for (const rect of rectsOf(filter, plane.direction, plane.family))
@@ -104,7 +85,7 @@ interface Strip {
   readonly but: readonly SpelledService[];
 }
 
-function piecesOf(filter: NormalFilter, words: Filter, above: Above): readonly Filter[] {
+function piecesOf(filter: NormalFilter, words: Filter, above: Passing): readonly Filter[] {
   const strips: Strip[] = [];
   for (const plane of planes) {
     const rects = [...rectsOf(filter, plane.direction, plane.family)];

@@ -1,6 +1,6 @@
 import { ok, type Result } from '../../protocol/result.js';
 import type { NormalSet } from './model.js';
-import { passing, planes, type Region } from './region.js';
+import { passing, planes, type Passing, type Region } from './region.js';
 import { spellBoxes, type SpelledBox } from './spell.js';
 
 /**
@@ -28,4 +28,9 @@ export function diff(before: NormalSet, after: NormalSet): Result<Difference> {
 
 export function spellRegion(region: Region, oneway: boolean): readonly SpelledBox[] {
   return planes.flatMap((plane) => region.rects(plane).flatMap((rect) => spellBoxes(plane, rect, oneway)));
+}
+
+/** What passes, as disjoint boxes: connections first, then what passes one way only. */
+export function spellPassing(passed: Passing): readonly SpelledBox[] {
+  return [...spellRegion(passed.twoway, false), ...spellRegion(passed.oneway.minus(passed.twoway), true)];
 }

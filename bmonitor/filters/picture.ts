@@ -1,7 +1,7 @@
 import { ok, type Result } from '../../protocol/result.js';
 import { formatRange, readRange } from './address.js';
 import type { Names, NormalSet, PeerRange } from './model.js';
-import { passing, planes, type Region } from './region.js';
+import { passingTogether, planes, type Region } from './region.js';
 import { peersOf, spellBoxes, spelledService } from './spell.js';
 
 /** Who may talk to whom, all levels together: the peers, and what they may start and be asked. */
@@ -16,15 +16,9 @@ export interface Talk {
 }
 
 export function whoTalks(levels: readonly NormalSet[], names: Names): Result<readonly Talk[]> {
-  let twoway: Region | undefined;
-  let oneway: Region | undefined;
-  for (const level of levels) {
-    const passed = passing(level);
-    if (!passed.ok) return passed;
-    twoway = twoway?.and(passed.value.twoway) ?? passed.value.twoway;
-    oneway = oneway?.and(passed.value.oneway) ?? passed.value.oneway;
-  }
-  if (twoway === undefined || oneway === undefined) return ok([]);
+  const passed = passingTogether(levels);
+  if (!passed.ok) return passed;
+  const { twoway, oneway } = passed.value;
   const talks = new Map<string, Talk & { in: string[]; out: string[] }>();
   const named = rangesOf(names);
   const put = (region: Region, one: boolean): void => {

@@ -76,8 +76,28 @@ export function world(family: Family): Rect {
   };
 }
 
+export type Passing = Readonly<Record<TrafficClass, Region>>;
+
+/** What all these levels let through together. */
+export function passingTogether(levels: readonly NormalSet[]): Result<Passing> {
+  let together: Passing | undefined;
+  for (const level of levels) {
+    const passed = passing(level);
+    if (!passed.ok) return passed;
+    together =
+      together === undefined
+        ? passed.value
+        : {
+            twoway: together.twoway.and(passed.value.twoway),
+            oneway: together.oneway.and(passed.value.oneway),
+          };
+  }
+  if (together === undefined) throw new Error('there is no level');
+  return ok(together);
+}
+
 /** What a set passes, class by class, as it is enforced: with its `otherwise`. */
-export function passing(set: NormalSet): Result<Readonly<Record<TrafficClass, Region>>> {
+export function passing(set: NormalSet): Result<Passing> {
   const compiled = compileSet(set);
   if (!compiled.ok) return compiled;
   const region = (traffic: TrafficClass): Region =>

@@ -5,6 +5,7 @@ import { limits } from '../../protocol/limits.js';
 import type { Claims, HistoryHead } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { Core } from './core.js';
+import { passedAbove } from './decide/fit.js';
 import type { EventLog } from './events.js';
 import { filterCount, setOf } from './filter-state.js';
 import type { Journal } from './journal.js';
@@ -209,7 +210,12 @@ export class Answers {
   }
 
   #filters(level: number, of: number): Result<Readonly<Record<string, unknown>>> {
-    if (of !== level) return refuse('not-authorised', 'a level reads its own filters');
+    if (of > level)
+      return refuse('not-authorised', 'a level reads its own filters, and what those above let through');
+    if (of < level) {
+      const boxes = passedAbove(this.#core.state, of);
+      return boxes.ok ? ok({ level: of, boxes: boxes.value }) : boxes;
+    }
     const { filters } = this.#own(level);
     return ok({ version: filters.version, set: setOf(filters), names: filters.names });
   }

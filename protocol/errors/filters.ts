@@ -2,6 +2,11 @@ import type { Catalogue } from './entry.js';
 
 /** Errors of filter sets and of the tools around them. */
 export const filterErrors = {
+  'filters-exceed': {
+    what: 'The filters would let through what a level above does not.',
+    why: 'A lower level can only narrow what those above let through together.',
+    todo: 'Look at the packet that is shown, and take it out of the allow filters that are named; or ask for the set to be clamped.',
+  },
   'filters-too-complex': {
     what: 'The filters of this set overlap each other in too many ways.',
     why: 'Compiled to boxes that do not overlap, as the kernel needs them, they would fill the memory or hold up the node.',

@@ -8,7 +8,7 @@ import { decided, type Decision, type Given } from '../decision.js';
 import { blocksOf, changeBlocks, filterCount, filtersOf, setOf, type FilterState } from '../filter-state.js';
 import { replaceLevel, type NodeState } from '../state.js';
 import { levelOf } from './consoles.js';
-import { fitsAbove } from './fit.js';
+import { clampToFit, fitsAbove, type ClampedToFit } from './fit.js';
 import { range } from './leases.js';
 
 export const decideReplaceFilters: Decide<'filters.replace'> = (state, request, given) => {
@@ -20,14 +20,22 @@ export const decideReplaceFilters: Decide<'filters.replace'> = (state, request, 
   if (!set.ok) return set;
   const names = parseNames(command.names ?? {}, 'command.names');
   if (!names.ok) return names;
+  const clamped = command.clamp === true ? clampToFit(state, level, set.value, names.value) : undefined;
+  if (clamped?.ok === false) return clamped;
+  const { otherwise, onRefuse = 'drop', filters } = clamped?.value.set ?? set.value;
   const next: FilterState = {
     version: own.version + 1,
-    otherwise: set.value.otherwise,
-    onRefuse: set.value.onRefuse ?? 'drop',
-    blocks: blocksOf(set.value.filters, given.newId),
+    otherwise,
+    onRefuse,
+    blocks: blocksOf(filters, given.newId),
     names: Object.fromEntries(names.value),
   };
-  return settle(state, level, next, { ...request, given, within_s: command.confirmWithin });
+  return settle(state, level, next, {
+    ...request,
+    given,
+    within_s: command.confirmWithin,
+    ...(clamped === undefined ? {} : { clamped: clamped.value.clamped }),
+  });
 };
 
 export const decideChangeFilters: Decide<'filters.change'> = (state, request, given) => {
@@ -119,6 +127,7 @@ interface Settling {
   readonly console: string;
   readonly given: Given;
   readonly within_s: number | undefined;
+  readonly clamped?: ClampedToFit['clamped'];
 }
 
 function settle(state: NodeState, at: number, next: FilterState, how: Settling): Result<Decision> {
@@ -159,6 +168,7 @@ function settle(state: NodeState, at: number, next: FilterState, how: Settling):
         result: {
           version: next.version,
           filters: filterCount(next),
+          ...(how.clamped === undefined ? {} : { clamped: how.clamped }),
           ...(how.within_s === undefined ? {} : { undoAt: how.given.now_s + how.within_s }),
         },
       },

@@ -1,0 +1,103 @@
+import { assert } from 'chai';
+import type { FilterSet } from '../../../../../bmonitor/filters/model.js';
+import { normaliseSet } from '../../../../../bmonitor/filters/normalise.js';
+import { clampToFit, fitsAbove, passedAbove } from '../../../../../bmonitor/node/decide/fit.js';
+import { initialFilters } from '../../../../../bmonitor/node/filter-state.js';
+import { emptyHistory, noEntry, type Level, type NodeState } from '../../../../../bmonitor/node/state.js';
+
+function level(set: FilterSet): Level {
+  return {
+    lease: noEntry,
+    status: 'active',
+    rights: [],
+    pair: { id: noEntry, jwk: { kty: 'RSA', n: '', e: '' } },
+    roster: [],
+    everEnrolled: [],
+    filters: initialFilters(set),
+    history: emptyHistory,
+  };
+}
+
+const boundary: FilterSet = {
+  otherwise: 'deny',
+  filters: [
+    {
+      action: 'allow',
+      direction: 'in',
+      peers: ['10.0.0.0/24'],
+      protocol: 'tcp',
+      note: 'the secret of the landlord',
+    },
+    { action: 'deny', peers: ['10.0.0.9'], note: 'the secret of the landlord' },
+  ],
+};
+const operator: FilterSet = {
+  otherwise: 'inherit',
+  filters: [{ action: 'deny', protocol: 'tcp', ports: [25], note: 'the secret of the operator' }],
+};
+const state: NodeState = {
+  v: 1,
+  generation: 1,
+  name: 'n',
+  levels: [level(boundary), level(operator), level({ otherwise: 'inherit', filters: [] })],
+  jobs: [],
+  timeFloor_s: 0,
+};
+
+function fits(set: FilterSet, at = 2): ReturnType<typeof fitsAbove> {
+  const normal = normaliseSet(set);
+  if (!normal.ok) throw new Error(normal.refusal.detail);
+  return fitsAbove(state, at, normal.value);
+}
+
+const web = (peer: string, port = 80): FilterSet => ({
+  otherwise: 'inherit',
+  filters: [{ action: 'allow', direction: 'in', peers: [peer], protocol: 'tcp', ports: [port] }],
+});
+
+describe('whether a level’s filters fit below those above', () => {
+  it('accepts what all levels above let through', () => {
+    assert.isTrue(fits(web('10.0.0.1')).ok);
+    assert.isTrue(fits({ otherwise: 'deny', filters: [] }).ok);
+  });
+
+  it('refuses a tenant filter that would reach outside the boundary, with a packet and the level', () => {
+    const refused = fits(web('10.0.0.8/30'));
+    assert.isFalse(refused.ok);
+    if (refused.ok) return;
+    assert.equal(refused.refusal.code, 'filters-exceed');
+    assert.deepEqual(refused.refusal.data, {
+      witness: { direction: 'in', peer: '10.0.0.9', protocol: 'tcp', port: 80, oneway: false },
+      inner: [0],
+      level: 0,
+    });
+    const mail = fits(web('10.0.0.1', 25));
+    assert.equal(mail.ok ? undefined : mail.refusal.data?.['level'], 1);
+  });
+
+  it('says nothing of the upper levels’ filters, neither notes nor which they are', () => {
+    const refused = fits(web('10.0.0.9'));
+    assert.notInclude(JSON.stringify(refused), 'secret');
+    assert.notProperty(refused.ok ? {} : (refused.refusal.data ?? {}), 'outer');
+    const boxes = passedAbove(state, 1);
+    assert.isTrue(boxes.ok);
+    assert.notInclude(JSON.stringify(boxes), 'secret');
+  });
+
+  it('clamps to what fits, if asked, and shows what was cut off', () => {
+    const clamped = clampToFit(state, 2, web('10.0.0.8/31'), new Map());
+    assert.deepEqual(clamped.ok ? clamped.value : undefined, {
+      set: web('10.0.0.8'),
+      clamped: {
+        changed: 1,
+        cutCount: 1,
+        cut: [{ direction: 'in', oneway: false, peers: '10.0.0.9', protocol: 'tcp', ports: '80' }],
+      },
+    });
+    assert.isTrue(clamped.ok && fits(clamped.value.set).ok);
+  });
+
+  it('lets the landlord set what it wants', () => {
+    assert.isTrue(fits({ otherwise: 'deny', filters: [{ action: 'allow' }] }, 0).ok);
+  });
+});
