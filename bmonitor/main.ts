@@ -174,7 +174,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     ...config.value.listen,
     tls: journal.ring.tls,
     name: journal.ring.identity.public.id,
-    admits: (source) => gate.admits(source),
+    admits: (source) => gate.admitsConnection(source),
     serve: (channel) => service.serve(channel),
     log,
   });

@@ -21,8 +21,18 @@ export function sealTo(key: KeyObject, header: Header, plaintext: Uint8Array): P
     .encrypt(key);
 }
 
+/**
+ * An RSA number is written with as many bytes as its modulus. OpenSSL also takes one whose leading zero bytes were left
+ * away, and JWE does not authenticate that part: without this check one message in 256 would have a second spelling.
+ */
+function hasLengthOf(key: KeyObject, part: string | undefined): boolean {
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+  return part?.length === Math.ceil((Math.ceil(bits / 8) * 8) / 6);
+}
+
 /** Undefined for every failure alike: which part of it was wrong must not show. */
 export async function openWith(key: KeyObject, envelope: string): Promise<Uint8Array | undefined> {
+  if (!hasLengthOf(key, envelope.split('.', 2)[1])) return undefined;
   try {
     const { plaintext } = await compactDecrypt(envelope, key, {
       keyManagementAlgorithms: ['RSA-OAEP-256'],
@@ -63,6 +73,7 @@ export function sign(key: KeyObject, header: Header, payload: Uint8Array): Promi
 }
 
 export async function verify(key: KeyObject, statement: string): Promise<Uint8Array | undefined> {
+  if (!hasLengthOf(key, statement.slice(statement.lastIndexOf('.') + 1))) return undefined;
   try {
     const { payload } = await compactVerify(statement, key, { algorithms: ['PS256'] });
     return payload;

@@ -57,8 +57,11 @@ export const limits = {
   levels_max: 8,
   /** Consoles enrolled in one level. */
   consoles_per_level_max: 64,
-  /** Entries of a history in one reply; a page of them fits a frame. */
+  /** Entries of a history in one reply; and about how many characters of them, unless a single one is longer. */
   history_page_entries_max: 1000,
+  history_page_chars_max: 2 * 1024 * 1024,
+  /** An envelope must leave room for its statement to come back in a page of the history, sealed once more. */
+  envelope_chars_max: 23 * 1024 * 1024,
   /** How long the keys of an ended lease may wait before they are destroyed: a month. */
   destroy_after_s_max: 31 * 86_400,
   /** How long a change of filters may wait for its confirmation. */
@@ -117,6 +120,16 @@ export const limits = {
   sources_remembered_max: 65_536,
   /** Requests of one source that wait for a private-key operation. */
   source_waiting_max: 64,
+  /** Bytes of sealed messages of one source, and of all, that are held while they come in or wait: two of the largest, and some. */
+  source_held_bytes_max: 48 * 1024 * 1024,
+  held_bytes_max: 160 * 1024 * 1024,
+  /** TLS handshakes of one source, each of which costs a private-key operation: at once, and how fast they may go on. */
+  source_connections_burst_max: 256,
+  source_connections_refill_per_s: 16,
+  /** A connection that proved no console by then is closed, so that strangers cannot hold all of them. */
+  unproven_connection_ms_max: 60_000,
+  /** Requests of one connection under way at once; more wait in the connection. */
+  requests_per_channel_max: 16,
   /** Private-key operations at once: the threads of the platform's pool, less one for the disk. */
   private_operations_at_once_max: 3,
   /** Events that wait to be written; beyond it they are dropped, and the number of dropped ones is told. */

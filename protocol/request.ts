@@ -13,6 +13,8 @@ import { ok, refuse, type Result } from './result.js';
 
 export const requestTyp = { envelope: 'bm-req+jwe', statement: 'bm-req+jws' } as const;
 
+const replySecretBytes = 32;
+
 const seconds = whole({ min: 0, max: 32_503_680_000 });
 
 /** Where a history stood: the number of the last entry and its digest. */
@@ -35,8 +37,11 @@ const claimMembers = object({
   exp: seconds,
   /** The start of the node for which the message was made. */
   boot: idText,
-  /** The secret from which the keys of the reply and its streams are derived. */
-  reply: bytesText(32),
+  /**
+   * SHA-256 of the secret from which the keys of the reply and its streams are derived. The secret itself travels beside the
+   * statement, because the statement is kept in histories that others read.
+   */
+  reply: digestText,
   /** A nonce that the node gave. */
   nonce: optional(bytesText(limits.nonce_bytes)),
   /** The head of the level's history as the console saw it last. */
@@ -57,10 +62,21 @@ export interface Envelope {
   readonly digest: string;
 }
 
-export interface Statement {
-  readonly claims: Claims;
+/** What was inside the seal. */
+export interface Unsealed {
   /** The signed statement itself, which proves later who said it. */
   readonly jws: string;
+  /** From which the keys of the reply and its streams are derived. */
+  readonly secret: Secret;
+}
+
+export interface Statement extends Unsealed {
+  readonly claims: Claims;
+  /**
+   * SHA-256 of what was signed: the name of the statement, whatever seal it comes in. Others may hold a statement, from a history, and
+   * could seal it again.
+   */
+  readonly digest: string;
 }
 
 /** Step 1, no key needed: is it an envelope at all, in its one canonical spelling? */
@@ -72,9 +88,15 @@ export function readEnvelope(text: string): Result<Envelope> {
 }
 
 /** Step 2, the one private-key operation. */
-export async function openEnvelope(envelope: Envelope, privateKey: KeyObject): Promise<Result<string>> {
+export async function openEnvelope(envelope: Envelope, privateKey: KeyObject): Promise<Result<Unsealed>> {
   const plaintext = await openWith(privateKey, envelope.text);
-  return plaintext ? ok(Buffer.from(plaintext).toString('latin1')) : refuse('cannot-open');
+  if (!plaintext) return refuse('cannot-open');
+  const text = Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength).toString('latin1');
+  const mark = text.indexOf('~');
+  const secret = fromB64u(text.slice(mark + 1));
+  if (mark === -1 || secret?.length !== replySecretBytes)
+    return refuse('malformed', 'not a statement and a secret');
+  return ok({ jws: text.slice(0, mark), secret: Secret.take(secret) });
 }
 
 /** Step 3: whose signature is claimed. The key is looked up by the caller. */
@@ -86,7 +108,11 @@ export function signerOf(jws: string): Result<string> {
 }
 
 /** Step 4: the signature, and only then the content. */
-export async function readStatement(jws: string, signer: PublicKey, kid: string): Promise<Result<Statement>> {
+export async function readStatement(
+  { jws, secret }: Unsealed,
+  signer: PublicKey,
+  kid: string,
+): Promise<Result<Statement>> {
   const payload = await verify(signer.key, jws);
   if (!payload) return refuse('bad-signature');
   const json = parseJson(payload);
@@ -95,13 +121,9 @@ export async function readStatement(jws: string, signer: PublicKey, kid: string)
   if (!claims.ok) return claims;
   if (claims.value.iss !== signer.id) return refuse('bad-signature', 'iss is not the key that signed');
   if (claims.value.aud !== kid) return refuse('wrong-node', 'aud is not the key that opened the message');
-  return ok({ claims: claims.value, jws });
-}
-
-export function replySecretOf(claims: Claims): Secret {
-  const bytes = fromB64u(claims.reply);
-  if (!bytes) throw new Error('parsed claims have a reply secret');
-  return Secret.take(bytes);
+  if (secret.use((bytes) => digestOf(bytes)) !== claims.value.reply)
+    return refuse('bad-signature', 'the secret beside the statement is not the one that was signed');
+  return ok({ claims: claims.value, jws, secret, digest: digestOf(jws.slice(0, jws.lastIndexOf('.'))) });
 }
 
 /** What a console needs to know to speak to one level of one node. */
@@ -119,6 +141,8 @@ export interface RequestOptions {
   readonly nonce?: string;
   readonly head?: HistoryHead;
   readonly after?: string;
+  /** For test vectors, which must come out the same again. */
+  readonly secret?: Uint8Array;
 }
 
 export interface SealedRequest {
@@ -140,7 +164,7 @@ export async function sealRequest(
   command: Command,
   options: RequestOptions,
 ): Promise<SealedRequest> {
-  const secret = randomBytes(32);
+  const secret = Secret.take(options.secret ?? randomBytes(replySecretBytes));
   const jti = options.jti ?? newId();
   const claims: Claims = {
     v: 1,
@@ -152,7 +176,7 @@ export async function sealRequest(
     iat: options.now_s,
     exp: options.now_s + (options.life_s ?? limits.request_life_s_max),
     boot: options.boot,
-    reply: toB64u(secret),
+    reply: secret.use((bytes) => digestOf(bytes)),
     ...(options.nonce === undefined ? {} : { nonce: options.nonce }),
     ...(options.head === undefined ? {} : { head: options.head }),
     ...(options.after === undefined ? {} : { after: options.after }),
@@ -163,6 +187,7 @@ export async function sealRequest(
     { typ: requestTyp.statement, kid: from.public.id },
     utf8(JSON.stringify(claims)),
   );
-  const text = await sealTo(to.key.key, { typ: requestTyp.envelope, kid: to.key.id }, utf8(jws));
-  return { text, digest: digestOf(text), jti, secret: Secret.take(secret) };
+  const plaintext = utf8(`${jws}~${secret.use(toB64u)}`);
+  const text = await sealTo(to.key.key, { typ: requestTyp.envelope, kid: to.key.id }, plaintext);
+  return { text, digest: digestOf(text), jti, secret };
 }

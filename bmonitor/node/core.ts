@@ -88,13 +88,17 @@ export class Core {
     ]);
   }
 
-  /** Carries out a command whose speaker is proved. Reading commands go through `decide` too: that is where authority is. */
-  act(request: Request): Promise<Result<Acted>> {
+  /**
+   * Carries out a command whose speaker is proved. Reading commands go through `decide` too: that is where authority is. What the
+   * command is conditional on is asked in its turn, when nothing else can change any more, and not at all when it acted before.
+   */
+  act(request: Request, stillHolds: () => Promise<Result<void>> = nothingMore): Promise<Result<Acted>> {
     if (!changesSomething(request.command)) {
       const may = decide(this.state, request, this.#given());
-      return Promise.resolve(may.ok ? ok({ result: {}, again: false }) : may);
+      if (!may.ok) return Promise.resolve(may);
+      return stillHolds().then((holds) => (holds.ok ? ok({ result: {}, again: false }) : holds));
     }
-    return this.#inTurn(() => this.#change(request));
+    return this.#inTurn(() => this.#change(request, stillHolds));
   }
 
   /** Something the node does by itself: time that passed, a job that went on. Undefined: nothing to do. */
@@ -146,7 +150,7 @@ export class Core {
     await this.#parts.journal.close();
   }
 
-  async #change(request: Request): Promise<Result<Acted>> {
+  async #change(request: Request, stillHolds: () => Promise<Result<void>>): Promise<Result<Acted>> {
     const { journal } = this.#parts;
     const lease = this.state.levels[request.level]?.lease ?? '';
     const commandDigest = digestOf(JSON.stringify(request.command));
@@ -155,6 +159,8 @@ export class Core {
       return before.commandDigest === commandDigest
         ? ok({ result: before.result, again: true })
         : refuse('id-reused', request.command.type);
+    const holds = await stillHolds();
+    if (!holds.ok) return holds;
     const decided = decide(this.state, request, this.#given());
     if (!decided.ok) return decided;
     const { decision, kept: receipts, result } = await this.#receipted(decided.value, request);
@@ -267,6 +273,10 @@ export class Core {
     this.#queue = turn;
     return turn;
   }
+}
+
+function nothingMore(): Promise<Result<void>> {
+  return Promise.resolve(ok(undefined));
 }
 
 function effectName(effect: Effect): string {

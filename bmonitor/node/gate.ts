@@ -5,12 +5,16 @@ import { ok, refuse, type Result } from '../../protocol/result.js';
  * Who gets the processor for private-key operations, and who gets nothing any more.
  *
  * - Each source has a budget of faults, refilled slowly. Whoever sends rubbish spends it and is cut off until it has grown again.
+ * - TLS handshakes, which cost such an operation too, have a budget of their own.
  * - Private-key operations go round the sources in turn, each with a short queue: a source that sends a thousand messages waits for
  *   itself, and not the others for it.
  */
 interface Source {
   faults: number;
   at_ms: number;
+  connections: number;
+  connected_ms: number;
+  held_bytes: number;
   readonly waiting: (() => void)[];
 }
 
@@ -19,6 +23,7 @@ export class Gate {
   /** Sources that have something waiting, in the order of their turns. */
   readonly #turns: Source[] = [];
   #running = 0;
+  #held_bytes = 0;
   readonly #now: () => number;
 
   constructor(now: () => number) {
@@ -29,6 +34,19 @@ export class Gate {
   admits(source: string): boolean {
     const known = this.#sources.get(source);
     return !known || this.#faultsNow(known) < limits.source_faults_max;
+  }
+
+  /** A new connection: asked before its TLS handshake, and counted. */
+  admitsConnection(source: string): boolean {
+    if (!this.admits(source)) return false;
+    const known = this.#known(source);
+    const passed_s = (this.#now() - known.connected_ms) / 1000;
+    const now = Math.max(0, known.connections - passed_s * limits.source_connections_refill_per_s);
+    known.connected_ms = this.#now();
+    known.connections = now;
+    if (now >= limits.source_connections_burst_max) return false;
+    known.connections += 1;
+    return true;
   }
 
   retryAfter_s(source: string): number {
@@ -44,9 +62,29 @@ export class Gate {
     known.at_ms = this.#now();
   }
 
-  /** Waits for a turn to do private-key work, does it, and passes the turn on. */
-  async inTurn<T>(source: string, work: () => Promise<Result<T>>): Promise<Result<T>> {
+  /** Waits for a turn to do private-key work on a message of so many bytes, does it, and passes the turn on. */
+  async inTurn<T>(source: string, bytes: number, work: () => Promise<Result<T>>): Promise<Result<T>> {
     const known = this.#known(source);
+    if (
+      known.held_bytes + bytes > limits.source_held_bytes_max ||
+      this.#held_bytes + bytes > limits.held_bytes_max
+    )
+      return refuse('too-many', 'more bytes at once than may wait');
+    known.held_bytes += bytes;
+    this.#held_bytes += bytes;
+    try {
+      return await this.#whenItsTurn(known, source, work);
+    } finally {
+      known.held_bytes -= bytes;
+      this.#held_bytes -= bytes;
+    }
+  }
+
+  async #whenItsTurn<T>(
+    known: Source,
+    source: string,
+    work: () => Promise<Result<T>>,
+  ): Promise<Result<T>> {
     if (this.#running >= limits.private_operations_at_once_max) {
       if (known.waiting.length >= limits.source_waiting_max)
         return refuse('too-many', 'more requests at once than one source may have');
@@ -55,7 +93,9 @@ export class Gate {
       });
     } else this.#running += 1;
     try {
-      return await work();
+      // What it sent meanwhile may have spent its budget: then what waits is not worth a private-key operation.
+      const may = admitted(this, source);
+      return may.ok ? await work() : may;
     } finally {
       this.#passOn();
     }
@@ -74,7 +114,15 @@ export class Gate {
     const known = this.#sources.get(name);
     if (known) return known;
     if (this.#sources.size >= limits.sources_remembered_max) this.#forget();
-    const made: Source = { faults: 0, at_ms: this.#now(), waiting: [] };
+    const now = this.#now();
+    const made: Source = {
+      faults: 0,
+      at_ms: now,
+      connections: 0,
+      connected_ms: now,
+      held_bytes: 0,
+      waiting: [],
+    };
     this.#sources.set(name, made);
     return made;
   }
@@ -87,10 +135,10 @@ export class Gate {
   /** First those with a clean record; when all have faults, the oldest, so that memory stays bounded. */
   #forget(): void {
     for (const [name, source] of this.#sources)
-      if (source.waiting.length === 0 && this.#faultsNow(source) === 0) this.#sources.delete(name);
-    for (const name of this.#sources.keys()) {
+      if (source.held_bytes === 0 && this.#faultsNow(source) === 0) this.#sources.delete(name);
+    for (const [name, source] of this.#sources) {
       if (this.#sources.size < limits.sources_remembered_max) return;
-      this.#sources.delete(name);
+      if (source.held_bytes === 0) this.#sources.delete(name);
     }
   }
 }

@@ -2,6 +2,7 @@ import { derive } from '../../crypto/derive.js';
 import { openBox, sealBox } from '../../crypto/box.js';
 import { Secret } from '../../crypto/secret.js';
 import { utf8 } from '../../crypto/jose.js';
+import { limits } from '../../protocol/limits.js';
 import { refuse, ok, type Result } from '../../protocol/result.js';
 import { newKey, packRing, unpackRing, type KeyRing } from '../keys/ring.js';
 import type { RootSecrets, RootStore } from '../ports/root-store.js';
@@ -159,12 +160,16 @@ export class Journal {
     return reply.generation > this.#state.generation ? undefined : reply;
   }
 
-  /** Lines of a history to the letter, oldest first. */
+  /** Lines of a history to the letter, oldest first: as many as were asked for, or fewer when they are long. */
   async history(lease: string, from: number, count: number, head: number): Promise<readonly string[]> {
     const lines: string[] = [];
+    let chars = 0;
     for (let seq = from; seq <= head && lines.length < count; seq += 1) {
       const text = await this.#open(lease, historyKey(lease, seq));
       if (text === undefined) break;
+      chars += text.length;
+      // A line can hold a command of many megabytes: a page of such lines must not fill the memory.
+      if (lines.length > 0 && chars > limits.history_page_chars_max) break;
       lines.push(text);
     }
     return lines;

@@ -36,8 +36,9 @@ export function judge(
   if (claims.level !== sealedTo)
     return refuse('wrong-level', `sealed to level ${sealedTo}, speaks for ${claims.level}`);
   const level = state.levels[claims.level];
-  if (!level?.roster.some((entry) => entry.id === claims.iss)) return refuse('unknown-console');
-  if (claims.lease !== level.lease) return refuse('wrong-lease');
+  if (!level) return refuse('wrong-level');
+  const present = stillEnrolled(claims, state);
+  if (!present.ok) return present;
   if (claims.boot !== boot) return refuse('wrong-boot');
   if (claims.exp - claims.iat > limits.request_life_s_max || claims.exp < claims.iat)
     return refuse('stale', `may hold for ${limits.request_life_s_max} seconds at most`);
@@ -49,12 +50,21 @@ export function judge(
   return ok({ provenNew: false });
 }
 
+/** Is the lease still the one that was meant, and the console still in its roster? */
+export function stillEnrolled(
+  claims: Pick<Claims, 'level' | 'lease' | 'iss'>,
+  state: NodeState,
+): Result<void> {
+  const level = state.levels[claims.level];
+  if (!level?.roster.some((entry) => entry.id === claims.iss)) return refuse('unknown-console');
+  return claims.lease === level.lease ? ok(undefined) : refuse('wrong-lease');
+}
+
 /** Did the commands of this console come in the order in which it gave them? */
 export function judgeOrder(claims: Claims, state: NodeState): Result<void> {
   if (claims.after === undefined) return ok(undefined);
   const last = state.levels[claims.level]?.roster.find((entry) => entry.id === claims.iss)?.last;
-  // A repetition of the last command itself is in order: it gets its first answer again.
-  return last === claims.after || last === claims.jti
+  return last === claims.after
     ? ok(undefined)
     : refuse(
         'out-of-order',

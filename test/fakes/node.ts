@@ -7,7 +7,6 @@ import type { MessageChannel } from '../../protocol/channel.js';
 import type { Command } from '../../protocol/commands.js';
 import type { NodeCard } from '../../protocol/node-card.js';
 import {
-  replySecretOf,
   newId,
   openEnvelope,
   readEnvelope,
@@ -110,16 +109,15 @@ export class FakeNode {
     const re = envelope.value.digest;
     if (this.behaviour === 'silent') return;
     if (this.behaviour === 'hint') return void (await channel.send(formatHint({ code: 'wrong-boot', re })));
-    const jws = await openEnvelope(envelope.value, this.pair.private);
-    if (!jws.ok) return void (await channel.send(formatHint({ code: jws.refusal.code, re })));
-    const kid = signerOf(jws.value);
+    const unsealed = await openEnvelope(envelope.value, this.pair.private);
+    if (!unsealed.ok) return void (await channel.send(formatHint({ code: unsealed.refusal.code, re })));
+    const kid = signerOf(unsealed.value.jws);
     const signer = kid.ok ? this.consoles.get(kid.value) : undefined;
     if (!signer) return void (await channel.send(formatHint({ code: 'unknown-console', re })));
-    const statement = await readStatement(jws.value, signer, this.pair.public.id);
+    const statement = await readStatement(unsealed.value, signer, this.pair.public.id);
     if (!statement.ok) return void (await channel.send(formatHint({ code: statement.refusal.code, re })));
-    const { claims } = statement.value;
+    const { claims, secret } = statement.value;
     this.commands.push(claims.command);
-    const secret = replySecretOf(claims);
     const stream = claims.command.type === 'events.follow' ? newId() : undefined;
     const reply = await sealReply(secret, re, {
       v: 1,

@@ -31,9 +31,9 @@ describe('a sealed request', () => {
     const envelope = value(readEnvelope(sealed.text));
     expect(envelope.kid).to.equal(levelPair.public.id);
     expect(envelope.digest).to.equal(sealed.digest);
-    const jws = value(await openEnvelope(envelope, levelPair.private));
-    expect(value(signerOf(jws))).to.equal(consolePair.public.id);
-    const { claims } = value(await readStatement(jws, consolePair.public, envelope.kid));
+    const unsealed = value(await openEnvelope(envelope, levelPair.private));
+    expect(value(signerOf(unsealed.jws))).to.equal(consolePair.public.id);
+    const { claims } = value(await readStatement(unsealed, consolePair.public, envelope.kid));
     expect(claims.command).to.deep.equal({ type: 'node.rename', name: 'web-1' });
     expect(claims).to.include({ lease, level: 1, boot, iat: 1_700_000_000, exp: 1_700_000_120 });
   });
@@ -83,13 +83,39 @@ describe('a sealed request', () => {
   it('is refused when another key signed it than it names', async () => {
     const other = await makePair(2048);
     const sealed = await seal();
-    const jws = value(await openEnvelope(value(readEnvelope(sealed.text)), levelPair.private));
-    expect(refusalIn(await readStatement(jws, other.public, levelPair.public.id)).code).to.equal(
+    const unsealed = value(await openEnvelope(value(readEnvelope(sealed.text)), levelPair.private));
+    expect(refusalIn(await readStatement(unsealed, other.public, levelPair.public.id)).code).to.equal(
       'bad-signature',
     );
-    expect(refusalIn(await readStatement(jws, consolePair.public, other.public.id)).code).to.equal(
+    expect(refusalIn(await readStatement(unsealed, consolePair.public, other.public.id)).code).to.equal(
       'wrong-node',
     );
+  });
+
+  it('has no second spelling with the leading zero bytes of its encrypted key left away', async () => {
+    for (;;) {
+      const { text } = await seal();
+      const [header = '', key = '', ...rest] = text.split('.');
+      const bytes = Buffer.from(key, 'base64url');
+      if (bytes[0] !== 0) continue;
+      const shorter = [header, bytes.subarray(1).toString('base64url'), ...rest].join('.');
+      const envelope = value(readEnvelope(shorter));
+      expect(refusalIn(await openEnvelope(envelope, levelPair.private)).code).to.equal('cannot-open');
+      return;
+    }
+  });
+
+  it('keeps the secret of its reply out of the statement that histories keep', async () => {
+    const sealed = await seal();
+    const unsealed = value(await openEnvelope(value(readEnvelope(sealed.text)), levelPair.private));
+    const secret = sealed.secret.use((bytes) => Buffer.from(bytes).toString('base64url'));
+    const [, payload = ''] = unsealed.jws.split('.');
+    expect(Buffer.from(payload, 'base64url').toString()).to.not.include(secret);
+    const other = await seal();
+    const swapped = { jws: unsealed.jws, secret: other.secret };
+    expect(
+      refusalIn(await readStatement(swapped, consolePair.public, levelPair.public.id)).code,
+    ).to.equal('bad-signature');
   });
 
   it('is answered so that only who asked can read it', async () => {
