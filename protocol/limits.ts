@@ -147,6 +147,8 @@ export const limits = {
   stream_alive_ms: 5_000,
   /** A connection must become one that speaks the protocol within this time. */
   handshake_ms_max: 10_000,
+  /** A connection on which nothing comes is probed by the kernel after this time. */
+  connection_keep_alive_ms: 60_000,
   /** Connections to a node: consoles, their spares, and gateways; and how many of them from one source. */
   connections_max: 1024,
   connections_per_source_max: 128,

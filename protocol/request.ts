@@ -81,6 +81,8 @@ export interface Statement extends Unsealed {
 
 /** Step 1, no key needed: is it an envelope at all, in its one canonical spelling? */
 export function readEnvelope(text: string): Result<Envelope> {
+  if (text.length > limits.envelope_chars_max)
+    return refuse('too-large', `an envelope has ${limits.envelope_chars_max} characters at most`);
   const header = readHeader('sealed-to', text, requestTyp.envelope);
   if (!header) return refuse('malformed', 'not an envelope with the pinned header');
   if (!isCanonical(text)) return refuse('malformed', 'the envelope is not in canonical base64url');

@@ -24,6 +24,7 @@ export function dial(options: Dial): Promise<Result<WebSocket>> {
       handshakeTimeout: options.timeout_ms,
       maxPayload: options.payload_bytes_max ?? limits.frame_bytes_max,
       perMessageDeflate: false,
+      autoPong: false,
       followRedirects: false,
       // With a pin, the key itself is compared below; without one, the authorities of this machine decide.
       rejectUnauthorized: options.pin === undefined,
@@ -72,11 +73,13 @@ export function socketChannel(socket: WebSocket, source: string): MessageChannel
   let busy = false;
   let onClosed: ((reason: string) => void) | undefined;
   let closed = false;
+  let closing = false;
 
   const deliver = async (): Promise<void> => {
     if (busy || handler === undefined) return;
     busy = true;
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await handler(next);
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+      if (!closing) await handler(next);
     busy = false;
     if (socket.isPaused) socket.resume();
   };
@@ -84,6 +87,10 @@ export function socketChannel(socket: WebSocket, source: string): MessageChannel
     waiting.push(isBinary ? bytesOf(data) : bytesOf(data).toString('utf8'));
     if (busy || handler === undefined) socket.pause();
     void deliver();
+  });
+  // The library would queue an answer to every ping, also for a peer that never reads.
+  socket.on('ping', (data) => {
+    if (!full() && socket.readyState === WebSocket.OPEN) socket.pong(data);
   });
   socket.on('error', (error) => (reason ||= messageOf(error)));
   socket.on('close', (code, text) => {
@@ -111,6 +118,7 @@ export function socketChannel(socket: WebSocket, source: string): MessageChannel
       if (closed) next(reason);
     },
     close(why) {
+      closing = true;
       reason ||= why;
       socket.close(1000, why.slice(0, 100));
       // A peer that does not answer the closing handshake must not keep the socket.

@@ -9,6 +9,7 @@ import type { Log } from '../../protocol/log.js';
 import { messageOf } from '../../protocol/log.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { socketChannel } from '../../protocol/socket.js';
+import { Intake } from './intake.js';
 
 export interface Listening {
   readonly host: string;
@@ -64,10 +65,16 @@ export async function listen(options: ListenOptions): Promise<Result<Listening>>
     server,
     maxPayload: limits.frame_bytes_max,
     perMessageDeflate: false,
+    autoPong: false,
     clientTracking: true,
   });
+  const intake = new Intake();
   sockets.on('connection', (socket, request) => {
-    options.serve(socketChannel(socket, sourceOf(request.socket.remoteAddress)));
+    const source = sourceOf(request.socket.remoteAddress);
+    // A console whose machine vanished would otherwise hold its place for hours.
+    request.socket.setKeepAlive(true, limits.connection_keep_alive_ms);
+    intake.watch(socket, request.socket, source);
+    options.serve(socketChannel(socket, source));
   });
   sockets.on('error', (error) => options.log.error('listen.fault', { why: messageOf(error) }));
   const bound = await bind(server, options.host, options.port);

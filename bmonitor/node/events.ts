@@ -39,7 +39,7 @@ export class EventLog {
   #waiting: NodeEvent[] = [];
   #dropped = 0;
   #staged: (readonly [lease: string, block: Block])[] = [];
-  #wake: (() => void)[] = [];
+  readonly #followers = new Set<() => void>();
   /** Asked for when events wait that no command will take along. */
   onWaiting: () => void = () => {};
 
@@ -112,9 +112,7 @@ export class EventLog {
       if (track.recent.length > limits.event_blocks_in_memory_max) track.recent.shift();
     }
     this.#staged = [];
-    const wake = this.#wake;
-    this.#wake = [];
-    for (const one of wake) one();
+    for (const wake of this.#followers) wake();
   }
 
   /** The number that the next event of the lease will have. */
@@ -139,9 +137,10 @@ export class EventLog {
     return { from: start, lines: block.lines.slice(start - block.first) };
   }
 
-  /** Resolves when something new was written. */
-  changed(): Promise<void> {
-    return new Promise((resolve) => this.#wake.push(resolve));
+  /** Calls whenever something new was written, until the function that is given back is called. */
+  onWritten(wake: () => void): () => void {
+    this.#followers.add(wake);
+    return () => this.#followers.delete(wake);
   }
 
   #toldOfDropped(state: NodeState): readonly NodeEvent[] {

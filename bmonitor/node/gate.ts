@@ -80,11 +80,7 @@ export class Gate {
     }
   }
 
-  async #whenItsTurn<T>(
-    known: Source,
-    source: string,
-    work: () => Promise<Result<T>>,
-  ): Promise<Result<T>> {
+  async #whenItsTurn<T>(known: Source, source: string, work: () => Promise<Result<T>>): Promise<Result<T>> {
     if (this.#running >= limits.private_operations_at_once_max) {
       if (known.waiting.length >= limits.source_waiting_max)
         return refuse('too-many', 'more requests at once than one source may have');

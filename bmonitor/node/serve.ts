@@ -1,15 +1,15 @@
 import { publicKeyFromJwk } from '../../crypto/rsa.js';
-import type { Secret } from '../../crypto/secret.js';
 import type { Message, MessageChannel } from '../../protocol/channel.js';
 import type { ErrorCode } from '../../protocol/errors/index.js';
-import type { Log } from '../../protocol/log.js';
+import { limits } from '../../protocol/limits.js';
+import { messageOf, type Log } from '../../protocol/log.js';
 import { sealReply, type Reply } from '../../protocol/reply.js';
 import {
   openEnvelope,
   readEnvelope,
   readStatement,
-  replySecretOf,
   signerOf,
+  type Claims,
   type Envelope,
   type Statement,
 } from '../../protocol/request.js';
@@ -17,8 +17,9 @@ import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js'
 import { formatEnvelope, formatHello, formatHint, parseWire } from '../../protocol/wire.js';
 import type { Answers } from './answers.js';
 import type { Core } from './core.js';
+import { changesSomething } from './decide.js';
 import { admitted, type Gate } from './gate.js';
-import { consoleOfKey, judge, judgeOrder, levelOfKey } from './judge.js';
+import { consoleOfKey, judge, judgeOrder, levelOfKey, stillEnrolled } from './judge.js';
 import type { Nonces } from './nonces.js';
 import type { Seen } from './seen.js';
 import { ChannelStreams } from './streams.js';
@@ -45,7 +46,20 @@ const faults: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'cannot-open',
   'unknown-console',
   'bad-signature',
+  'stream-gap',
+  'stream-repeated',
+  'stream-tampered',
+  'stream-ended',
 ]);
+
+/** One connection and what is under way on it. */
+interface Party {
+  readonly channel: MessageChannel;
+  readonly streams: ChannelStreams;
+  readonly underway: Set<Promise<void>>;
+  /** Closes a connection on which no console proved itself. */
+  readonly patience: NodeJS.Timeout;
+}
 
 /**
  * The way of one command: `websocket → frame → open the seal → verify the signature → judge → (core: authorize → decide →
@@ -62,10 +76,16 @@ export class Service {
 
   serve(channel: MessageChannel): void {
     const streams = new ChannelStreams(channel, this.#parts.answers.events, this.#parts.log);
+    const patience = setTimeout(
+      () => channel.close('no console proved itself'),
+      limits.unproven_connection_ms_max,
+    );
+    const party: Party = { channel, streams, underway: new Set(), patience };
     this.#open.add(channel);
-    channel.onMessage((message) => this.#take(channel, streams, message));
+    channel.onMessage((message) => this.#guarded(party, this.#take(party, message)));
     channel.onClose(() => {
       this.#open.delete(channel);
+      clearTimeout(patience);
       streams.close();
     });
   }
@@ -74,7 +94,18 @@ export class Service {
     for (const channel of this.#open) channel.close('the node stops');
   }
 
-  async #take(channel: MessageChannel, streams: ChannelStreams, message: Message): Promise<void> {
+  /** A fault of ours with one message ends its connection, and nothing else. */
+  async #guarded(party: Party, work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#parts.log.error('message.fault', { source: party.channel.source, why: messageOf(error) });
+      party.channel.close('a fault of the node');
+    }
+  }
+
+  async #take(party: Party, message: Message): Promise<void> {
+    const { channel, streams, underway } = party;
     const { gate } = this.#parts;
     const may = admitted(gate, channel.source);
     if (!may.ok) {
@@ -94,8 +125,9 @@ export class Service {
         await channel.send(this.#hello());
         return;
       case 'request':
-        // Not awaited: one console may have several requests under way; the gate keeps their number small.
-        void this.#request(channel, streams, wire.value.envelope);
+        // Several requests of one console may be under way; when there are many, the connection waits.
+        if (underway.size >= limits.requests_per_channel_max) await Promise.race(underway);
+        this.#begin(party, wire.value.envelope);
         return;
       case 'hello':
       case 'reply':
@@ -103,6 +135,13 @@ export class Service {
       case 'hint':
         return this.#refuseUnread(channel, { code: 'malformed', detail: 'a message of the other side' });
     }
+  }
+
+  #begin(party: Party, envelope: string): void {
+    const work = this.#guarded(party, this.#request(party, envelope)).finally(() => {
+      party.underway.delete(work);
+    });
+    party.underway.add(work);
   }
 
   #hello(): string {
@@ -116,12 +155,14 @@ export class Service {
     });
   }
 
-  async #request(channel: MessageChannel, streams: ChannelStreams, text: string): Promise<void> {
+  async #request(party: Party, text: string): Promise<void> {
+    const { channel } = party;
     const envelope = readEnvelope(text);
     if (!envelope.ok) return this.#refuseUnread(channel, envelope.refusal);
     const statement = await this.#unseal(channel.source, envelope.value);
     if (!statement.ok) return this.#refuseUnread(channel, statement.refusal, envelope.value.digest);
-    await this.#answer(channel, streams, envelope.value, statement.value);
+    clearTimeout(party.patience);
+    await this.#answer(party, envelope.value, statement.value);
   }
 
   /** What needs no key first; then the private key, once, in the source's turn; then the signature. */
@@ -131,31 +172,29 @@ export class Service {
     if (seen.has(envelope.digest)) return refuse('replayed');
     const pair = core.ring.pairs.get(envelope.kid);
     if (!pair) return refuse('wrong-node');
-    const jws = await gate.inTurn(source, () => openEnvelope(envelope, pair.private));
-    if (!jws.ok) return jws;
-    const kid = signerOf(jws.value);
+    const unsealed = await gate.inTurn(source, envelope.text.length, async () =>
+      // The same message may have come twice while the first one waited.
+      seen.has(envelope.digest) ? refuse('replayed') : openEnvelope(envelope, pair.private),
+    );
+    if (!unsealed.ok) return unsealed;
+    const kid = signerOf(unsealed.value.jws);
     if (!kid.ok) return kid;
     const enrolled = consoleOfKey(core.state, kid.value);
     const signer = enrolled && publicKeyFromJwk(enrolled.key);
     if (!signer) return refuse('unknown-console');
-    return readStatement(jws.value, signer, envelope.kid);
+    return readStatement(unsealed.value, signer, envelope.kid);
   }
 
   /** From here on it is known who speaks, and the answer is sealed. */
-  async #answer(
-    channel: MessageChannel,
-    streams: ChannelStreams,
-    envelope: Envelope,
-    statement: Statement,
-  ): Promise<void> {
-    const { claims } = statement;
+  async #answer({ channel, streams }: Party, envelope: Envelope, statement: Statement): Promise<void> {
+    const { claims, secret } = statement;
     const { core, nonces, time, log } = this.#parts;
-    const secret = replySecretOf(claims);
     const about = { id: claims.jti, command: claims.command.type, of: claims.level, console: claims.iss };
-    const answered = await this.#carryOut(envelope, statement, streams, secret);
+    const answered = await this.#carryOut(envelope, statement, streams);
     if (answered.ok) log.info('command.done', { ...about, again: answered.value.again });
     else log.warn('command.refused', { ...about, code: answered.refusal.code });
-    const head = core.state.levels[claims.level]?.history.head;
+    const own = core.state.levels[claims.level];
+    const head = own?.lease === claims.lease ? own.history.head : undefined;
     const reply: Reply = {
       v: 1,
       jti: claims.jti,
@@ -174,37 +213,53 @@ export class Service {
 
   async #carryOut(
     envelope: Envelope,
-    { claims, jws }: Statement,
+    { claims, jws, secret, digest }: Statement,
     streams: ChannelStreams,
-    secret: Secret,
   ): Promise<Result<{ result: Readonly<Record<string, unknown>>; again: boolean; stream?: string }>> {
     const { core, answers, boot, nonces, seen, time, log } = this.#parts;
     const sealedTo = levelOfKey(core.state, envelope.kid);
     if (sealedTo === undefined) return refuse('wrong-node');
     const judged = judge(claims, sealedTo, { state: core.state, boot, now_s: time.now_s(), nonces });
     if (!judged.ok) return judged;
-    if (seen.has(envelope.digest)) return refuse('replayed');
-    if (!seen.add(envelope.digest, time.sinceBoot_ms()))
+    if (seen.has(envelope.digest) || seen.has(digest)) return refuse('replayed');
+    const now = { sinceBoot_ms: time.sinceBoot_ms(), now_s: time.now_s() };
+    if (!seen.add([envelope.digest, digest], claims.exp, now))
       return refuse('too-many', 'the memory of messages is full');
-    const ordered = judgeOrder(claims, core.state);
-    if (!ordered.ok) return ordered;
-    const sameHistory = await answers.sameHistory(claims);
-    if (!sameHistory.ok) {
-      log.error('history.fork', { of: claims.level, console: claims.iss, seq: claims.head?.seq });
-      return sameHistory;
-    }
     const { level, command } = claims;
     const request = { level, console: claims.iss, jti: claims.jti, command, statement: jws, ...judged.value };
     log.info('command.taken', { id: claims.jti, command: command.type, of: level, console: claims.iss });
-    const acted = await core.act(request);
+    const acted = await core.act(request, () => this.#stillHolds(claims));
     if (!acted.ok) return acted;
     if (command.type === 'events.follow') {
-      const stream = streams.open(secret, envelope.digest, claims.lease, command.after);
+      const stream = streams.open({
+        secret,
+        digest: envelope.digest,
+        lease: claims.lease,
+        after: command.after,
+        mayHear: () => stillEnrolled(claims, core.state),
+      });
       return stream.ok ? ok({ result: {}, again: false, stream: stream.value }) : stream;
     }
+    if (changesSomething(command)) return ok({ result: acted.value.result, again: acted.value.again });
+    // Another command may have ended the lease in the meantime.
+    const present = stillEnrolled(claims, core.state);
+    if (!present.ok) return present;
     const answer = await answers.to(command, level);
     if (!answer.ok) return answer;
-    return ok({ result: answer.value ?? acted.value.result, again: acted.value.again });
+    return ok({ result: answer.value ?? {}, again: false });
+  }
+
+  /** What a command is conditional on, as it is when its turn has come. */
+  async #stillHolds(claims: Claims): Promise<Result<void>> {
+    const { core, answers, log } = this.#parts;
+    const enrolled = stillEnrolled(claims, core.state);
+    if (!enrolled.ok) return enrolled;
+    const ordered = judgeOrder(claims, core.state);
+    if (!ordered.ok) return ordered;
+    const same = await answers.sameHistory(claims);
+    if (!same.ok)
+      log.error('history.fork', { of: claims.level, console: claims.iss, seq: claims.head?.seq });
+    return same;
   }
 
   /** Not sealed, because who asks is not known: a hint, and a mark against the source. */

@@ -4,6 +4,7 @@ import { utf8 } from '../../crypto/jose.js';
 import type { Secret } from '../../crypto/secret.js';
 import { streamIdOf, type StreamOpener, type StreamSealer } from '../../crypto/stream.js';
 import type { MessageChannel } from '../../protocol/channel.js';
+import type { ErrorCode } from '../../protocol/errors/index.js';
 import { parseJson } from '../../protocol/json.js';
 import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
@@ -16,30 +17,47 @@ import type { EventLog } from './events.js';
 /** What a follower says of its stream: how many frames it has taken in. */
 const acknowledgement = object({ ack: whole({ min: 0, max: Number.MAX_SAFE_INTEGER }) });
 
-interface Stream {
-  readonly name: string;
+export interface Following {
+  /** The secret and the digest of the request that asked. */
+  readonly secret: Secret;
+  readonly digest: string;
   readonly lease: string;
-  readonly from: number;
+  readonly after: number | undefined;
+  /** Asked before every frame: a console that was removed since, or whose lease ended, hears nothing more. */
+  readonly mayHear: () => Result<void>;
+}
+
+interface Stream extends Following {
+  readonly name: string;
   readonly sealer: StreamSealer;
   readonly opener: StreamOpener;
+  next: number;
   /** Sizes of the frames that are on their way, oldest first. */
   readonly unacknowledged: number[];
   sent: number;
   acknowledged: number;
   bytes: number;
+  /** Something was written or said since it was last looked at. */
+  stirred: boolean;
   wake: () => void;
+  stopListening: () => void;
 }
 
 /**
- * The streams of one channel: events of a lease, from after a number on, in frames of many lines. What the other side has not acknowledged is
- * bounded by a window, so that a follower that reads slowly slows only itself.
+ * The streams of one channel: events of a lease, from after a number on, in frames of many lines. What the other side has not
+ * acknowledged is bounded by a window, so that a follower that reads slowly slows only itself.
+ *
+ * INVARIANTS:
+ * - A line is read from the log only when there is room to send it: what waits for a follower waits on the disk.
+ * - Frames go out in the order in which they were sealed; after the final one, none.
  */
 export class ChannelStreams {
   readonly #channel: MessageChannel;
   readonly #events: EventLog;
   readonly #log: Log;
   readonly #streams = new Map<string, Stream>();
-  #closed = false;
+  /** One frame of the channel's streams at a time goes to the socket, so that many streams hold no more than one. */
+  #sending: Promise<unknown> = Promise.resolve();
 
   constructor(channel: MessageChannel, events: EventLog, log: Log) {
     this.#channel = channel;
@@ -48,22 +66,27 @@ export class ChannelStreams {
   }
 
   /** Makes the stream; its first frame goes out with `begin`, after the reply that names it. */
-  open(secret: Secret, digest: string, lease: string, after: number | undefined): Result<string> {
+  open(following: Following): Result<string> {
     if (this.#streams.size >= limits.streams_per_channel_max)
       return refuse('too-many', 'too many streams on one connection');
     const name = toB64u(randomBytes(16));
-    this.#streams.set(name, {
+    const { secret, digest, lease, after } = following;
+    const stream: Stream = {
+      ...following,
       name,
-      lease,
-      from: after === undefined ? this.#events.next(lease) : after + 1,
+      next: after === undefined ? this.#events.next(lease) : after + 1,
       sealer: streamSealer(secret, digest, name, 'from-node'),
       opener: streamOpener(secret, digest, name, 'to-node'),
       unacknowledged: [],
       sent: 0,
       acknowledged: 0,
       bytes: 0,
+      stirred: true,
       wake: () => {},
-    });
+      stopListening: () => {},
+    };
+    stream.stopListening = this.#events.onWritten(() => stir(stream));
+    this.#streams.set(name, stream);
     return ok(name);
   }
 
@@ -83,89 +106,112 @@ export class ChannelStreams {
     if (!stream) return refuse('stream-ended', 'no such stream on this connection');
     const opened = stream.opener.open(frame);
     if ('fault' in opened) {
-      this.#streams.delete(stream.name);
-      stream.wake();
+      this.#end(stream, faultCodes[opened.fault]);
       return refuse(faultCodes[opened.fault]);
     }
     if (opened.final) {
-      this.#streams.delete(stream.name);
-      stream.wake();
+      this.#end(stream, undefined);
       return ok(undefined);
     }
     const json = parseJson(opened.plaintext);
     const said = json.ok ? acknowledgement(json.value, '') : json;
-    if (!said.ok || said.value.ack > stream.sent) return refuse('malformed', 'not an acknowledgement');
+    if (!said.ok || said.value.ack > stream.sent) {
+      this.#end(stream, 'malformed');
+      return refuse('malformed', 'not an acknowledgement');
+    }
     while (stream.acknowledged < said.value.ack) {
       stream.acknowledged += 1;
       stream.bytes -= stream.unacknowledged.shift() ?? 0;
     }
-    stream.wake();
+    stir(stream);
     return ok(undefined);
   }
 
   close(): void {
-    this.#closed = true;
-    for (const stream of this.#streams.values()) stream.wake();
-    this.#streams.clear();
+    for (const stream of this.#streams.values()) this.#forget(stream);
   }
 
   async #run(stream: Stream): Promise<void> {
-    let next = stream.from;
-    let quietSince = 0;
-    while (this.#isOpen(stream)) {
-      if (stream.bytes >= limits.stream_window_bytes) {
-        await new Promise<void>((resolve) => (stream.wake = resolve));
-        continue;
-      }
-      const changed = this.#events.changed();
-      const lines: string[] = [];
-      let size = 0;
-      while (size < limits.stream_frame_bytes_max / 2) {
-        const read = await this.#events.read(stream.lease, next);
-        if (read.from > next) lines.push(JSON.stringify({ gap: { from: next, to: read.from - 1 } }));
-        next = read.from;
-        if (read.lines.length === 0) break;
-        for (const line of read.lines) {
-          lines.push(line);
-          next += 1;
-          size += line.length + 1;
-          if (size >= limits.stream_frame_bytes_max) break;
-        }
-      }
-      if (lines.length === 0 && quietSince !== 0) {
-        const woken = await firstOf(changed, stream);
-        if (woken) continue;
-      }
-      if (lines.length === 0) lines.push(JSON.stringify({ alive: next - 1 }));
-      quietSince = 1;
-      await this.#send(stream, lines);
+    let alive = false;
+    while (this.#streams.has(stream.name)) {
+      const may = stream.mayHear();
+      if (!may.ok) return this.#end(stream, may.refusal.code);
+      stream.stirred = false;
+      const full = stream.bytes >= limits.stream_window_bytes;
+      const lines = full ? [] : await this.#linesFor(stream);
+      // The first frame comes at once, so that the follower knows where it stands.
+      if (!full && lines.length === 0 && !alive) lines.push(JSON.stringify({ alive: stream.next - 1 }));
+      if (lines.length > 0) {
+        alive = true;
+        await this.#send(stream, lines);
+      } else if (!(await stirredOrQuiet(stream))) alive = false;
     }
   }
 
-  async #send(stream: Stream, lines: readonly string[]): Promise<void> {
-    if (!this.#isOpen(stream)) return;
-    const frame = stream.sealer.seal(utf8(lines.join('\n')));
-    stream.sent += 1;
-    stream.unacknowledged.push(frame.length);
-    stream.bytes += frame.length;
-    await this.#channel.send(frame);
+  /** As many lines as make a good frame, and what is missing before them. */
+  async #linesFor(stream: Stream): Promise<string[]> {
+    const lines: string[] = [];
+    let size = 0;
+    while (size < limits.stream_frame_bytes_max / 2) {
+      const read = await this.#events.read(stream.lease, stream.next);
+      if (read.from > stream.next)
+        lines.push(JSON.stringify({ gap: { from: stream.next, to: read.from - 1 } }));
+      stream.next = read.from;
+      if (read.lines.length === 0) break;
+      for (const line of read.lines) {
+        lines.push(line);
+        stream.next += 1;
+        size += line.length + 1;
+        if (size >= limits.stream_frame_bytes_max / 2) break;
+      }
+    }
+    return lines;
   }
 
-  #isOpen(stream: Stream): boolean {
-    return !this.#closed && this.#streams.get(stream.name) === stream;
+  async #send(stream: Stream, lines: readonly string[]): Promise<void> {
+    const sent = this.#sending.then(async () => {
+      if (!this.#streams.has(stream.name)) return;
+      const frame = stream.sealer.seal(utf8(lines.join('\n')));
+      stream.sent += 1;
+      stream.unacknowledged.push(frame.length);
+      stream.bytes += frame.length;
+      await this.#channel.send(frame);
+    });
+    this.#sending = sent;
+    await sent;
+  }
+
+  /** The final frame says why, under the seal: the follower can tell an end from a cut. */
+  #end(stream: Stream, code: ErrorCode | undefined): void {
+    if (!this.#forget(stream)) return;
+    void this.#channel.send(
+      stream.sealer.seal(utf8(JSON.stringify(code === undefined ? {} : { end: code })), true),
+    );
+  }
+
+  #forget(stream: Stream): boolean {
+    const known = this.#streams.delete(stream.name);
+    stream.stopListening();
+    stir(stream);
+    return known;
   }
 }
 
+function stir(stream: Stream): void {
+  stream.stirred = true;
+  stream.wake();
+}
+
 /** True when something new came or the follower said something; false when it was quiet for the time of a sign of life. */
-function firstOf(changed: Promise<void>, stream: Stream): Promise<boolean> {
+function stirredOrQuiet(stream: Stream): Promise<boolean> {
+  if (stream.stirred) return Promise.resolve(true);
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(false), limits.stream_alive_ms);
-    const wake = (): void => {
+    stream.wake = () => {
       clearTimeout(timer);
+      stream.wake = () => {};
       resolve(true);
     };
-    stream.wake = wake;
-    void changed.then(wake);
   });
 }
 

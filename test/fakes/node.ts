@@ -6,13 +6,7 @@ import { makePair, type Pair, type PublicKey } from '../../crypto/rsa.js';
 import type { MessageChannel } from '../../protocol/channel.js';
 import type { Command } from '../../protocol/commands.js';
 import type { NodeCard } from '../../protocol/node-card.js';
-import {
-  newId,
-  openEnvelope,
-  readEnvelope,
-  readStatement,
-  signerOf,
-} from '../../protocol/request.js';
+import { newId, openEnvelope, readEnvelope, readStatement, signerOf } from '../../protocol/request.js';
 import { sealReply, streamSealer } from '../../protocol/reply.js';
 import { formatEnvelope, formatHello, formatHint, parseWire } from '../../protocol/wire.js';
 

@@ -113,9 +113,9 @@ describe('a sealed request', () => {
     expect(Buffer.from(payload, 'base64url').toString()).to.not.include(secret);
     const other = await seal();
     const swapped = { jws: unsealed.jws, secret: other.secret };
-    expect(
-      refusalIn(await readStatement(swapped, consolePair.public, levelPair.public.id)).code,
-    ).to.equal('bad-signature');
+    expect(refusalIn(await readStatement(swapped, consolePair.public, levelPair.public.id)).code).to.equal(
+      'bad-signature',
+    );
   });
 
   it('is answered so that only who asked can read it', async () => {

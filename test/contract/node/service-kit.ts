@@ -1,0 +1,126 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makePair, publicKeyFromJwk, type Pair } from '../../../crypto/rsa.js';
+import { hostClock } from '../../../bmonitor/host/clock.js';
+import { FileRootStore } from '../../../bmonitor/host/root-store-file.js';
+import { openLevelStore } from '../../../bmonitor/host/store-level.js';
+import { initNode } from '../../../bmonitor/main.js';
+import { Answers } from '../../../bmonitor/node/answers.js';
+import { Gate } from '../../../bmonitor/node/gate.js';
+import { openHeart, type Heart } from '../../../bmonitor/node/heart.js';
+import { Nonces } from '../../../bmonitor/node/nonces.js';
+import { Seen } from '../../../bmonitor/node/seen.js';
+import { Service } from '../../../bmonitor/node/serve.js';
+import type { Message, MessageChannel } from '../../../protocol/channel.js';
+import { silentLog } from '../../../protocol/log.js';
+import { newId, type Addressee } from '../../../protocol/request.js';
+import { ok, type Result } from '../../../protocol/result.js';
+import { value } from '../../fakes/results.js';
+
+/** Counts what goes to the private keys: the gate is the only way to them. */
+class CountingGate extends Gate {
+  operations = 0;
+
+  override inTurn<T>(source: string, bytes: number, work: () => Promise<Result<T>>): Promise<Result<T>> {
+    return super.inTurn(source, bytes, () => {
+      this.operations += 1;
+      return work();
+    });
+  }
+}
+
+/** A real node's inside, with its real store and keys, without a socket around it. */
+export interface Kit {
+  readonly heart: Heart;
+  readonly gate: CountingGate;
+  readonly service: Service;
+  readonly boot: string;
+  readonly landlord: Pair;
+  readonly to: Addressee;
+  nonce(): string;
+  remove(): Promise<void>;
+}
+
+export async function makeKit(): Promise<Kit> {
+  const folder = await mkdtemp(join(tmpdir(), 'bmonitor-kit-'));
+  const landlord = await makePair(2048);
+  const card = value(
+    await initNode({
+      folder,
+      config: { name: 'kit', listen: { host: '127.0.0.1', port: 0 }, keyBits: 2048 },
+      landlord: [{ key: landlord.public.jwk, name: 'landlord', role: 'administrator' }],
+      url: 'wss://127.0.0.1:1',
+    }),
+  );
+  const heart = value(
+    await openHeart({
+      store: value(await openLevelStore(join(folder, 'store'))),
+      roots: new FileRootStore(folder),
+      clock: hostClock,
+      log: silentLog,
+      enforce: () => Promise.resolve(ok(undefined)),
+    }),
+  );
+  const { core, journal, events, time } = heart;
+  const machine = {
+    keyStore: 'file' as const,
+    version: '0',
+    started_s: 0,
+    filters: () => ({ enforced: 'unknown' as const }),
+  };
+  const gate = new CountingGate(() => hostClock.sinceBoot());
+  const nonces = new Nonces(hostClock);
+  const boot = newId();
+  const answers = new Answers({ core, journal, events, machine });
+  const service = new Service({ core, answers, nonces, seen: new Seen(), gate, time, boot, log: silentLog });
+  const key = publicKeyFromJwk(card.key);
+  if (!key) throw new Error('no key');
+  return {
+    heart,
+    gate,
+    service,
+    boot,
+    landlord,
+    to: { level: 0, lease: card.lease, key },
+    nonce: () => nonces.give(),
+    async remove() {
+      service.close();
+      await core.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A channel in memory: what is said to the node, and what it said. */
+export class MemoryChannel implements MessageChannel {
+  readonly said: Message[] = [];
+  closed: string | undefined;
+  #handler: (message: Message) => void | Promise<void> = () => {};
+  #onClose: (reason: string) => void = () => {};
+
+  constructor(readonly source: string) {}
+
+  send(message: Message): Promise<boolean> {
+    this.said.push(message);
+    return Promise.resolve(this.closed === undefined);
+  }
+
+  onMessage(handler: (message: Message) => void | Promise<void>): void {
+    this.#handler = handler;
+  }
+
+  onClose(handler: (reason: string) => void): void {
+    this.#onClose = handler;
+  }
+
+  close(reason: string): void {
+    if (this.closed !== undefined) return;
+    this.closed = reason;
+    this.#onClose(reason);
+  }
+
+  async tell(message: Message): Promise<void> {
+    await this.#handler(message);
+  }
+}
