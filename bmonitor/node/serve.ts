@@ -257,8 +257,7 @@ export class Service {
     const ordered = judgeOrder(claims, core.state);
     if (!ordered.ok) return ordered;
     const same = await answers.sameHistory(claims);
-    if (!same.ok)
-      log.error('history.fork', { of: claims.level, console: claims.iss, seq: claims.head?.seq });
+    if (!same.ok) log.error('history.fork', { of: claims.level, console: claims.iss, seq: claims.head?.seq });
     return same;
   }
 
