@@ -179,7 +179,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     log,
   });
   if (!listening.ok) return listening;
-  const stopChores = startChores(core, config.value.keyBits ?? rsaBits.normal, log);
+  const stopChores = startChores(core, service, config.value.keyBits ?? rsaBits.normal, log);
   log.info('node.ready', {
     name: journal.state.name,
     node: journal.ring.identity.public.id,
@@ -219,9 +219,10 @@ async function openFiltering(
 }
 
 /** What the node does by itself: time, effects that failed, pairs made ahead. */
-function startChores(core: Core, keyBits: number, log: Log): () => void {
+function startChores(core: Core, service: Service, keyBits: number, log: Log): () => void {
   const clockwork = setInterval(() => void passTime(core), limits.tick_ms);
   const again = setInterval(() => void core.retryEffects(), limits.retry_effects_ms);
+  const strangers = setInterval(() => service.closeUnproven(), limits.retry_effects_ms);
   let making = false;
   const spare = setInterval(() => {
     if (making || core.ring.pool.length >= limits.spare_pairs) return;
@@ -232,7 +233,7 @@ function startChores(core: Core, keyBits: number, log: Log): () => void {
       .finally(() => (making = false));
   }, limits.tick_ms);
   return () => {
-    for (const timer of [clockwork, again, spare]) clearInterval(timer);
+    for (const timer of [clockwork, again, strangers, spare]) clearInterval(timer);
   };
 }
 

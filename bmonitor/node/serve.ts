@@ -57,8 +57,9 @@ interface Party {
   readonly channel: MessageChannel;
   readonly streams: ChannelStreams;
   readonly underway: Set<Promise<void>>;
-  /** Closes a connection on which no console proved itself. */
-  readonly patience: NodeJS.Timeout;
+  readonly since_ms: number;
+  /** A console has proved itself on it. */
+  proven: boolean;
 }
 
 /**
@@ -68,7 +69,7 @@ interface Party {
 export class Service {
   readonly #parts: ServiceParts;
   /** Channels with something under way, so that a stop can let them finish. */
-  readonly #open = new Set<MessageChannel>();
+  readonly #open = new Set<Party>();
 
   constructor(parts: ServiceParts) {
     this.#parts = parts;
@@ -76,22 +77,25 @@ export class Service {
 
   serve(channel: MessageChannel): void {
     const streams = new ChannelStreams(channel, this.#parts.answers.events, this.#parts.log);
-    const patience = setTimeout(
-      () => channel.close('no console proved itself'),
-      limits.unproven_connection_ms_max,
-    );
-    const party: Party = { channel, streams, underway: new Set(), patience };
-    this.#open.add(channel);
+    const since_ms = this.#parts.time.sinceBoot_ms();
+    const party: Party = { channel, streams, underway: new Set(), since_ms, proven: false };
+    this.#open.add(party);
     channel.onMessage((message) => this.#guarded(party, this.#take(party, message)));
     channel.onClose(() => {
-      this.#open.delete(channel);
-      clearTimeout(patience);
+      this.#open.delete(party);
       streams.close();
     });
   }
 
   close(): void {
-    for (const channel of this.#open) channel.close('the node stops');
+    for (const { channel } of this.#open) channel.close('the node stops');
+  }
+
+  /** Called now and then: strangers that connect and say nothing must not hold all connections. */
+  closeUnproven(): void {
+    const before_ms = this.#parts.time.sinceBoot_ms() - limits.unproven_connection_ms_max;
+    for (const { channel, proven, since_ms } of this.#open)
+      if (!proven && since_ms < before_ms) channel.close('no console proved itself');
   }
 
   /** A fault of ours with one message ends its connection, and nothing else. */
@@ -161,7 +165,7 @@ export class Service {
     if (!envelope.ok) return this.#refuseUnread(channel, envelope.refusal);
     const statement = await this.#unseal(channel.source, envelope.value);
     if (!statement.ok) return this.#refuseUnread(channel, statement.refusal, envelope.value.digest);
-    clearTimeout(party.patience);
+    party.proven = true;
     await this.#answer(party, envelope.value, statement.value);
   }
 

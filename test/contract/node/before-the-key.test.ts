@@ -121,6 +121,19 @@ describe('before the first operation with a private key', () => {
     expect(kit.gate.admitsConnection('another caller')).to.equal(true);
   });
 
+  it('a connection on which no console proves itself is closed in time, and a proven one is not', async () => {
+    const [silent, honest] = [connect(), connect()];
+    await silent.tell(formatHello());
+    await honest.tell(formatEnvelope('R1', (await request()).text));
+    await until(() => String(honest.said[0] ?? '').startsWith('P1 '));
+    kit.service.closeUnproven();
+    expect(silent.closed).to.equal(undefined);
+    kit.passed_ms += 2 * limits.unproven_connection_ms_max;
+    kit.service.closeUnproven();
+    expect(silent.closed).to.equal('no console proved itself');
+    expect(honest.closed).to.equal(undefined);
+  });
+
   it('a hello costs none', async () => {
     const channel = connect();
     const before = kit.gate.operations;

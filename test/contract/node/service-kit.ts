@@ -38,11 +38,16 @@ export interface Kit {
   readonly boot: string;
   readonly landlord: Pair;
   readonly to: Addressee;
+  /** How far the machine's clocks are ahead of the real ones. */
+  passed_ms: number;
   nonce(): string;
   remove(): Promise<void>;
 }
 
 export async function makeKit(): Promise<Kit> {
+  let kit: Kit | undefined;
+  const ahead = (): number => kit?.passed_ms ?? 0;
+  const clock = { wall: () => hostClock.wall() + ahead(), sinceBoot: () => hostClock.sinceBoot() + ahead() };
   const folder = await mkdtemp(join(tmpdir(), 'bmonitor-kit-'));
   const landlord = await makePair(2048);
   const card = value(
@@ -57,7 +62,7 @@ export async function makeKit(): Promise<Kit> {
     await openHeart({
       store: value(await openLevelStore(join(folder, 'store'))),
       roots: new FileRootStore(folder),
-      clock: hostClock,
+      clock,
       log: silentLog,
       enforce: () => Promise.resolve(ok(undefined)),
     }),
@@ -69,14 +74,15 @@ export async function makeKit(): Promise<Kit> {
     started_s: 0,
     filters: () => ({ enforced: 'unknown' as const }),
   };
-  const gate = new CountingGate(() => hostClock.sinceBoot());
-  const nonces = new Nonces(hostClock);
+  const gate = new CountingGate(() => clock.sinceBoot());
+  const nonces = new Nonces(clock);
   const boot = newId();
   const answers = new Answers({ core, journal, events, machine });
   const service = new Service({ core, answers, nonces, seen: new Seen(), gate, time, boot, log: silentLog });
   const key = publicKeyFromJwk(card.key);
   if (!key) throw new Error('no key');
-  return {
+  kit = {
+    passed_ms: 0,
     heart,
     gate,
     service,
@@ -90,6 +96,7 @@ export async function makeKit(): Promise<Kit> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+  return kit;
 }
 
 /** A channel in memory: what is said to the node, and what it said. */
