@@ -38,15 +38,15 @@ export interface Kit {
   readonly boot: string;
   readonly landlord: Pair;
   readonly to: Addressee;
-  /** How far the machine's clocks are ahead of the real ones. */
-  passed_ms: number;
+  /** Lets the machine's clocks go ahead of the real ones. */
+  pass(ms: number): void;
   nonce(): string;
   remove(): Promise<void>;
 }
 
 export async function makeKit(): Promise<Kit> {
-  let kit: Kit | undefined;
-  const ahead = (): number => kit?.passed_ms ?? 0;
+  let passed_ms = 0;
+  const ahead = (): number => passed_ms;
   const clock = { wall: () => hostClock.wall() + ahead(), sinceBoot: () => hostClock.sinceBoot() + ahead() };
   const folder = await mkdtemp(join(tmpdir(), 'bmonitor-kit-'));
   const landlord = await makePair(2048);
@@ -81,8 +81,10 @@ export async function makeKit(): Promise<Kit> {
   const service = new Service({ core, answers, nonces, seen: new Seen(), gate, time, boot, log: silentLog });
   const key = publicKeyFromJwk(card.key);
   if (!key) throw new Error('no key');
-  kit = {
-    passed_ms: 0,
+  return {
+    pass(ms) {
+      passed_ms += ms;
+    },
     heart,
     gate,
     service,
@@ -96,7 +98,6 @@ export async function makeKit(): Promise<Kit> {
       await rm(folder, { recursive: true, force: true });
     },
   };
-  return kit;
 }
 
 /** A channel in memory: what is said to the node, and what it said. */
