@@ -126,9 +126,10 @@ export class Applier {
       const filled = await this.#shell.transact(part);
       if (!filled.ok) return filled;
     }
-    if (plan.flip.length > 0) {
-      const flipped = await this.#shell.transact(plan.flip);
-      if (!flipped.ok) return flipped;
+    for (const step of [plan.settle, plan.flip]) {
+      if (step.length === 0) continue;
+      const taken = await this.#shell.transact(step);
+      if (!taken.ok) return taken;
     }
     this.#wanted = plan.next.program;
     // What is left over harms nothing, but then what stands is not known: the next change or check builds it anew.

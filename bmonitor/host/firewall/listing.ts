@@ -34,7 +34,7 @@ export function readListing(text: string): Listed {
   let epochMark: number | undefined;
   let slotMax = 0;
   for (const line of text.split('\n')) {
-    const [, word = '', name = ''] = /^\s*(table|map|set|chain|counter) (\S+)/u.exec(line) ?? [];
+    const [, word = '', name = ''] = /^\s*(table|map|set|chain|counter) (\S+)[^{]*\{$/u.exec(line) ?? [];
     if (word === 'table') family = name;
     else if (word === 'map' || word === 'set') maps.set(`${family}/${name}`, word);
     else if (word === 'counter') counters.add(`${family}/${name}`);
@@ -79,7 +79,8 @@ function sections(text: string): ReadonlyMap<string, string> {
     const [, word = '', rest = ''] = /^\s*(table|map|set|chain|counter) (.*?) ?\{/u.exec(line) ?? [];
     if (word === 'table') table = rest;
     if (word !== '') name = word === 'table' ? `table ${rest}` : `${table}: ${word} ${rest}`;
-    found.set(name, `${found.get(name) ?? ''}${line}\n`);
+    // Empty lines and the brace that closes a table stand after whichever chain happens to be the last.
+    if (line !== '}' && line !== '') found.set(name, `${found.get(name) ?? ''}${line}\n`);
   }
   found.delete('');
   return found;

@@ -10,12 +10,17 @@ import {
 import type { FirewallProgram, ProgramMap, ProgramTable } from '../../ports/firewall.js';
 
 /**
- * How to get from what stands in the kernel to what should, without a moment open. Three steps, each one transaction or
+ * How to get from what stands in the kernel to what should, without a moment open. Four steps, each one transaction or
  * a row of them:
  *
- * 1. fill: maps that differ by much are filled beside the old ones, under new names. No packet looks there yet.
- * 2. flip: one transaction changes rules and the few elements of the other maps, and raises the epoch.
- * 3. remove: the old maps go, now that no rule names them.
+ * 1. fill: maps that differ by much are filled beside the old ones, under new names, where no packet looks yet.
+ * 2. settle: maps of ranges that differ by little are changed in place.
+ * 3. flip: exact keys leave, rules change, and the epoch is raised.
+ * 4. remove: the old maps go, now that no rule names them.
+ *
+ * A transaction is not one moment: rules and hashes change when the kernel's generation does, each map of ranges a little
+ * later, at the end of the commit. With a new epoch in the same transaction, a packet could be judged by the old ranges
+ * and stamped with the new epoch, and its flow would live on. That is why settling comes before the flip.
  *
  * Base chains are made once and never again: making one anew lets packets through for a moment. Chains whose rules do
  * not change are not touched.
@@ -39,6 +44,8 @@ export interface Found {
 
 export interface Transition {
   readonly fill: readonly string[];
+  /** One transaction. */
+  readonly settle: readonly string[];
   /** One transaction. */
   readonly flip: readonly string[];
   readonly remove: readonly string[];
@@ -90,6 +97,7 @@ export function id(table: ProgramTable, name: string): string {
 
 class Steps {
   readonly fill: string[] = [];
+  readonly settle: string[] = [];
   readonly flip: string[] = [];
   readonly remove: string[] = [];
   readonly slots = new Map<string, string>();
@@ -117,12 +125,20 @@ class Steps {
 
   inPlace(table: ProgramTable, map: ProgramMap, slot: string, change: Difference): void {
     this.slots.set(id(table, map.name), slot);
-    const removal = change.removed.length > 0 ? [deleteElements(table, slot, change.removed)] : [];
-    const addition = change.added.length > 0 ? [addElements(table, slot, change.added)] : [];
-    // Exact keys are looked for first: what moves to them from a range must be there before it leaves the range.
-    if (map.together !== undefined && !map.ranges && addition.length > 0)
-      this.fill.push([...removal, ...addition].join('; '));
-    else this.flip.push(...removal, ...addition);
+    const remove = (keys: readonly string[]): readonly string[] =>
+      keys.length === 0 ? [] : [deleteElements(table, slot, keys)];
+    const add = change.added.length === 0 ? [] : [addElements(table, slot, change.added)];
+    if (map.ranges) {
+      this.settle.push(...remove(change.removed), ...add);
+    } else if (map.together === undefined || add.length === 0) {
+      this.flip.push(...remove(change.removed), ...add);
+    } else {
+      // Exact keys are looked for first: what moves to them from a range is there before it leaves the range, and what
+      // moves from them to a range leaves with the flip, when it is in the range.
+      const changed = new Set(change.added.map(([key]) => key));
+      this.fill.push([...remove(change.removed.filter((key) => changed.has(key))), ...add].join('; '));
+      this.flip.push(...remove(change.removed.filter((key) => !changed.has(key))));
+    }
     this.added += change.added.length;
     this.removed += change.removed.length;
   }
@@ -293,6 +309,6 @@ export function rebuild(
 }
 
 function finish(steps: Steps, program: FirewallProgram, epoch: number): Transition {
-  const { fill, flip, remove, slots, nextSlot, added, removed } = steps;
-  return { fill, flip, remove, added, removed, next: { program, epoch, slots, nextSlot } };
+  const { fill, settle, flip, remove, slots, nextSlot, added, removed } = steps;
+  return { fill, settle, flip, remove, added, removed, next: { program, epoch, slots, nextSlot } };
 }

@@ -1,0 +1,106 @@
+import { expect } from 'chai';
+import { Bed, distPath, sourcePath, until, type BedProcess, type Place } from '../bed/index.js';
+import { numbers, planOf, type Always } from './changes.js';
+import { Enforced } from './enforced.js';
+
+/** Small enough for a machine that is shared; `BMONITOR_CHANGES` asks for more. */
+const changes = Number(process.env['BMONITOR_CHANGES'] ?? 150);
+
+describe('no moment open while filters change', () => {
+  let bed: Bed;
+  let node: Place;
+  let friend: Place;
+  let stranger: Place;
+  let always: Always;
+
+  beforeEach(async () => {
+    bed = await Bed.create({ nodes: ['node', 'stranger', 'friend'] });
+    node = bed.place('node');
+    friend = bed.place('friend');
+    stranger = bed.place('stranger');
+    always = { allowed: friend.ipv4, refused: stranger.ipv4, own: node.ipv4 };
+    // Neighbours know each other before any flood, as on any network in use.
+    await Promise.all([friend.ping(node.ipv4), stranger.ping(node.ipv4)]);
+  });
+  afterEach(async () => bed.remove());
+
+  const spray = async (from: Place, port: number, rate: number): Promise<BedProcess> => {
+    const words = [from.nic, from.mac, from.ipv4, node.mac, node.ipv4, String(port), String(rate)];
+    const script = sourcePath('test/facility/firewall/spray.py');
+    const process = from.spawn(['/usr/bin/python3', '-S', '-E', script, ...words]);
+    await process.says(/ready/);
+    return process;
+  };
+  const sentBy = async (process: BedProcess): Promise<number> => {
+    process.write('stop\n');
+    return Number((await process.says(/sent (\d+)/))[1]);
+  };
+
+  it('passes nothing that all refuse and loses nothing that all allow, change after change', async () => {
+    const seed = Number(process.env['BMONITOR_SEED'] ?? Date.now() % 1e6);
+    const random = numbers(seed);
+    const enforced = await Enforced.at(node);
+    try {
+      await enforced.enforce(planOf(always, random));
+      const forbidden = await node.listenUdp({ port: 82, tally: true });
+      const fresh = await node.listenUdp({ port: 80, tally: true });
+      const known = await node.listenUdp({ port: 81, tally: true });
+      const sprays = [await spray(stranger, 82, 8000), await spray(friend, 80, 3000)];
+      const flow = await friend.flood({ to: node.ipv4, port: 81, rate: 3000 });
+      for (let change = 0; change < changes; change++) await enforced.enforce(planOf(always, random));
+      const [attacks = 0, begun = 0] = await Promise.all(sprays.map(sentBy));
+      const { sent } = await flow.stop();
+      expect(attacks, 'attacks').to.be.greaterThan(1000);
+      await until(async () => (await fresh.tally()) >= begun && (await known.tally()) >= sent, {
+        bound_ms: 3000,
+      }).catch(() => {});
+      const got = {
+        forbidden: await forbidden.tally(),
+        fresh: await fresh.tally(),
+        known: await known.tally(),
+      };
+      const told = await node.must([
+        'sh',
+        '-c',
+        'nft list counters table inet bmonitor; grep Udp: /proc/net/snmp',
+      ]);
+      expect(got, `seed ${seed}, ${attacks} attacks, ${told}`).to.deep.equal({
+        forbidden: 0,
+        fresh: begun,
+        known: sent,
+      });
+    } finally {
+      await enforced.close();
+    }
+  });
+
+  it('passes nothing that all refuse while what applies them is killed and started again, at any moment', async () => {
+    const forbidden = await node.listenUdp({ port: 82, tally: true });
+    const known = await node.listenUdp({ port: 81, tally: true });
+    const child = async (seed: number): Promise<BedProcess> => {
+      const words = [node.namespace, friend.ipv4, stranger.ipv4, node.ipv4, String(seed)];
+      const process = node.spawn(['node', distPath('test/facility/firewall/changer.js'), ...words]);
+      await process.says(/applied/, 30_000);
+      return process;
+    };
+    const random = numbers(Date.now());
+    let running = await child(random(1e6));
+    const attack = await spray(stranger, 82, 5000);
+    const flow = await friend.flood({ to: node.ipv4, port: 81, rate: 2000 });
+    for (let times = 0; times < 5; times++) {
+      const seen = running.log.length;
+      const more = random(2000);
+      await until(() => running.log.length > seen + more / 50, { what: 'more changes' });
+      await running.kill();
+      running = await child(random(1e6));
+    }
+    const { sent } = await flow.stop();
+    expect(await sentBy(attack)).to.be.greaterThan(1000);
+    await until(async () => (await known.tally()) >= sent, { bound_ms: 3000 }).catch(() => {});
+    expect({ forbidden: await forbidden.tally(), known: await known.tally() }).to.deep.equal({
+      forbidden: 0,
+      known: sent,
+    });
+    await running.kill();
+  });
+});
