@@ -186,4 +186,28 @@ export const limits = {
   customers_max: 10_000,
   /** How often leases that wait for a node's answer are taken up again. */
   settle_leases_ms: 2000,
+  /** A lease that holds for less is a server's fault: it could not be renewed in time. */
+  dhcp_lease_s_min: 4,
+  /** Routes that a DHCP server may give. */
+  dhcp_routes_max: 32,
+  /** The first wait for an answer, and how often it is doubled: 2 to 64 seconds, as RFC 2131 ends. */
+  dhcp_first_ms: 2_000,
+  dhcp_doublings_max: 5,
+  /** Requests for an offer, before another server is looked for; and questions whether an old address still holds. */
+  dhcp_requests_max: 4,
+  dhcp_confirms_max: 2,
+  /** How long a server that offered and did not give comes last; and how many such are remembered. */
+  dhcp_avoid_ms: 60_000,
+  dhcp_avoided_max: 8,
+  /** The wait after an address that was taken: RFC 2131 asks for ten seconds. */
+  dhcp_declined_ms: 10_000,
+  /** A second claim to our address within this time, and it is given up: RFC 5227. */
+  dhcp_defend_ms: 10_000,
+  /** An address is asked for so often on the link, so far apart, before it is used. A machine on the link answers in a millisecond. */
+  arp_probes: 3,
+  arp_probe_ms: 100,
+  /** What is remembered of a lease on disk, and a configuration of addresses. */
+  address_file_bytes_max: 4096,
+  /** Renewals are not asked for more often, unless the lease is short. */
+  dhcp_renew_pause_ms_min: 60_000,
 } as const;

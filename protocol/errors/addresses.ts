@@ -17,4 +17,14 @@ export const addressErrors = {
     why: 'Its sender is faulty or hostile.',
     todo: 'Nothing: it was dropped. If it keeps coming, find its sender by the hardware address in the log.',
   },
+  'dhcp-unacceptable': {
+    what: 'A DHCP server offered something that cannot be used.',
+    why: 'The address, mask, router or times in it make no sense on this network.',
+    todo: 'Look at the configuration of the server that is named.',
+  },
+  'address-tool-failed': {
+    what: 'The machine did not take an address or a route.',
+    why: 'The tool ip refused it, or could not be run.',
+    todo: 'Read what it said; it is tried again by itself.',
+  },
 } as const satisfies Catalogue;

@@ -25,6 +25,9 @@ sub has_carrier { my ($flags) = @_;
   my $data = pack('L L', $ETHTOOL_GLINK, 0); my $request = pack('a16 P', $name, $data) . "\0" x 16;
   return unpack('x4 L', $data) ? 1 : 0 if ioctl($link, $SIOCETHTOOL, $request);
   return $flags & $IFF_RUNNING ? 1 : 0; }
+# The kernel counts carriers that came or went, so that none is missed between two looks.
+sub carrier_changes { open(my $file, '<', "/sys/class/net/$name/carrier_changes") or return 0;
+  my $count = <$file>; return defined $count ? $count : 0; }
 my $index = ask($SIOCGIFINDEX); defined $index or die "no interface $name: $!\n";
 $index = unpack('i', $index);
 # Untagged ARP, or an unfragmented UDP packet over IPv4 to port 67 or 68; the rest stays in the kernel.
@@ -44,10 +47,13 @@ my $hardware = ask($SIOCGIFHWADDR); defined $hardware or die "no hardware addres
 unpack('S', $hardware) == 1 or die "$name is not an Ethernet interface\n";
 say_out('h' . substr($hardware, 2, 6));
 $) = '65534 65534'; $( = 65534; $< = 65534; $> = 65534;
-my $carrier = -1; my $in = '';
+my $carrier = -1; my $changes = carrier_changes(); my $in = '';
 while (1) {
   my $flags = ask($SIOCGIFFLAGS); exit 3 unless defined $flags;
   my $up = has_carrier(unpack('S', $flags));
+  my $count = carrier_changes();
+  if ($up && $carrier == 1 && $count != $changes) { say_out('c' . pack('C', 0)); $carrier = 0; }
+  $changes = $count;
   if ($up != $carrier) { $carrier = $up; say_out('c' . pack('C', $up)); }
   my $ready = ''; vec($ready, fileno(STDIN), 1) = 1; vec($ready, fileno($link), 1) = 1;
   next unless select($ready, undef, undef, 0.1) > 0;

@@ -35,6 +35,8 @@ export class RawLink {
   private constructor(
     child: ChildProcessWithoutNullStreams,
     readonly mac: Mac,
+    /** Whether it had one when it was opened; `events.carrier` tells of changes. */
+    readonly carrierAtFirst: boolean,
   ) {
     this.#child = child;
   }
@@ -44,6 +46,7 @@ export class RawLink {
     const [program = '', ...rest] = words;
     const child = spawn(program, rest, { stdio: 'pipe', env: { PATH: process.env['PATH'], LC_ALL: 'C' } });
     let link: RawLink | undefined;
+    let mac: Mac | undefined;
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (data: string) => (said = (said + data).slice(0, 500)));
     child.stdin.on('error', () => {});
@@ -60,7 +63,9 @@ export class RawLink {
       child.stdout.on(
         'data',
         splitter((kind, body) => {
-          if (kind === message.hardware) resolve(ok((link = new RawLink(child, macAt(body, 0)))));
+          if (kind === message.hardware) mac = macAt(body, 0);
+          else if (link === undefined && mac !== undefined && kind === message.carrier)
+            resolve(ok((link = new RawLink(child, mac, body[0] === 1))));
           else if (link === undefined || link.#closed) return;
           else if (kind === message.carrier) events.carrier(body[0] === 1);
           else if (kind === message.frame) {
