@@ -204,7 +204,7 @@ export const limits = {
   /** A second claim to our address within this time, and it is given up: RFC 5227. */
   dhcp_defend_ms: 10_000,
   /** An address is asked for so often on the link, so far apart, before it is used. A machine on the link answers in a millisecond. */
-  arp_probes: 3,
+  arp_probes_count: 3,
   arp_probe_ms: 100,
   /** What is remembered of a lease on disk, and a configuration of addresses. */
   address_file_bytes_max: 4096,

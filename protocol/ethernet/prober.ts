@@ -26,7 +26,7 @@ export class Prober {
       };
       const heard = (): void => done(true);
       const ask = (): void => {
-        if (sent === limits.arp_probes) return done(false);
+        if (sent === limits.arp_probes_count) return done(false);
         sent++;
         this.send(arpProbe(this.mac, address));
       };

@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { importsOf } from './imports.js';
 
 /** The rooms of the house and the rooms each may import from, besides itself. Whatever is not listed here is refused. */
-const parts = ['authority', 'filters', 'keys', 'engines', 'health', 'volumes'].map(
+const parts = ['authority', 'addresses', 'filters', 'keys', 'engines', 'health', 'volumes'].map(
   (part) => `bmonitor/${part}`,
 );
 const base = ['crypto', 'protocol'];
