@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { exportPrivate, importPrivate, type Pair } from '../../crypto/rsa.js';
+import type { Pair } from '../../crypto/rsa.js';
 import { Secret } from '../../crypto/secret.js';
+import { openShared, sealShared } from './shares.js';
+import { wrapAll, type Chain, type Wrapped } from './wrap.js';
 
 /**
  * The keys of a node, by name. What each is for stands in the node's state; what is in neither the state nor the pool is removed.
@@ -8,9 +10,23 @@ import { Secret } from '../../crypto/secret.js';
  * - `identity`: N, which signs for the node;
  * - `tls`: the pair of the node's TLS certificate; nothing rests on it but that strangers see less;
  * - `pairs`: the private halves R of the levels, and those made ahead;
- * - `symmetric`: the K of the levels;
- * - `salt`: goes into the disk key, known to nobody but the node;
- * - `data`: one key a lease, under which what the level stores rests.
+ * - `symmetric`: the K of the levels, as far as they are open;
+ * - `locked`: the K whose level chose a share, sealed by that share, which the node does not keep;
+ * - `salt`: goes into the disk keys, known to nobody but the node;
+ * - `data`: one key a lease, under which what the level stores rests; here while it is open;
+ * - `wrapped`: the same, as they rest: each under the disk key of its level, made from every K from the landlord's down to its own;
+ * - `outer`: one key a lease for what the node needs with every K locked: filters, receipts and events.
+ *
+ * The life of a K, and of the data keys below it:
+ *
+ *            make-symmetric                set-share                    start of the node
+ *   (none) ────────────────► open ◄──────────────────────► open, shared ────────────────► locked
+ *                             │           clear-share            │  ▲                      │  │
+ *                             │                                  │  └───────── unlock ─────┘  │
+ *                             └──────── destroy-symmetric ───────┴────────────────────────────┴──► (none)
+ *
+ * A data key is open exactly while every K from the landlord's down to its own level's is open. `destroy-data` works in every state: what
+ * cannot be opened can still be destroyed.
  *
  * A ring is changed only by making the next one, which the journal writes in the same step as the state that names its keys.
  */
@@ -21,8 +37,11 @@ export interface KeyRing {
   /** Names of pairs made ahead, the next one first. */
   readonly pool: readonly string[];
   readonly symmetric: ReadonlyMap<string, Secret>;
+  readonly locked: ReadonlyMap<string, Uint8Array>;
   readonly salt: Secret;
   readonly data: ReadonlyMap<string, Secret>;
+  readonly wrapped: ReadonlyMap<string, Wrapped>;
+  readonly outer: ReadonlyMap<string, Secret>;
 }
 
 /** What a decision does to the ring. The names are chosen before, so that `decide` stays pure. */
@@ -32,43 +51,90 @@ export type KeyChange =
   | { readonly kind: 'make-symmetric'; readonly id: string }
   | { readonly kind: 'destroy-symmetric'; readonly id: string }
   | { readonly kind: 'make-data'; readonly lease: string }
+  /** Another data key in the place of the old one, which is destroyed. */
+  | { readonly kind: 'renew-data'; readonly lease: string }
   | { readonly kind: 'destroy-data'; readonly lease: string }
+  | { readonly kind: 'set-share'; readonly id: string; readonly share: Secret }
+  | { readonly kind: 'clear-share'; readonly id: string }
+  | { readonly kind: 'unlock'; readonly id: string; readonly share: Secret }
   | { readonly kind: 'new-salt' };
 
 export function newKey(): Secret {
   return Secret.take(randomBytes(32));
 }
 
-export function changeRing(ring: KeyRing, changes: readonly KeyChange[]): KeyRing {
-  const pairs = new Map(ring.pairs);
-  const symmetric = new Map(ring.symmetric);
-  const data = new Map(ring.data);
-  let { pool, salt } = ring;
-  for (const change of changes)
-    switch (change.kind) {
-      case 'use-pair':
-        pool = pool.filter((id) => id !== change.id);
-        break;
-      case 'destroy-pair':
-        pairs.delete(change.id);
-        break;
-      case 'make-symmetric':
-        symmetric.set(change.id, newKey());
-        break;
-      case 'destroy-symmetric':
-        symmetric.delete(change.id);
-        break;
-      case 'make-data':
-        data.set(change.lease, newKey());
-        break;
-      case 'destroy-data':
-        data.delete(change.lease);
-        break;
-      case 'new-salt':
-        salt = newKey();
-        break;
+/** `chain` is the levels after the change, landlord first. */
+export function changeRing(ring: KeyRing, changes: readonly KeyChange[], chain: Chain): KeyRing {
+  const next = {
+    ...ring,
+    pairs: new Map(ring.pairs),
+    symmetric: new Map(ring.symmetric),
+    locked: new Map(ring.locked),
+    data: new Map(ring.data),
+    wrapped: new Map(ring.wrapped),
+    outer: new Map(ring.outer),
+  };
+  for (const change of changes) apply(next, change);
+  return wrapAll(next, chain);
+}
+
+interface Changing {
+  pairs: Map<string, Pair>;
+  pool: readonly string[];
+  symmetric: Map<string, Secret>;
+  locked: Map<string, Uint8Array>;
+  salt: Secret;
+  data: Map<string, Secret>;
+  wrapped: Map<string, Wrapped>;
+  outer: Map<string, Secret>;
+}
+
+function apply(ring: Changing, change: KeyChange): void {
+  switch (change.kind) {
+    case 'use-pair':
+      ring.pool = ring.pool.filter((id) => id !== change.id);
+      return;
+    case 'destroy-pair':
+      ring.pairs.delete(change.id);
+      return;
+    case 'make-symmetric':
+      ring.symmetric.set(change.id, newKey());
+      return;
+    case 'destroy-symmetric':
+      ring.symmetric.delete(change.id);
+      ring.locked.delete(change.id);
+      return;
+    case 'make-data':
+      ring.data.set(change.lease, newKey());
+      ring.outer.set(change.lease, newKey());
+      return;
+    case 'renew-data':
+      ring.data.set(change.lease, newKey());
+      ring.wrapped.delete(change.lease);
+      return;
+    case 'destroy-data':
+      for (const keys of [ring.data, ring.wrapped, ring.outer]) keys.delete(change.lease);
+      return;
+    case 'set-share': {
+      const key = ring.symmetric.get(change.id);
+      if (!key) throw new Error('a share is set for a key that is open');
+      ring.locked.set(change.id, sealShared(change.share, change.id, key));
+      return;
     }
-  return { ...ring, pairs, pool, symmetric, salt, data };
+    case 'clear-share':
+      if (!ring.symmetric.has(change.id)) throw new Error('a share is cleared for a key that is open');
+      ring.locked.delete(change.id);
+      return;
+    case 'unlock': {
+      const key = openShared(change.share, change.id, ring.locked.get(change.id));
+      if (!key) throw new Error('the share was tried before');
+      ring.symmetric.set(change.id, key);
+      return;
+    }
+    case 'new-salt':
+      ring.salt = newKey();
+      return;
+  }
 }
 
 export function withSparePair(ring: KeyRing, pair: Pair): KeyRing {
@@ -79,67 +145,19 @@ export function withSparePair(ring: KeyRing, pair: Pair): KeyRing {
   };
 }
 
-/** Entries of (name, bytes), each with its length before it. The result is secret. */
-export function packRing(ring: KeyRing): Secret {
-  const parts: Uint8Array[] = [];
-  const add = (name: string, secret: Secret): void => {
-    const head = Buffer.alloc(2 + Buffer.byteLength(name) + 4);
-    head.writeUInt16BE(Buffer.byteLength(name), 0);
-    head.write(name, 2);
-    head.writeUInt32BE(secret.length, head.length - 4);
-    parts.push(
-      head,
-      secret.use((bytes) => Buffer.from(bytes)),
-    );
+/** The first ring of a node: no symmetric key, and one lease, the landlord's. */
+export function firstRing(
+  made: Pick<KeyRing, 'identity' | 'tls' | 'pairs' | 'pool'>,
+  lease: string,
+): KeyRing {
+  const empty: KeyRing = {
+    ...made,
+    symmetric: new Map(),
+    locked: new Map(),
+    salt: newKey(),
+    data: new Map(),
+    wrapped: new Map(),
+    outer: new Map(),
   };
-  add('identity', exportPrivate(ring.identity));
-  add('tls', exportPrivate(ring.tls));
-  for (const [id, pair] of ring.pairs)
-    add(`${ring.pool.includes(id) ? 'spare' : 'pair'}/${id}`, exportPrivate(pair));
-  for (const [id, key] of ring.symmetric) add(`symmetric/${id}`, key);
-  for (const [lease, key] of ring.data) add(`data/${lease}`, key);
-  add('salt', ring.salt);
-  const packed = Buffer.concat(parts);
-  for (const part of parts) part.fill(0);
-  return Secret.take(packed);
-}
-
-/** Undefined when the bytes are not a packed ring: they were authenticated before, so that would be a fault of ours. */
-export function unpackRing(packed: Secret): KeyRing | undefined {
-  const pairs = new Map<string, Pair>();
-  const pool: string[] = [];
-  const symmetric = new Map<string, Secret>();
-  const data = new Map<string, Secret>();
-  let identity: Pair | undefined;
-  let tls: Pair | undefined;
-  let salt: Secret | undefined;
-  for (const [name, key] of entriesOf(packed)) {
-    const [kind = '', id = ''] = name.split('/');
-    if (kind === 'identity') identity = importPrivate(key);
-    else if (kind === 'tls') tls = importPrivate(key);
-    else if (kind === 'salt') salt = key;
-    else if (kind === 'symmetric') symmetric.set(id, key);
-    else if (kind === 'data') data.set(id, key);
-    else if (kind === 'pair' || kind === 'spare') {
-      pairs.set(id, importPrivate(key));
-      if (kind === 'spare') pool.push(id);
-    } else return undefined;
-  }
-  return identity && tls && salt ? { identity, tls, pairs, pool, symmetric, salt, data } : undefined;
-}
-
-function entriesOf(packed: Secret): readonly (readonly [string, Secret])[] {
-  return packed.use((bytes) => {
-    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const entries: (readonly [string, Secret])[] = [];
-    for (let at = 0; at < buffer.length;) {
-      const nameBytes = buffer.readUInt16BE(at);
-      const name = buffer.toString('utf8', at + 2, at + 2 + nameBytes);
-      const start = at + 2 + nameBytes + 4;
-      const length = buffer.readUInt32BE(start - 4);
-      entries.push([name, Secret.take(Uint8Array.from(buffer.subarray(start, start + length)))]);
-      at = start + length;
-    }
-    return entries;
-  });
+  return changeRing(empty, [{ kind: 'make-data', lease }], [{ lease }]);
 }

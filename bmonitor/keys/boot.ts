@@ -1,0 +1,32 @@
+import { makePair, type Pair } from '../../crypto/rsa.js';
+import type { Secret } from '../../crypto/secret.js';
+import { openShare, signBoot } from '../../protocol/unlock.js';
+
+/**
+ * The pair B of one start of the node: made when it is first asked for, only in memory, gone with the process. Shares are sealed to it, so that
+ * one that was recorded opens nothing after this start, not even with everything that is on the disk and in the TPM.
+ */
+export class BootKey {
+  readonly boot: string;
+  #pair: Promise<Pair> | undefined;
+
+  constructor(boot: string) {
+    this.boot = boot;
+  }
+
+  async statement(identity: Pair): Promise<string> {
+    return signBoot(identity, this.boot, await this.#made());
+  }
+
+  /** Undefined when it is not a share for this K, sealed to this start. */
+  async open(jwe: string, key: string): Promise<Secret | undefined> {
+    const opened = this.#pair && (await openShare(await this.#pair, jwe));
+    if (opened?.key === key) return opened.share;
+    opened?.share.wipe();
+    return undefined;
+  }
+
+  #made(): Promise<Pair> {
+    return (this.#pair ??= makePair());
+  }
+}
