@@ -36,19 +36,11 @@ export async function signBoot(identity: Pair, boot: string, pair: Pair): Promis
     boot,
     key: pair.public.jwk,
   };
-  return sign(
-    identity.private,
-    { typ: typ.boot, kid: identity.public.id },
-    utf8(JSON.stringify(statement)),
-  );
+  return sign(identity.private, { typ: typ.boot, kid: identity.public.id }, utf8(JSON.stringify(statement)));
 }
 
 /** The console's side: B is only used when the node that the console pinned vouches for it, for this very start. */
-export async function verifyBoot(
-  jws: string,
-  identity: PublicKey,
-  boot: string,
-): Promise<Result<PublicKey>> {
+export async function verifyBoot(jws: string, identity: PublicKey, boot: string): Promise<Result<PublicKey>> {
   const header = readHeader('signed', jws, typ.boot);
   if (!header || !isCanonical(jws)) return refuse('malformed', 'not a statement of a start');
   const payload = header.kid === identity.id ? await verify(identity.key, jws) : undefined;

@@ -31,7 +31,11 @@ export function sharesFor(
   return shares;
 }
 
-export function openWrapped(wrapped: Wrapped, lease: string, shares: readonly KeyShare[]): Secret | undefined {
+export function openWrapped(
+  wrapped: Wrapped,
+  lease: string,
+  shares: readonly KeyShare[],
+): Secret | undefined {
   const disk = deriveDiskKey(wrapped.salt, shares);
   const opened = openBox(disk, contextOf(lease), wrapped.box);
   disk.wipe();

@@ -155,6 +155,7 @@ export class Core {
     const lease = this.state.levels[request.level]?.lease ?? '';
     const commandDigest = digestOf(JSON.stringify(request.command));
     const before = await journal.reply(lease, request.console, request.jti);
+    if (before === 'locked') return refuse('shares-outstanding');
     if (before)
       return before.commandDigest === commandDigest
         ? ok({ result: before.result, again: true })
@@ -221,7 +222,7 @@ export class Core {
       generation: this.state.generation + 1,
       timeFloor_s: Math.max(this.state.timeFloor_s, this.now_s()),
     };
-    const ring = decision.keys.length > 0 ? changeRing(this.ring, decision.keys) : this.ring;
+    const ring = decision.keys.length > 0 ? changeRing(this.ring, decision.keys, state.levels) : this.ring;
     const broken = brokenInvariants(state, ring);
     if (broken.length > 0) return refuse('invariant-broken', broken.join('; '));
     const renewG = decision.keys.length > 0 || holdersChanged(this.state, state);

@@ -1,6 +1,6 @@
 import type { Pair } from '../../crypto/rsa.js';
 import { rights, type ConsoleKey } from '../../protocol/commands.js';
-import { newKey, type KeyRing } from '../keys/ring.js';
+import { firstRing, type KeyRing } from '../keys/ring.js';
 import { enrol } from './decide/consoles.js';
 import { closedSet, initialFilters } from './filter-state.js';
 import { emptyHistory, type NodeState } from './state.js';
@@ -35,20 +35,21 @@ export function firstState(first: FirstState): { readonly state: NodeState; read
         everEnrolled: roster.map((entry) => entry.id),
         filters: initialFilters(closedSet),
         history: emptyHistory,
+        epoch: 0,
         receipts: 0,
       },
     ],
     jobs: [],
     timeFloor_s: first.now_s,
   };
-  const ring: KeyRing = {
-    identity: first.identity,
-    tls: first.tls,
-    pairs: new Map(first.pairs.map((pair) => [pair.public.id, pair])),
-    pool: spare.map((pair) => pair.public.id),
-    symmetric: new Map(),
-    salt: newKey(),
-    data: new Map([[first.lease, newKey()]]),
-  };
+  const ring = firstRing(
+    {
+      identity: first.identity,
+      tls: first.tls,
+      pairs: new Map(first.pairs.map((pair) => [pair.public.id, pair])),
+      pool: spare.map((pair) => pair.public.id),
+    },
+    first.lease,
+  );
   return { state, ring };
 }

@@ -1,4 +1,5 @@
 import type { KeyRing } from '../keys/ring.js';
+import { sharesFor } from '../keys/wrap.js';
 import { filterCount } from './filter-state.js';
 import { limits } from '../../protocol/limits.js';
 import type { NodeState } from './state.js';
@@ -74,15 +75,30 @@ const rules: readonly (readonly [name: string, holds: (state: NodeState, ring: K
     ({ levels }, ring) =>
       sameSet(
         levels.flatMap((level) => (level.symmetric === undefined ? [] : [level.symmetric])),
-        [...ring.symmetric.keys()],
+        [...new Set([...ring.symmetric.keys(), ...ring.locked.keys()])],
       ),
   ],
   [
-    'the ring holds exactly one data key a lease',
+    'the ring holds exactly one data key and one outer key a lease',
     ({ levels }, ring) =>
-      sameSet(
-        levels.map((level) => level.lease),
-        [...ring.data.keys()],
+      [ring.wrapped, ring.outer].every((keys) =>
+        sameSet(
+          levels.map((level) => level.lease),
+          [...keys.keys()],
+        ),
+      ),
+  ],
+  [
+    'a data key is open exactly while every K above it is',
+    ({ levels }, ring) =>
+      levels.every(({ lease }, at) => ring.data.has(lease) === (sharesFor(ring, levels, at) !== undefined)),
+  ],
+  [
+    'a K rests under a share exactly where its level chose one',
+    ({ levels }, ring) =>
+      levels.every(
+        ({ symmetric, shared }) =>
+          (shared === true) === (symmetric !== undefined && ring.locked.has(symmetric)),
       ),
   ],
   [

@@ -4,7 +4,8 @@ import { Secret } from '../../crypto/secret.js';
 import { utf8 } from '../../crypto/jose.js';
 import { limits } from '../../protocol/limits.js';
 import { refuse, ok, type Result } from '../../protocol/result.js';
-import { newKey, packRing, unpackRing, type KeyRing } from '../keys/ring.js';
+import { packRing, unpackRing } from '../keys/pack.js';
+import { newKey, type KeyRing } from '../keys/ring.js';
 import type { RootSecrets, RootStore } from '../ports/root-store.js';
 import type { Store, StoreOp } from '../ports/store.js';
 import type { FilterBlock } from './filter-state.js';
@@ -17,11 +18,11 @@ import type { NodeState } from './state.js';
  * What the node remembers, and the order in which it is written.
  *
  *   root/<generation>            the state and the key ring, sealed under a key from the root secret and G
- *   f/<lease>/<block>            a block of filters     ┐
- *   h/<lease>/<seq>              a line of the history  │ sealed under the lease's data key,
- *   r/<lease>/<console>.<jti>    a reply that was given │ which is in the ring
- *   e/<lease>/<number>           a receipt              │
- *   q/<lease>/<generation>       in which order replies ┘ were given
+ *   f/<lease>/<block>                    a block of filters ┐ sealed under the lease's outer key:
+ *   e/<lease>/<number>                   a receipt          ┘ needed with every K locked
+ *   h/<lease>/<epoch>/<seq>              a line of the history  ┐ sealed under the lease's data key,
+ *   r/<lease>/<epoch>/<console>.<jti>    a reply that was given │ which rests wrapped by the disk key
+ *   q/<lease>/<epoch>/<generation>       in which order replies ┘ were given
  *
  * A change that touches keys, leases, rosters or the salt is written under a new G: first the batch, synced, then G. A crash between the two
  * leaves the old root, which the old G still opens, and the new one, which nothing opens and which is removed at the next start: such a
@@ -37,6 +38,8 @@ export interface Change {
   /** Keys, leases, rosters or the salt are touched: write under a new G. */
   readonly renewG: boolean;
   readonly lines: readonly HistoryLine[];
+  /** Leases whose data is carried over when their data key is replaced; that of others is destroyed with the old key. */
+  readonly reencrypt?: readonly string[];
   readonly reply?: RecordedReply;
   /** Receipts of the change, for those who keep them. */
   readonly receipts?: readonly KeptReceipt[];
@@ -127,10 +130,16 @@ export class Journal {
     const ops: StoreOp[] = [
       ...this.#blockOps(before, change.state, change.ring),
       ...change.lines.map((line) =>
-        this.#seal(change.ring, line.lease, historyKey(line.lease, line.seq), line.text),
+        this.#seal(
+          change.ring,
+          line.lease,
+          historyKey(homeOf(change.state, line.lease), line.seq),
+          line.text,
+        ),
       ),
       ...this.#receiptOps(change.receipts ?? [], change.ring),
-      ...(change.reply ? await this.#replyOps(change.reply, change.ring) : []),
+      ...(change.reply ? await this.#replyOps(change.reply, change) : []),
+      ...(await this.#movedData(before, change)),
       {
         type: 'put',
         key: rootKey(change.state.generation),
@@ -152,9 +161,10 @@ export class Journal {
       await this.#store.batch([...removals, ...(await this.#endedLeases(before, change.state))]);
   }
 
-  async reply(lease: string, console: string, jti: string): Promise<RecordedReply | undefined> {
-    const text = await this.#open(lease, replyKey(lease, console, jti));
-    if (text === undefined) return undefined;
+  async reply(lease: string, console: string, jti: string): Promise<RecordedReply | 'locked' | undefined> {
+    const key = replyKey(homeOf(this.#state, lease), console, jti);
+    const text = await this.#open(lease, key);
+    if (text === undefined) return (await this.#store.get(key)) ? 'locked' : undefined;
     const reply = JSON.parse(text) as RecordedReply;
     // Of a change that was written and never took hold.
     return reply.generation > this.#state.generation ? undefined : reply;
@@ -165,7 +175,7 @@ export class Journal {
     const lines: string[] = [];
     let chars = 0;
     for (let seq = from; seq <= head && lines.length < count; seq += 1) {
-      const text = await this.#open(lease, historyKey(lease, seq));
+      const text = await this.#open(lease, historyKey(homeOf(this.#state, lease), seq));
       if (text === undefined) break;
       chars += text.length;
       // A line can hold a command of many megabytes: a page of such lines must not fill the memory.
@@ -187,13 +197,13 @@ export class Journal {
 
   /** Seals bytes that a level owns, for other keepers of its data. */
   sealFor(lease: string, key: string, plaintext: Uint8Array): Uint8Array | undefined {
-    const data = this.#ring.data.get(lease);
-    return data && sealBox(data, key, plaintext);
+    const outer = this.#ring.outer.get(lease);
+    return outer && sealBox(outer, key, plaintext);
   }
 
   openFor(lease: string, key: string, box: Uint8Array): Uint8Array | undefined {
-    const data = this.#ring.data.get(lease);
-    return data && openBox(data, key, box);
+    const outer = this.#ring.outer.get(lease);
+    return outer && openBox(outer, key, box);
   }
 
   /** Writes that change nothing of the state: events that no command caused. */
@@ -206,15 +216,42 @@ export class Journal {
   }
 
   #seal(ring: KeyRing, lease: string, key: string, text: string): StoreOp {
-    const data = ring.data.get(lease);
-    if (!data) throw new Error(`no data key for the lease ${lease}`);
-    return { type: 'put', key, value: sealBox(data, key, utf8(text)) };
+    const outer = ring.outer.get(lease);
+    if (!outer) throw new Error(`no key for the lease ${lease}`);
+    // While a share is outstanding, what comes rests under the outer key, and moves when the share comes.
+    const sealer = isGated(key) ? (ring.data.get(lease) ?? outer) : outer;
+    return { type: 'put', key, value: sealBox(sealer, key, utf8(text)) };
+  }
+
+  /** What must be sealed anew because a data key was replaced and its data is carried over, or because a data key was unlocked. */
+  async #movedData(before: NodeState, { state, ring, reencrypt }: Change): Promise<readonly StoreOp[]> {
+    const ops: StoreOp[] = [];
+    for (const { lease } of state.levels) {
+      if (!before.levels.some((level) => level.lease === lease)) continue;
+      const unlocked = !this.#ring.data.has(lease) && ring.data.has(lease);
+      const [from, to] = [homeOf(before, lease), homeOf(state, lease)];
+      if (!unlocked && !(from !== to && reencrypt?.includes(lease))) continue;
+      for (const room of gatedRooms)
+        for await (const [key, box] of this.#store.entries(`${room}/${from}/`)) {
+          const moved = `${room}/${to}/${key.slice(room.length + from.length + 2)}`;
+          if (room === 'q') {
+            const target = Buffer.from(box).toString('utf8').replace(`/${from}/`, `/${to}/`);
+            if (from !== to) ops.push({ type: 'put', key: moved, value: utf8(target) });
+            continue;
+          }
+          const outer = this.#ring.outer.get(lease);
+          const opened = unlocked
+            ? outer && openBox(outer, key, box)
+            : openWithEither(this.#ring, lease, key, box);
+          if (opened) ops.push(this.#seal(ring, lease, moved, Buffer.from(opened).toString('utf8')));
+        }
+    }
+    return ops;
   }
 
   async #open(lease: string, key: string): Promise<string | undefined> {
-    const data = this.#ring.data.get(lease);
-    const box = data && (await this.#store.get(key));
-    const bytes = box && openBox(data, key, box);
+    const box = await this.#store.get(key);
+    const bytes = box && openWithEither(this.#ring, lease, key, box);
     return bytes && Buffer.from(bytes).toString('utf8');
   }
 
@@ -240,7 +277,7 @@ export class Journal {
       const now = after.levels.find((one) => one.lease === level.lease);
       if (now)
         for (let seq = level.history.first; seq < now.history.first; seq += 1)
-          keys.push(historyKey(now.lease, seq));
+          keys.push(historyKey(homeOf(before, now.lease), seq));
     }
     return [...keys, rootKey(before.generation)].map((key) => ({ type: 'del', key }));
   }
@@ -251,17 +288,24 @@ export class Journal {
     for (const { lease } of ended)
       for (const room of leaseRooms)
         for await (const [key] of this.#store.entries(`${room}/${lease}/`)) ops.push({ type: 'del', key });
+    for (const { lease } of after.levels) {
+      const [left, now] = [homeOf(before, lease), homeOf(after, lease)];
+      if (left === undefined || left === now) continue;
+      for (const room of gatedRooms)
+        for await (const [key] of this.#store.entries(`${room}/${left}/`)) ops.push({ type: 'del', key });
+    }
     return ops;
   }
 
-  async #replyOps(reply: RecordedReply, ring: KeyRing): Promise<readonly StoreOp[]> {
-    const key = replyKey(reply.lease, reply.console, reply.jti);
+  async #replyOps(reply: RecordedReply, { state, ring }: Change): Promise<readonly StoreOp[]> {
+    const home = homeOf(state, reply.lease);
+    const key = replyKey(home, reply.console, reply.jti);
     const ops: StoreOp[] = [
       this.#seal(ring, reply.lease, key, JSON.stringify(reply)),
-      { type: 'put', key: orderKey(reply.lease, reply.generation), value: utf8(key) },
+      { type: 'put', key: orderKey(home, reply.generation), value: utf8(key) },
     ];
-    for await (const [order, target] of this.#store.entries(`q/${reply.lease}/`, { limit: 2 })) {
-      if (order >= orderKey(reply.lease, Math.max(0, reply.generation - replies_kept_max))) break;
+    for await (const [order, target] of this.#store.entries(`q/${home}/`, { limit: 2 })) {
+      if (order >= orderKey(home, Math.max(0, reply.generation - replies_kept_max))) break;
       ops.push({ type: 'del', key: order }, { type: 'del', key: Buffer.from(target).toString('utf8') });
     }
     return ops;
@@ -271,16 +315,37 @@ export class Journal {
   async #orphans(): Promise<readonly StoreOp[]> {
     const leases = new Set(this.#state.levels.map((level) => level.lease));
     const blocks = blockKeys(this.#state);
+    const homes = new Set(this.#state.levels.map(({ lease }) => homeOf(this.#state, lease)));
     const ops: StoreOp[] = [];
     for (const room of leaseRooms)
       for await (const [key] of this.#store.entries(`${room}/`))
-        if (!leases.has(key.split('/')[1] ?? '') || (room === 'f' && !blocks.has(key)))
+        if (
+          !leases.has(key.split('/')[1] ?? '') ||
+          (isGated(key) && !homes.has(key.split('/').slice(1, 3).join('/'))) ||
+          (room === 'f' && !blocks.has(key))
+        )
           ops.push({ type: 'del', key });
     return ops;
   }
 }
 
 const leaseRooms = ['e', 'f', 'h', 'r', 'q', 'v'] as const;
+/** What rests under the data key, and so needs every K to be read. */
+const gatedRooms = ['h', 'r', 'q'] as const;
+
+function isGated(key: string): boolean {
+  return gatedRooms.some((room) => key.startsWith(`${room}/`));
+}
+
+/** Where the gated data of a lease stands: each data key has a place of its own, so that a crash leaves one of them whole. */
+function homeOf(state: NodeState, lease: string): string {
+  return `${lease}/${state.levels.find((level) => level.lease === lease)?.epoch ?? 0}`;
+}
+
+function openWithEither(ring: KeyRing, lease: string, key: string, box: Uint8Array): Uint8Array | undefined {
+  const [data, outer] = [ring.data.get(lease), ring.outer.get(lease)];
+  return (data && openBox(data, key, box)) ?? (outer && openBox(outer, key, box));
+}
 
 function number(value: number): string {
   return String(value).padStart(15, '0');
@@ -290,20 +355,20 @@ function rootKey(generation: number): string {
   return `root/${number(generation)}`;
 }
 
-function historyKey(lease: string, seq: number): string {
-  return `h/${lease}/${number(seq)}`;
+function historyKey(home: string, seq: number): string {
+  return `h/${home}/${number(seq)}`;
 }
 
 function receiptKey(lease: string, count: number): string {
   return `e/${lease}/${number(count)}`;
 }
 
-function replyKey(lease: string, console: string, jti: string): string {
-  return `r/${lease}/${console}.${jti}`;
+function replyKey(home: string, console: string, jti: string): string {
+  return `r/${home}/${console}.${jti}`;
 }
 
-function orderKey(lease: string, generation: number): string {
-  return `q/${lease}/${number(generation)}`;
+function orderKey(home: string, generation: number): string {
+  return `q/${home}/${number(generation)}`;
 }
 
 function blockKey(lease: string, block: string): string {
@@ -327,9 +392,9 @@ async function readBlock(
   id: string,
 ): Promise<FilterBlock | undefined> {
   const key = blockKey(lease, id);
-  const data = ring.data.get(lease);
-  const box = data && (await store.get(key));
-  const bytes = box && openBox(data, key, box);
+  const outer = ring.outer.get(lease);
+  const box = outer && (await store.get(key));
+  const bytes = box && openBox(outer, key, box);
   return bytes && { id, filters: JSON.parse(Buffer.from(bytes).toString('utf8')) as FilterBlock['filters'] };
 }
 
@@ -353,7 +418,8 @@ function openRoot(secrets: RootSecrets, key: string, sealed: Uint8Array) {
   const buffer = Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
   const end = 4 + buffer.readUInt32BE(0);
   const root: unknown = JSON.parse(buffer.toString('utf8', 4, end));
-  const ring = unpackRing(Secret.take(Uint8Array.from(buffer.subarray(end))));
+  const chain = (root as Pick<NodeState, 'levels'>).levels;
+  const ring = unpackRing(Secret.take(Uint8Array.from(buffer.subarray(end))), chain);
   buffer.fill(0);
   return ring && { root, ring };
 }

@@ -94,12 +94,16 @@ function madeBy(change: KeyChange): readonly KeyName[] {
     case 'make-symmetric':
       return [{ kind: 'symmetric', id: change.id }];
     case 'make-data':
+    case 'renew-data':
       return [{ kind: 'data', id: change.lease }];
     case 'new-salt':
       return [{ kind: 'salt' }];
     case 'destroy-pair':
     case 'destroy-symmetric':
     case 'destroy-data':
+    case 'set-share':
+    case 'clear-share':
+    case 'unlock':
       return [];
   }
 }
@@ -111,12 +115,16 @@ function destroyedBy(change: KeyChange): readonly KeyName[] {
     case 'destroy-symmetric':
       return [{ kind: 'symmetric', id: change.id }];
     case 'destroy-data':
+    case 'renew-data':
       return [{ kind: 'data', id: change.lease }];
     case 'new-salt':
       return [{ kind: 'salt' }];
     case 'use-pair':
     case 'make-symmetric':
     case 'make-data':
+    case 'set-share':
+    case 'clear-share':
+    case 'unlock':
       return [];
   }
 }

@@ -38,8 +38,23 @@ export interface Level {
   readonly everEnrolled: readonly string[];
   readonly filters: FilterState;
   readonly history: HistoryMark;
+  /** Rises when the data key of the lease is replaced: what rests under the old one stands elsewhere. */
+  readonly epoch: number;
+  /** What the level agreed to that another level may do with the keys its data rests under. */
+  readonly consents?: readonly Consent[];
+  /** The level chose that its K is only opened by a share that its console sends after each start. */
+  readonly shared?: true;
   /** How many receipts were ever kept for the level. */
   readonly receipts: number;
+}
+
+/** A level's signed word that another may replace a key above its data and keep the data: used once. */
+export interface Consent {
+  /** The lease of the level that may. */
+  readonly to: string;
+  readonly act: 'rotate' | 'transfer';
+  /** For a transfer: the thumbprint of the new holder's first console. */
+  readonly holder?: string;
 }
 
 export interface Term {

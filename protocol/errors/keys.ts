@@ -17,4 +17,9 @@ export const keyErrors = {
     why: 'A disk that was moved to another machine opens nothing there.',
     todo: 'Put the disk back into its own machine. If the TPM was cleared, the data is gone: adopt the node anew.',
   },
+  'shares-outstanding': {
+    what: 'The keys above this data are not all open: a level has not sent its share since the node started.',
+    why: 'That level chose that a node which was taken away as a whole stays dark.',
+    todo: 'Ask the level that keys.read names to send its share; until then the node enforces and answers what needs no data.',
+  },
 } as const satisfies Catalogue;

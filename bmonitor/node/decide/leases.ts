@@ -36,6 +36,7 @@ export const decideGrantLease: Decide<'lease.grant'> = (state, { level: index, c
     // Until its holder takes it, nothing of the lease passes.
     filters: initialFilters(closedSet),
     history: emptyHistory,
+    epoch: 0,
     receipts: 0,
   };
   const keys: KeyChange[] = [

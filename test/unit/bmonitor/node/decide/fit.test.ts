@@ -15,6 +15,7 @@ function level(set: FilterSet): Level {
     everEnrolled: [],
     filters: initialFilters(set),
     history: emptyHistory,
+    epoch: 0,
     receipts: 0,
   };
 }
