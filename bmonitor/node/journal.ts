@@ -1,17 +1,26 @@
-import { derive } from '../../crypto/derive.js';
 import { openBox, sealBox } from '../../crypto/box.js';
-import { Secret } from '../../crypto/secret.js';
 import { utf8 } from '../../crypto/jose.js';
 import { limits } from '../../protocol/limits.js';
 import { refuse, ok, type Result } from '../../protocol/result.js';
-import { packRing, unpackRing } from '../keys/pack.js';
 import { newKey, type KeyRing } from '../keys/ring.js';
 import type { RootSecrets, RootStore } from '../ports/root-store.js';
 import type { Store, StoreOp } from '../ports/store.js';
-import type { FilterBlock } from './filter-state.js';
 import type { HistoryLine } from './history.js';
 import type { KeptReceipt } from './receipts.js';
-import { pickRootState, unpickRootState } from './root-state.js';
+import {
+  blockKeys,
+  gatedRooms,
+  historyKey,
+  homeOf,
+  isGated,
+  leaseRooms,
+  orderKey,
+  receiptKey,
+  replyKey,
+  rootKey,
+} from './places.js';
+import { openRoot, openWithEither, readBlock, sealRoot } from './root-seal.js';
+import { unpickRootState } from './root-state.js';
 import type { NodeState } from './state.js';
 
 /**
@@ -327,99 +336,4 @@ export class Journal {
           ops.push({ type: 'del', key });
     return ops;
   }
-}
-
-const leaseRooms = ['e', 'f', 'h', 'r', 'q', 'v'] as const;
-/** What rests under the data key, and so needs every K to be read. */
-const gatedRooms = ['h', 'r', 'q'] as const;
-
-function isGated(key: string): boolean {
-  return gatedRooms.some((room) => key.startsWith(`${room}/`));
-}
-
-/** Where the gated data of a lease stands: each data key has a place of its own, so that a crash leaves one of them whole. */
-function homeOf(state: NodeState, lease: string): string {
-  return `${lease}/${state.levels.find((level) => level.lease === lease)?.epoch ?? 0}`;
-}
-
-function openWithEither(ring: KeyRing, lease: string, key: string, box: Uint8Array): Uint8Array | undefined {
-  const [data, outer] = [ring.data.get(lease), ring.outer.get(lease)];
-  return (data && openBox(data, key, box)) ?? (outer && openBox(outer, key, box));
-}
-
-function number(value: number): string {
-  return String(value).padStart(15, '0');
-}
-
-function rootKey(generation: number): string {
-  return `root/${number(generation)}`;
-}
-
-function historyKey(home: string, seq: number): string {
-  return `h/${home}/${number(seq)}`;
-}
-
-function receiptKey(lease: string, count: number): string {
-  return `e/${lease}/${number(count)}`;
-}
-
-function replyKey(home: string, console: string, jti: string): string {
-  return `r/${home}/${console}.${jti}`;
-}
-
-function orderKey(home: string, generation: number): string {
-  return `q/${home}/${number(generation)}`;
-}
-
-function blockKey(lease: string, block: string): string {
-  return `f/${lease}/${block}`;
-}
-
-function blockKeys(state: NodeState | undefined): ReadonlyMap<string, { lease: string; block: FilterBlock }> {
-  const keys = new Map<string, { lease: string; block: FilterBlock }>();
-  for (const level of state?.levels ?? []) {
-    const waiting = state?.pending?.lease === level.lease ? state.pending.before.blocks : [];
-    for (const block of [...level.filters.blocks, ...waiting])
-      keys.set(blockKey(level.lease, block.id), { lease: level.lease, block });
-  }
-  return keys;
-}
-
-async function readBlock(
-  store: Store,
-  ring: KeyRing,
-  lease: string,
-  id: string,
-): Promise<FilterBlock | undefined> {
-  const key = blockKey(lease, id);
-  const outer = ring.outer.get(lease);
-  const box = outer && (await store.get(key));
-  const bytes = box && openBox(outer, key, box);
-  return bytes && { id, filters: JSON.parse(Buffer.from(bytes).toString('utf8')) as FilterBlock['filters'] };
-}
-
-function rootSealKey(secrets: RootSecrets): Secret {
-  return secrets.g.use((g) => derive(secrets.root, g, 'bmonitor state v1'));
-}
-
-function sealRoot(secrets: RootSecrets, state: NodeState, ring: KeyRing): Uint8Array {
-  const stateBytes = utf8(JSON.stringify(pickRootState(state)));
-  const head = Buffer.alloc(4);
-  head.writeUInt32BE(stateBytes.length);
-  const plaintext = packRing(ring).use((packed) => Buffer.concat([head, stateBytes, packed]));
-  const box = sealBox(rootSealKey(secrets), rootKey(state.generation), plaintext);
-  plaintext.fill(0);
-  return box;
-}
-
-function openRoot(secrets: RootSecrets, key: string, sealed: Uint8Array) {
-  const plaintext = openBox(rootSealKey(secrets), key, sealed);
-  if (!plaintext) return undefined;
-  const buffer = Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
-  const end = 4 + buffer.readUInt32BE(0);
-  const root: unknown = JSON.parse(buffer.toString('utf8', 4, end));
-  const chain = (root as Pick<NodeState, 'levels'>).levels;
-  const ring = unpackRing(Secret.take(Uint8Array.from(buffer.subarray(end))), chain);
-  buffer.fill(0);
-  return ring && { root, ring };
 }

@@ -1,0 +1,56 @@
+import type { FilterBlock } from './filter-state.js';
+import type { NodeState } from './state.js';
+
+/** Where things stand in the node's store. Every room but the root's begins with the lease whose data it is. */
+export const leaseRooms = ['e', 'f', 'h', 'r', 'q', 'v'] as const;
+/** What rests under the data key, and so needs every K to be read. */
+export const gatedRooms = ['h', 'r', 'q'] as const;
+
+export function isGated(key: string): boolean {
+  return gatedRooms.some((room) => key.startsWith(`${room}/`));
+}
+
+/** Where the gated data of a lease stands: each data key has a place of its own, so that a crash leaves one of them whole. */
+export function homeOf(state: NodeState, lease: string): string {
+  return `${lease}/${state.levels.find((level) => level.lease === lease)?.epoch ?? 0}`;
+}
+
+function number(value: number): string {
+  return String(value).padStart(15, '0');
+}
+
+export function rootKey(generation: number): string {
+  return `root/${number(generation)}`;
+}
+
+export function historyKey(home: string, seq: number): string {
+  return `h/${home}/${number(seq)}`;
+}
+
+export function receiptKey(lease: string, count: number): string {
+  return `e/${lease}/${number(count)}`;
+}
+
+export function replyKey(home: string, console: string, jti: string): string {
+  return `r/${home}/${console}.${jti}`;
+}
+
+export function orderKey(home: string, generation: number): string {
+  return `q/${home}/${number(generation)}`;
+}
+
+export function blockKey(lease: string, block: string): string {
+  return `f/${lease}/${block}`;
+}
+
+export function blockKeys(
+  state: NodeState | undefined,
+): ReadonlyMap<string, { lease: string; block: FilterBlock }> {
+  const keys = new Map<string, { lease: string; block: FilterBlock }>();
+  for (const level of state?.levels ?? []) {
+    const waiting = state?.pending?.lease === level.lease ? state.pending.before.blocks : [];
+    for (const block of [...level.filters.blocks, ...waiting])
+      keys.set(blockKey(level.lease, block.id), { lease: level.lease, block });
+  }
+  return keys;
+}
