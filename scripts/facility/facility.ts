@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { leaseNodes } from './leases.js';
 import { Bed, distPath, type BedProcess, type Place } from '../../test/facility/bed/index.js';
 
 /** What one run of `npm start` stands up. Small keys: they are made while somebody waits, and guard nothing. */
@@ -129,12 +130,14 @@ export class Facility {
   async #start(tell: (what: string) => void): Promise<void> {
     const { consoles } = this;
     await Promise.all(consoles.map(async (it) => initConsole(it)));
-    await Promise.all(this.nodes.map(async (node) => initNode(node, this.cluster)));
+    await Promise.all(this.nodes.map(async (node) => initNode(node, this)));
     tell('every node and every console has its keys');
     await Promise.all([...consoles, ...this.nodes].map(async (it) => it.run()));
     tell('four nodes and three consoles run');
     for (const node of this.nodes) await this.cluster.cli('nodes', 'add', node.card);
     await Promise.all(consoles.map(async (it) => this.#relay(it)));
+    await leaseNodes(this);
+    tell('every node is leased, taken by its customer, and within its boundary');
   }
 
   async #relay(it: ConsoleHandle): Promise<void> {
@@ -189,12 +192,14 @@ async function initConsole(it: ConsoleHandle): Promise<void> {
   await it.cli('init', '--name', name, ...keys, ...pace, '--api-port', String(it.port));
 }
 
-async function initNode(node: NodeHandle, landlord: ConsoleHandle): Promise<void> {
+async function initNode(node: NodeHandle, { cluster, apps }: Facility): Promise<void> {
   const { place, dir } = node;
   const bmonitor = [process.execPath, distPath('bmonitor/cli/index.js')];
   const network = ['--interface', place.nic, '--address', place.ipv4, place.ipv6];
-  const reach = ['--listen', `${place.ipv4}:${node_port}`, '--console', landlord.place.ipv4];
-  const who = ['--dir', dir, '--name', place.name, '--landlord', landlord.card, '--key-bits', key_bits];
+  const customer = customers.find((one) => nodesOf[one].includes(place.name));
+  const offices = customer === undefined ? [] : [apps[customer].place.ipv4];
+  const reach = ['--listen', `${place.ipv4}:${node_port}`, '--console', cluster.place.ipv4, ...offices];
+  const who = ['--dir', dir, '--name', place.name, '--landlord', cluster.card, '--key-bits', key_bits];
   await place.must([...bmonitor, 'init', ...who, ...reach, ...network]);
 }
 

@@ -1,0 +1,101 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { until, type Place } from '../../../test/facility/bed/index.js';
+import { expect, type Check } from '../check.js';
+import type { ConsoleHandle, Facility } from '../facility.js';
+
+async function expectPing(from: Place, to: Place, wanted: 'answered' | 'silent'): Promise<void> {
+  for (const address of [to.ipv4, to.ipv6]) {
+    const seen = await from.ping(address);
+    expect(seen === wanted, () => `${from.name} → ${address}: ${seen}, not ${wanted}`);
+  }
+}
+
+async function statusOf(it: ConsoleHandle, node: string): Promise<Readonly<Record<string, unknown>>> {
+  return (await it.json('nodes', 'status', node)) as Readonly<Record<string, unknown>>;
+}
+
+async function apply(facility: Facility, it: ConsoleHandle, node: string, set: unknown) {
+  const file = join(facility.bed.dir, `${node}.check.json`);
+  await writeFile(file, JSON.stringify(set));
+  const [program = '', ...args] = it.command('filters', 'apply', node, file, '--json');
+  return it.place.run([program, ...args]);
+}
+
+export const boundaryChecks: readonly Check[] = [
+  {
+    name: 'each customer has taken its leases, and speaks to its nodes',
+    async run({ apps }) {
+      for (const [it, node, level] of [
+        [apps.alder, 'node-1', 1],
+        [apps.birch, 'node-3', 1],
+      ] as const) {
+        await until(async () =>
+          (await it.json('nodes', 'list').then(JSON.stringify)).includes('"state":"good"'),
+        );
+        const status = await statusOf(it, node);
+        expect(status['level'] === level && status['status'] === 'active', () => JSON.stringify(status));
+      }
+    },
+  },
+  {
+    name: 'each node says that it enforces its filters, and that it was compared with the kernel',
+    async run({ cluster, nodes }) {
+      for (const { name } of nodes) {
+        const { filters } = (await statusOf(cluster, name)) as { filters?: { enforced?: string } };
+        expect(filters?.enforced === 'yes', () => `${name}: ${JSON.stringify(filters)}`);
+      }
+    },
+  },
+  {
+    name: 'nodes of one customer reach each other, by IPv4 and IPv6',
+    async run({ bed }) {
+      await expectPing(bed.place('node-1'), bed.place('node-2'), 'answered');
+      await expectPing(bed.place('node-4'), bed.place('node-3'), 'answered');
+    },
+  },
+  {
+    name: 'no packet crosses the boundary between the customers, in either direction',
+    async run({ bed }) {
+      await expectPing(bed.place('node-1'), bed.place('node-3'), 'silent');
+      await expectPing(bed.place('node-4'), bed.place('node-2'), 'silent');
+      await expectPing(bed.office('birch'), bed.place('node-1'), 'silent');
+    },
+  },
+  {
+    name: 'the boundary holds in the kernel while BMonitor is dead',
+    async run(facility) {
+      const { bed } = facility;
+      const node = facility.node('node-2');
+      await node.process?.kill();
+      await expectPing(bed.place('node-3'), bed.place('node-2'), 'silent');
+      await expectPing(bed.place('node-1'), bed.place('node-2'), 'answered');
+      await node.run();
+    },
+  },
+  {
+    name: 'a tenant narrows its own nodes further, and only those',
+    async run(facility) {
+      const { bed } = facility;
+      const one = bed.place('node-1');
+      const deny = { action: 'deny', direction: 'in', peers: [one.ipv4, one.ipv6], protocol: 'icmp' };
+      await apply(facility, facility.apps.alder, 'node-2', { otherwise: 'inherit', filters: [deny] });
+      await expectPing(one, bed.place('node-2'), 'silent');
+      await expectPing(bed.place('node-2'), one, 'answered');
+      await apply(facility, facility.apps.alder, 'node-2', { otherwise: 'inherit', filters: [] });
+      await expectPing(one, bed.place('node-2'), 'answered');
+    },
+  },
+  {
+    name: 'a tenant that asks for more than its boundary is refused with a packet that shows why',
+    async run(facility) {
+      const { ipv4 } = facility.bed.place('node-3');
+      const more = {
+        otherwise: 'inherit',
+        filters: [{ action: 'allow', peers: [ipv4], protocol: 'tcp', ports: [80] }],
+      };
+      const { code, stderr } = await apply(facility, facility.apps.alder, 'node-1', more);
+      expect(code === 1 && stderr.includes(ipv4), () => `exit ${code}: ${stderr}`);
+    },
+  },
+];
