@@ -174,6 +174,8 @@ export const limits = {
   receipts_kept_max: 4096,
   /** Receipts in one reply; a page of them fits a frame. */
   receipts_page_max: 1000,
+  /** A receipt is a signed statement of some lines. */
+  receipt_chars_max: 16_384,
   /** A TPM answers in tens of milliseconds; making a key takes a few seconds on a slow one. */
   tpm_tool_ms_max: 60_000,
   /** How much of what a tool says is kept for the log. */

@@ -4,8 +4,9 @@ import { Records } from '../../console/store/records.js';
 import { rights } from '../../protocol/commands.js';
 import { digestText, idText, nameText, publicJwk } from '../../protocol/fields.js';
 import type { HandOver } from '../../protocol/hand-over.js';
+import { limits } from '../../protocol/limits.js';
 import { identityOf, levelKeyOf, nodeCardForm, type NodeCard } from '../../protocol/node-card.js';
-import { list, object, oneOf, whole, type Parsed } from '../../protocol/parse.js';
+import { list, object, oneOf, text, whole, type Parsed } from '../../protocol/parse.js';
 import { newId } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 
@@ -16,6 +17,8 @@ const takenForm = object({
   symmetric: idText,
   everEnrolled: list(digestText, { min: 1, max: 1000 }),
   rights: list(oneOf(...rights), { max: rights.length }),
+  /** What the node signs of it. */
+  receipts: list(text({ max: limits.receipt_chars_max }), { max: limits.levels_max }),
 });
 
 /** What this console remembers of a lease that it took. */

@@ -7,7 +7,7 @@ import type { HandOver } from '../../protocol/hand-over.js';
 import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import type { Way } from '../../protocol/node-card.js';
-import { object, whole } from '../../protocol/parse.js';
+import { list, object, text, whole } from '../../protocol/parse.js';
 import { newId } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { keysOf, type Customers } from '../customers.js';
@@ -18,6 +18,8 @@ const granted = object({
   lease: idText,
   level: whole({ min: 1, max: limits.levels_max - 1 }),
   pair: object({ id: digestText, jwk: publicJwk }),
+  /** What the node signs of it. */
+  receipts: list(text({ max: limits.receipt_chars_max }), { max: limits.levels_max }),
 });
 
 export interface Grant {
