@@ -22,6 +22,7 @@ export async function showCoverage(collected: string): Promise<void> {
       '--reporter',
       'json-summary',
       '--merge-async',
+      '--exclude-after-remap',
     ];
     const rooms = ['crypto', 'protocol', 'bmonitor', 'console', 'console-cluster', 'console-app'];
     const sources = rooms.flatMap((room) => ['--include', `${room}/**`]);
