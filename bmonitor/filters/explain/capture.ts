@@ -7,7 +7,7 @@ import { ok, refuse, type Refusal, type Result } from '../../../protocol/result.
 /**
  * Reads captures through the pcap-parser package. What comes in is brought into the one form that the package reads
  * well: known link types, microseconds, records of a bounded length, and chunks that end where a packet ends.
- * docs/decisions/captures.md says what was found in the package and why it is fed like this.
+ * docs/decisions/0008-captures-through-a-normaliser.md says what was found in the package and why it is fed like this.
  */
 export interface Frame {
   readonly seconds: number;
