@@ -144,7 +144,7 @@ export class Applier {
   }
 }
 
-const joinedChars_max = 100_000;
+const joinedChars_max = 1_000_000;
 
 function joined(lines: readonly string[]): readonly (readonly string[])[] {
   const parts: string[][] = [];

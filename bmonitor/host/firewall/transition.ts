@@ -89,7 +89,8 @@ function onlyLoosens(map: ProgramMap, { removed, added }: Difference): boolean {
   return removed.length === 0 && (!map.verdicts || added.every(([, verdict]) => verdict === 'return'));
 }
 
-const elementsPerTransaction = 2000;
+/** Each transaction on a map of ranges copies the map, so they are few and large. */
+const elementsPerTransaction = 10_000;
 
 export function id(table: ProgramTable, name: string): string {
   return `${table.family}/${name}`;

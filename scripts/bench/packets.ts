@@ -1,0 +1,194 @@
+import { LevelCompiler, compileSet } from '../../bmonitor/filters/compile.js';
+import type { LevelBoxes } from '../../bmonitor/filters/boxes.js';
+import type { Filter } from '../../bmonitor/filters/model.js';
+import { noNames, normaliseFilter, normaliseSet } from '../../bmonitor/filters/normalise.js';
+import { ProgramMaker } from '../../bmonitor/filters/nft/compile.js';
+import { Bed, sourcePath, type Place } from '../../test/facility/bed/index.js';
+import { Enforced, valueOf } from '../../test/facility/firewall/enforced.js';
+import type { BenchSuite, Measurement } from './suite.js';
+
+/** What filters cost a packet, a connection and a change, beside a node without filters in the same run. */
+const port = 5201;
+const kinds = ['udp', 'tcp'] as const;
+const title = { udp: 'small UDP packets of a known flow', tcp: 'new TCP connections' } as const;
+
+/** Half exact, half ranges; what passes is the last that a list would come to. */
+function filtersFor(count: number, from: Place): readonly Filter[] {
+  const others = Array.from({ length: count - 1 }, (_, index): Filter => {
+    const peer = `10.${128 + ((index >> 16) & 63)}.${(index >> 8) & 255}.${index & 255}`;
+    return index % 2 === 0
+      ? { action: 'allow', direction: 'in', peers: [peer], protocol: 'tcp', ports: [80] }
+      : {
+          action: 'allow',
+          direction: 'in',
+          peers: [`${peer}-${peer}`],
+          protocol: 'udp',
+          ports: [`${1000 + (index % 500)}-2000`],
+        };
+  });
+  return [...others, { action: 'allow', direction: 'in', peers: [from.ipv4] }];
+}
+
+function levelOf(filters: readonly Filter[]): LevelBoxes {
+  return valueOf(compileSet(valueOf(normaliseSet({ otherwise: 'deny', filters }))));
+}
+
+interface Nodes {
+  readonly sender: Place;
+  readonly bare: Place;
+  readonly filtered: Place;
+  readonly listed: Place;
+}
+
+async function rate(nodes: Nodes, to: Place, kind: (typeof kinds)[number], seconds: number): Promise<number> {
+  const script = sourcePath('scripts/bench/load.py');
+  const words = [kind, to.ipv4, String(port), String(seconds)];
+  const said = await nodes.sender.must(['/usr/bin/python3', '-S', '-E', script, ...words]);
+  return Number(/rate (\S+)/u.exec(said)?.[1]);
+}
+
+/** The same in turn, so that what else the machine does falls on both. */
+async function pairs(nodes: Nodes, name: string, to: Place, quick: boolean): Promise<readonly Measurement[]> {
+  const rows: Measurement[] = [];
+  for (const kind of kinds) {
+    const bare: number[] = [];
+    const filtered: number[] = [];
+    const rounds = quick ? 2 : 7;
+    await rate(nodes, to, kind, 0.1);
+    for (let round = 0; round < rounds; round++) {
+      bare.push(await rate(nodes, nodes.bare, kind, 0.25));
+      filtered.push(await rate(nodes, to, kind, 0.25));
+    }
+    const baseline = `${title[kind]}, beside ${name}, no filters`;
+    rows.push(
+      { name: baseline, unit: 'per_s', values: bare },
+      { name: `${title[kind]}, ${name}`, unit: 'per_s', values: filtered, baseline },
+    );
+  }
+  return rows;
+}
+
+/** The same filters as anyone would write them: one rule after the other, connections followed. */
+async function inALine(place: Place, filters: readonly Filter[]): Promise<void> {
+  const rules = filters.map(({ peers, protocol, ports }) => {
+    const what = protocol === undefined ? '' : ` ${String(protocol)} dport ${String(ports?.[0])}`;
+    return `add rule inet line input ip saddr ${String(peers?.[0])}${what} accept`;
+  });
+  const text = [
+    'add table inet line',
+    'add chain inet line input { type filter hook input priority 0; policy drop; }',
+    'add rule inet line input meta l4proto { 58 } accept',
+    ...rules,
+  ];
+  await place.must(['nft', '-f', '-'], { input: text.join('\n') });
+}
+
+async function changes(enforced: Enforced, from: Place, quick: boolean): Promise<readonly Measurement[]> {
+  const filters = filtersFor(10_000, from);
+  const compiler = valueOf(LevelCompiler.from(valueOf(normaliseSet({ otherwise: 'deny', filters })).filters));
+  const level = (): LevelBoxes => ({ otherwise: 'deny', onRefuse: 'drop', boxes: [] });
+  const maker = new ProgramMaker();
+  const { firewall } = enforced;
+  const start = { ...level(), boxes: [...compiler.boxes()] };
+  valueOf(await firewall.apply(maker.make({ ...enforced.plan, levels: [start] })));
+  const timed = new Map<string, number[]>(
+    ['one exact filter', 'one filter of ranges'].flatMap((what) => [
+      [`${what} added at 10,000`, []],
+      [`${what} removed at 10,000`, []],
+    ]),
+  );
+  const measure = async (name: string, work: () => Promise<unknown>): Promise<void> => {
+    const begun = performance.now();
+    await work();
+    timed.get(name)?.push(performance.now() - begun);
+  };
+  const rounds = quick ? 20 : 200;
+  for (let round = 0; round < rounds; round++) {
+    const exact = round % 2 === 0;
+    const what = exact ? 'one exact filter' : 'one filter of ranges';
+    const filter: Filter = {
+      action: 'allow',
+      direction: 'in',
+      peers: [`10.9.${round & 255}.1`],
+      protocol: 'tcp',
+      ports: exact ? [443] : ['443-450'],
+    };
+    const id = 1_000_000 + round;
+    await measure(`${what} added at 10,000`, async () => {
+      const change = valueOf(compiler.add(valueOf(normaliseFilter(filter, noNames, { id, where: '' }))));
+      const plan = { ...enforced.plan, levels: [level()] };
+      valueOf(await firewall.apply(maker.change(plan, 0, change)));
+    });
+    await measure(`${what} removed at 10,000`, async () => {
+      const change = valueOf(compiler.remove(id));
+      const plan = { ...enforced.plan, levels: [level()] };
+      valueOf(await firewall.apply(maker.change(plan, 0, change)));
+    });
+  }
+  const replaced: number[] = [];
+  for (let round = 0; round < (quick ? 2 : 8); round++) {
+    // Every filter differs from the one before.
+    const next = filtersFor(10_000, from).map((filter) => ({
+      ...filter,
+      ...(filter.protocol === 'tcp' ? { ports: [1000 + round] } : {}),
+      ...(filter.protocol === 'udp' ? { ports: [`${3000 + round}-4000`] } : {}),
+    }));
+    const begun = performance.now();
+    valueOf(await firewall.apply(maker.make({ ...enforced.plan, levels: [levelOf(next)] })));
+    replaced.push(performance.now() - begun);
+  }
+  return [
+    ...[...timed].map(([name, values]): Measurement => ({ name, unit: 'ms', values })),
+    ...[...timed].map(([name, values]): Measurement => ({
+      name: `${name}, the slowest of a hundred`,
+      unit: 'ms',
+      values: [[...values].sort((a, b) => a - b)[Math.ceil(values.length * 0.99) - 1] ?? Number.NaN],
+    })),
+    { name: 'whole set of 10,000 replaced', unit: 'ms', values: replaced },
+  ];
+}
+
+export const suite: BenchSuite = {
+  name: 'packets',
+  about: 'what filters in the kernel cost a packet, a connection and a change',
+  async run({ quick }) {
+    const bed = await Bed.create({ nodes: ['bare', 'filtered', 'listed', 'sender'] });
+    const nodes: Nodes = {
+      sender: bed.place('sender'),
+      bare: bed.place('bare'),
+      filtered: bed.place('filtered'),
+      listed: bed.place('listed'),
+    };
+    const enforced = await Enforced.at(nodes.filtered);
+    const rows: Measurement[] = [];
+    try {
+      for (const place of [nodes.bare, nodes.filtered, nodes.listed]) {
+        const script = sourcePath('scripts/bench/load.py');
+        const server = place.spawn([
+          '/usr/bin/python3',
+          '-S',
+          '-E',
+          script,
+          'serve',
+          '0.0.0.0',
+          String(port),
+        ]);
+        await server.says(/ready/u);
+      }
+      for (const size of quick ? [10, 1000] : [10, 1000, 10_000, 100_000]) {
+        const filters = filtersFor(size, nodes.sender);
+        await enforced.enforce({ levels: [levelOf(filters)] });
+        rows.push(...(await pairs(nodes, `${size.toLocaleString('en')} filters`, nodes.filtered, quick)));
+      }
+      const lined = quick ? 1000 : 10_000;
+      await inALine(nodes.listed, filtersFor(lined, nodes.sender));
+      const name = `${lined.toLocaleString('en')} plain rules in a line`;
+      rows.push(...(await pairs(nodes, name, nodes.listed, quick)));
+      rows.push(...(await changes(enforced, nodes.sender, quick)));
+      return rows;
+    } finally {
+      await enforced.close();
+      await bed.remove();
+    }
+  },
+};
