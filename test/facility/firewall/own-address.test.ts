@@ -21,7 +21,13 @@ function arp(operation: 1 | 2, from: Place, claims: string, target: string, to =
   return ethernet({ to, from: from.mac, type: etherType.arp }, Buffer.concat([head, ...body]));
 }
 
-function datagram(from: Place, to: Place, source: string, destination: string, text: string): Buffer {
+function datagram(
+  from: Place,
+  to: { readonly mac: string },
+  source: string,
+  destination: string,
+  text: string,
+): Buffer {
   const six = source.includes(':');
   const header = { from: source, to: destination, protocol: ipProtocol.udp };
   const packet = (six ? ipv6 : ipv4)(header, udp(header, { from: 4000, to: 80 }, text));
@@ -111,9 +117,7 @@ describe('a node speaks and listens only as itself', () => {
     const heard = await node.listenUdp({ port: 80, address: '0.0.0.0' });
     await node.must(['ip', 'addr', 'add', `${group}/32`, 'dev', node.nic, 'autojoin']);
     const send = (text: string): Promise<void> =>
-      other.sendFrames([
-        datagram(other, { ...node, mac: '01:00:5e:01:02:03' } as Place, other.ipv4, group, text),
-      ]);
+      other.sendFrames([datagram(other, { mac: '01:00:5e:01:02:03' }, other.ipv4, group, text)]);
     await send('unnamed');
     await until(async () => (await refusedAs('filter_0')) > 0);
     await enforced.allow({ action: 'allow', direction: 'in', peers: [group], protocol: 'udp' });
