@@ -20,7 +20,6 @@ import type { RootStore } from './ports/root-store.js';
 import { Answers } from './node/answers.js';
 import { parseConfig, type Config } from './node/config.js';
 import type { Core } from './node/core.js';
-import { decideTime } from './node/decide/time.js';
 import { Enforcer, watchFirewall } from './node/enforcer.js';
 import { firstState, type FirstState } from './node/first-state.js';
 import { Gate } from './node/gate.js';
@@ -220,7 +219,7 @@ async function openFiltering(
 
 /** What the node does by itself: time, effects that failed, pairs made ahead. */
 function startChores(core: Core, service: Service, keyBits: number, log: Log): () => void {
-  const clockwork = setInterval(() => void passTime(core), limits.tick_ms);
+  const clockwork = setInterval(() => void core.passTime(), limits.tick_ms);
   const again = setInterval(() => void core.retryEffects(), limits.retry_effects_ms);
   const strangers = setInterval(() => service.closeUnproven(), limits.retry_effects_ms);
   let making = false;
@@ -235,8 +234,4 @@ function startChores(core: Core, service: Service, keyBits: number, log: Log): (
   return () => {
     for (const timer of [clockwork, again, strangers, spare]) clearInterval(timer);
   };
-}
-
-async function passTime(core: Core): Promise<void> {
-  for (;;) if (!(await core.actByItself('time', decideTime))) return;
 }

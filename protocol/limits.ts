@@ -111,6 +111,8 @@ export const limits = {
   /** Long commands at once on a node, and how many ended ones are remembered. */
   jobs_running_max: 4,
   jobs_kept_max: 32,
+  /** Replies kept of a lease, for a console that asks again: many times what it can have under way. */
+  replies_kept_max: 4096,
   /** Messages remembered against replay: what a node can open in the time that a message holds, and some. */
   seen_messages_max: 262_144,
   /** Messages that no honest console sends, before their source is cut off; and how fast they are forgiven. */

@@ -23,7 +23,8 @@ export class FileRootStore implements RootStore {
   }
 
   async exists(): Promise<boolean> {
-    return (await this.#read()) !== undefined;
+    const read = await this.#read();
+    return !read.ok || read.value !== undefined;
   }
 
   async create(): Promise<Result<RootSecrets>> {
@@ -34,7 +35,9 @@ export class FileRootStore implements RootStore {
   }
 
   async load(): Promise<Result<RootSecrets>> {
-    const bytes = await this.#read();
+    const read = await this.#read();
+    if (!read.ok) return read;
+    const bytes = read.value;
     if (bytes?.length !== 2 * rootBytes)
       return refuse('store-damaged', `${this.#path} is missing or has another length`);
     const secrets = {
@@ -51,11 +54,13 @@ export class FileRootStore implements RootStore {
     return this.#write({ root: this.#root, g: next });
   }
 
-  async #read(): Promise<Buffer | undefined> {
+  /** Undefined: there is none. What is there and cannot be read must not pass for a node that was never made. */
+  async #read(): Promise<Result<Buffer | undefined>> {
     try {
-      return await readFile(this.#path);
-    } catch {
-      return undefined;
+      return ok(await readFile(this.#path));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ok(undefined);
+      return refuse('store-damaged', `cannot read ${this.#path}: ${messageOf(error)}`);
     }
   }
 

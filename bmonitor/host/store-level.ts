@@ -17,19 +17,39 @@ export async function openLevelStore(folder: string): Promise<Result<Store>> {
       // LevelDB's own `sync`, which the type of `level` leaves to the implementation underneath.
       if (ops.length > 0) await level.batch([...ops], { sync: true } as object);
     },
-    async *entries(prefix, options = {}) {
-      const after = options.after ?? prefix;
-      const range = {
-        gte: prefix,
-        lt: `${prefix}\uffff`,
-        ...(options.after === undefined ? {} : { gt: after }),
-      };
-      yield* level.iterator({
-        ...range,
-        reverse: options.reverse ?? false,
-        ...(options.limit === undefined ? {} : { limit: options.limit }),
+    entries(prefix, { after, reverse = false, limit } = {}) {
+      return level.iterator({
+        ...rangeOf(prefix, after, reverse),
+        reverse,
+        ...(limit === undefined ? {} : { limit }),
       });
     },
     close: () => level.close(),
   });
 }
+
+/** LevelDB prefers `gte` to `gt` where both are given: so each bound is given once. */
+function rangeOf(
+  prefix: string,
+  after: string | undefined,
+  reverse: boolean,
+): Readonly<Record<string, string>> {
+  const end = behind(prefix);
+  const low = after !== undefined && !reverse && after > prefix ? { gt: after } : { gte: prefix };
+  const stopped = after !== undefined && reverse && (end === undefined || after < end) ? after : end;
+  const high = stopped === undefined ? {} : { lt: stopped };
+  return { ...low, ...high };
+}
+
+/** The first key behind all that start with the prefix: the next one of its length. Undefined when there is none. */
+function behind(prefix: string): string | undefined {
+  const points = Array.from(prefix, (char) => char.codePointAt(0) ?? 0);
+  while (points.at(-1) === lastCodePoint) points.pop();
+  const last = points.pop();
+  if (last === undefined) return undefined;
+  // Between D800 and DFFF there are no characters, only halves of some.
+  points.push(last + 1 === 0xd800 ? 0xe000 : last + 1);
+  return String.fromCodePoint(...points);
+}
+
+const lastCodePoint = 0x10ffff;

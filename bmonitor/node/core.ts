@@ -7,6 +7,7 @@ import { ok, refuse, type Result } from '../../protocol/result.js';
 import { changeRing, withSparePair, type KeyRing } from '../keys/ring.js';
 import { changesSomething, decide } from './decide.js';
 import type { Decision, Effect, Given, Request } from './decision.js';
+import { decideTime } from './decide/time.js';
 import type { EventLog } from './events.js';
 import { recordCommand, recordOwnAct, type Recorded } from './history.js';
 import { brokenInvariants } from './invariants.js';
@@ -78,8 +79,9 @@ export class Core {
     return this.#time.now_s();
   }
 
-  /** After a start: the machine is made to match the state, whatever happened before. */
+  /** After a start: what was due while the node was away, and then the machine is made to match the state. */
   async start(): Promise<void> {
+    await this.passTime();
     await this.#runEffects([
       { kind: 'enforce-filters' },
       ...this.state.jobs
@@ -101,23 +103,17 @@ export class Core {
     return this.#inTurn(() => this.#change(request, stillHolds));
   }
 
-  /** Something the node does by itself: time that passed, a job that went on. Undefined: nothing to do. */
+  /** What time does by itself: leases that end, changes that nobody confirmed. */
+  async passTime(): Promise<void> {
+    await this.#inTurn(() => this.#passTime());
+  }
+
+  /** Something the node does by itself, such as a step of a job. False: there was nothing to do. */
   actByItself(
     name: string,
     decideNow: (state: NodeState, given: Given) => Decision | undefined,
   ): Promise<boolean> {
-    return this.#inTurn(async () => {
-      const decided = decideNow(this.state, this.#given());
-      if (!decided) return ok(false);
-      const { decision, kept } = await this.#receipted(decided);
-      const recorded = decision.touched.length > 0 || decision.keys.length > 0;
-      const at = { node: this.ring.identity.public.id, time_s: this.now_s() };
-      const record: Recorded = recorded
-        ? recordOwnAct(decision, name, at)
-        : { lines: [], state: decision.state };
-      const committed = await this.#commit(decision, record, kept);
-      return committed.ok ? ok(true) : committed;
-    }).then((done) => done.ok && done.value);
+    return this.#inTurn(() => this.#actByItself(name, decideNow)).then((done) => done.ok && done.value);
   }
 
   addSparePair(pair: Pair): Promise<Result<void>> {
@@ -150,9 +146,36 @@ export class Core {
     await this.#parts.journal.close();
   }
 
+  async #passTime(): Promise<Result<void>> {
+    for (;;) {
+      const passed = await this.#actByItself('time', decideTime);
+      if (!passed.ok) return passed;
+      if (!passed.value) return ok(undefined);
+    }
+  }
+
+  async #actByItself(
+    name: string,
+    decideNow: (state: NodeState, given: Given) => Decision | undefined,
+  ): Promise<Result<boolean>> {
+    const decided = decideNow(this.state, this.#given());
+    if (!decided) return ok(false);
+    const { decision, kept } = await this.#receipted(decided);
+    const recorded = decision.touched.length > 0 || decision.keys.length > 0;
+    const at = { node: this.ring.identity.public.id, time_s: this.now_s() };
+    const record: Recorded = recorded
+      ? recordOwnAct(decision, name, at)
+      : { lines: [], state: decision.state };
+    const committed = await this.#commit(decision, record, kept);
+    return committed.ok ? ok(true) : committed;
+  }
+
+  /** A command acts on what the node is at that moment: what was due before it comes first. */
   async #change(request: Request, stillHolds: () => Promise<Result<void>>): Promise<Result<Acted>> {
     const { journal } = this.#parts;
-    const lease = this.state.levels[request.level]?.lease ?? '';
+    const passed = await this.#passTime();
+    if (!passed.ok) return passed;
+    const { lease } = request;
     const commandDigest = digestOf(JSON.stringify(request.command));
     const before = await journal.reply(lease, request.console, request.jti);
     if (before === 'locked') return refuse('shares-outstanding');

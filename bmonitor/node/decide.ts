@@ -22,6 +22,7 @@ import { rightsNow, type NodeState } from './state.js';
 export function decide(state: NodeState, request: Request, given: Given): Result<Decision> {
   const who = speakerOf(state, request);
   if (!who.ok) return who;
+  if (state.levels[request.level]?.lease !== request.lease) return refuse('wrong-lease');
   const may = authorize(who.value, request.command.type, { provenNew: request.provenNew, loosens: false });
   if (!may.ok) return may;
   const decision = dispatch(state, request, given);

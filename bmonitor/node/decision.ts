@@ -7,6 +7,8 @@ import type { NodeState, PairName } from './state.js';
 /** A command as it comes out of the seal: who says it is proved, whether it may is not yet. */
 export interface Request {
   readonly level: number;
+  /** The lease it was said to: a command that waited must not act on the lease that came after. */
+  readonly lease: string;
   /** Thumbprint of the console's key. */
   readonly console: string;
   readonly jti: string;

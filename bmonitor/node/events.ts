@@ -8,7 +8,9 @@ import type { NodeState } from './state.js';
  * What consoles that follow are told. Events of a lease are numbered without a gap, kept sealed for a while, and handed out only when they are
  * durable: so a console that comes back after its last number misses none and gets none twice, also across a crash.
  *
- *   v/<lease>/<number of the first event>    the lines of one write, sealed under the lease's data key
+ *   v/<lease>/<number of the first event>.<generation>    the lines of one write, sealed under the lease's data key
+ *
+ * The generation is that of the state with which they were written: when that never took hold, neither did they.
  *
  * INVARIANTS:
  * - `stage` and `written` are called in the core's turn, in pairs, and what is staged is written in one batch with what caused it.
@@ -19,8 +21,12 @@ export interface EventSealer {
   openFor(lease: string, key: string, box: Uint8Array): Uint8Array | undefined;
 }
 
-interface Block {
+interface Kept {
   readonly first: number;
+  readonly key: string;
+}
+
+interface Block extends Kept {
   readonly lines: readonly string[];
 }
 
@@ -28,8 +34,8 @@ interface Track {
   next: number;
   /** The newest blocks, oldest first: a follower that keeps up never reads the disk. */
   recent: Block[];
-  /** Where kept blocks begin, oldest first. */
-  firsts: number[];
+  /** What is on the disk, oldest first. */
+  kept: Kept[];
 }
 
 export class EventLog {
@@ -50,11 +56,11 @@ export class EventLog {
 
   async load(state: NodeState): Promise<void> {
     for (const { lease } of state.levels) {
-      const track: Track = { next: 1, recent: [], firsts: [] };
+      const track: Track = { next: 1, recent: [], kept: [] };
       for await (const [key, box] of this.#store.entries(prefix(lease))) {
         const block = this.#open(lease, key, box);
         if (!block) continue;
-        track.firsts.push(block.first);
+        track.kept.push({ first: block.first, key });
         track.next = block.first + block.lines.length;
       }
       this.#tracks.set(lease, track);
@@ -89,15 +95,15 @@ export class EventLog {
       const lines = mine.map((event, at) =>
         JSON.stringify({ seq: track.next + at, time: time_s, kind: event.kind, ...event.fields }),
       );
-      const block: Block = { first: track.next, lines };
-      const key = blockKey(lease, block.first);
+      const key = blockKey(lease, track.next, state.generation);
+      const block: Block = { first: track.next, key, lines };
       const value = this.#sealer.sealFor(lease, key, utf8(lines.join('\n')));
       // A lease that is made in this very step has no data key yet: its holder was not there to see it.
       if (!value) continue;
       this.#staged.push([lease, block]);
       ops.push({ type: 'put', key, value });
-      const oldest = track.firsts.length >= limits.event_blocks_kept_max ? track.firsts[0] : undefined;
-      if (oldest !== undefined) ops.push({ type: 'del', key: blockKey(lease, oldest) });
+      const oldest = track.kept.length >= limits.event_blocks_kept_max ? track.kept[0] : undefined;
+      if (oldest) ops.push({ type: 'del', key: oldest.key });
     }
     return ops;
   }
@@ -106,8 +112,8 @@ export class EventLog {
     for (const [lease, block] of this.#staged) {
       const track = this.#track(lease);
       track.next = block.first + block.lines.length;
-      track.firsts.push(block.first);
-      if (track.firsts.length > limits.event_blocks_kept_max) track.firsts.shift();
+      track.kept.push({ first: block.first, key: block.key });
+      if (track.kept.length > limits.event_blocks_kept_max) track.kept.shift();
       track.recent.push(block);
       if (track.recent.length > limits.event_blocks_in_memory_max) track.recent.shift();
     }
@@ -126,13 +132,13 @@ export class EventLog {
     from: number,
   ): Promise<{ readonly from: number; readonly lines: readonly string[] }> {
     const track = this.#track(lease);
-    const oldest = track.firsts[0] ?? track.next;
+    const oldest = track.kept[0]?.first ?? track.next;
     const start = Math.max(from, oldest);
     if (start >= track.next) return { from: start, lines: [] };
     const inMemory = track.recent.find(
       (block) => start >= block.first && start < block.first + block.lines.length,
     );
-    const block = inMemory ?? (await this.#readBlock(lease, lastAtMost(track.firsts, start)));
+    const block = inMemory ?? (await this.#readBlock(lease, lastAtMost(track.kept, start)));
     if (!block) return { from: start, lines: [] };
     return { from: start, lines: block.lines.slice(start - block.first) };
   }
@@ -152,43 +158,42 @@ export class EventLog {
   #track(lease: string): Track {
     const known = this.#tracks.get(lease);
     if (known) return known;
-    const made: Track = { next: 1, recent: [], firsts: [] };
+    const made: Track = { next: 1, recent: [], kept: [] };
     this.#tracks.set(lease, made);
     return made;
   }
 
-  async #readBlock(lease: string, first: number | undefined): Promise<Block | undefined> {
-    if (first === undefined) return undefined;
-    const key = blockKey(lease, first);
-    const box = await this.#store.get(key);
-    return box && this.#open(lease, key, box);
+  async #readBlock(lease: string, kept: Kept | undefined): Promise<Block | undefined> {
+    const box = kept && (await this.#store.get(kept.key));
+    return box && this.#open(lease, kept.key, box);
   }
 
   #open(lease: string, key: string, box: Uint8Array): Block | undefined {
     const bytes = this.#sealer.openFor(lease, key, box);
     if (!bytes) return undefined;
     return {
-      first: Number(key.slice(prefix(lease).length)),
+      first: Number(key.slice(prefix(lease).length).split('.')[0]),
+      key,
       lines: Buffer.from(bytes).toString('utf8').split('\n'),
     };
   }
 }
 
-function lastAtMost(firsts: readonly number[], seq: number): number | undefined {
+function lastAtMost(kept: readonly Kept[], seq: number): Kept | undefined {
   let low = 0;
-  let high = firsts.length;
+  let high = kept.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((firsts[middle] ?? Infinity) <= seq) low = middle + 1;
+    if ((kept[middle]?.first ?? Infinity) <= seq) low = middle + 1;
     else high = middle;
   }
-  return firsts[low - 1];
+  return kept[low - 1];
 }
 
 function prefix(lease: string): string {
   return `v/${lease}/`;
 }
 
-function blockKey(lease: string, first: number): string {
-  return `${prefix(lease)}${String(first).padStart(15, '0')}`;
+function blockKey(lease: string, first: number, generation: number): string {
+  return `${prefix(lease)}${String(first).padStart(15, '0')}.${generation}`;
 }

@@ -32,10 +32,13 @@ import type { NodeState } from './state.js';
  *   h/<lease>/<epoch>/<seq>              a line of the history  ┐ sealed under the lease's data key,
  *   r/<lease>/<epoch>/<console>.<jti>    a reply that was given │ which rests wrapped by the disk key
  *   q/<lease>/<epoch>/<generation>       in which order replies ┘ were given
+ *   v/<lease>/<first>.<generation>       events (events.ts)
  *
  * A change that touches keys, leases, rosters or the salt is written under a new G: first the batch, synced, then G. A crash between the two
- * leaves the old root, which the old G still opens, and the new one, which nothing opens and which is removed at the next start: such a
- * command was never acknowledged. After G is replaced, no older copy of the disk opens with what the machine holds.
+ * leaves the old root, which the old G still opens, and the new one, which nothing opens. Such a command was never acknowledged, and at the
+ * next start it is removed with everything that was written along with it: lines, replies, receipts and events whose generation never
+ * took hold. Nothing is taken away before the new G holds. Each start renews G too. After G is replaced, no older copy of the disk
+ * opens with what the machine holds.
  *
  * INVARIANTS:
  * - `commit` is called by one caller at a time (the queue in core.ts).
@@ -65,14 +68,14 @@ export interface RecordedReply {
   readonly result: Readonly<Record<string, unknown>>;
 }
 
-const replies_kept_max = 4096;
-
 export class Journal {
   readonly #store: Store;
   readonly #roots: RootStore;
   #secrets: RootSecrets;
   #state: NodeState;
   #ring: KeyRing;
+  /** How many replies are kept of each lease. */
+  readonly #replies = new Map<string, number>();
 
   private constructor(store: Store, roots: RootStore, secrets: RootSecrets, state: NodeState, ring: KeyRing) {
     this.#store = store;
@@ -129,6 +132,14 @@ export class Journal {
     }
     if (!journal) return refuse('store-damaged', 'no state opens with the secrets of this machine');
     await store.batch([...dead, ...(await journal.#orphans())]);
+    // A copy of the disk from before this start shall not open any more.
+    const { state, ring } = journal;
+    await journal.commit({
+      state: { ...state, generation: state.generation + 1 },
+      ring,
+      renewG: true,
+      lines: [],
+    });
     return ok(journal);
   }
 
@@ -155,9 +166,11 @@ export class Journal {
         value: sealRoot(next, change.state, change.ring),
       },
       ...(change.more ?? []),
-      ...(change.renewG ? [] : removals),
+      ...removals,
     ];
-    await this.#store.batch(ops);
+    // Until the new G holds, the old root, and all it speaks of, may be what is there.
+    const later = change.renewG ? ops.filter((op) => op.type === 'del') : [];
+    await this.#store.batch(change.renewG ? ops.filter((op) => op.type === 'put') : ops);
     if (change.renewG) {
       const replaced = await this.#roots.replaceG(next.g);
       // Whether the new G holds is not known: only a start can tell, by which of the two roots opens.
@@ -166,17 +179,16 @@ export class Journal {
     }
     this.#state = change.state;
     this.#ring = change.ring;
+    if (change.reply) this.#countReply(change.reply.lease);
     if (change.renewG)
-      await this.#store.batch([...removals, ...(await this.#endedLeases(before, change.state))]);
+      await this.#store.batch([...later, ...(await this.#endedLeases(before, change.state))]);
   }
 
   async reply(lease: string, console: string, jti: string): Promise<RecordedReply | 'locked' | undefined> {
     const key = replyKey(homeOf(this.#state, lease), console, jti);
     const text = await this.#open(lease, key);
     if (text === undefined) return (await this.#store.get(key)) ? 'locked' : undefined;
-    const reply = JSON.parse(text) as RecordedReply;
-    // Of a change that was written and never took hold.
-    return reply.generation > this.#state.generation ? undefined : reply;
+    return JSON.parse(text) as RecordedReply;
   }
 
   /** Lines of a history to the letter, oldest first: as many as were asked for, or fewer when they are long. */
@@ -294,6 +306,7 @@ export class Journal {
   async #endedLeases(before: NodeState, after: NodeState): Promise<readonly StoreOp[]> {
     const ended = before.levels.filter((level) => !after.levels.some((one) => one.lease === level.lease));
     const ops: StoreOp[] = [];
+    for (const { lease } of ended) this.#replies.delete(lease);
     for (const { lease } of ended)
       for (const room of leaseRooms)
         for await (const [key] of this.#store.entries(`${room}/${lease}/`)) ops.push({ type: 'del', key });
@@ -313,27 +326,49 @@ export class Journal {
       this.#seal(ring, reply.lease, key, JSON.stringify(reply)),
       { type: 'put', key: orderKey(home, reply.generation), value: utf8(key) },
     ];
-    for await (const [order, target] of this.#store.entries(`q/${home}/`, { limit: 2 })) {
-      if (order >= orderKey(home, Math.max(0, reply.generation - replies_kept_max))) break;
+    if ((this.#replies.get(reply.lease) ?? 0) < limits.replies_kept_max) return ops;
+    for await (const [order, target] of this.#store.entries(`q/${home}/`, { limit: 1 }))
       ops.push({ type: 'del', key: order }, { type: 'del', key: Buffer.from(target).toString('utf8') });
-    }
     return ops;
   }
 
-  /** What a crash left behind that no state refers to. */
+  #countReply(lease: string): void {
+    const count = (this.#replies.get(lease) ?? 0) + 1;
+    this.#replies.set(lease, Math.min(count, limits.replies_kept_max));
+  }
+
+  /** What a crash left behind: what no state refers to, and what belongs to a change that never took hold. */
   async #orphans(): Promise<readonly StoreOp[]> {
-    const leases = new Set(this.#state.levels.map((level) => level.lease));
-    const blocks = blockKeys(this.#state);
-    const homes = new Set(this.#state.levels.map(({ lease }) => homeOf(this.#state, lease)));
+    const { state } = this;
+    const levels = new Map(state.levels.map((level) => [level.lease, level]));
+    const blocks = blockKeys(state);
     const ops: StoreOp[] = [];
+    const drop = (key: string): void => void ops.push({ type: 'del', key });
     for (const room of leaseRooms)
-      for await (const [key] of this.#store.entries(`${room}/`))
-        if (
-          !leases.has(key.split('/')[1] ?? '') ||
-          (isGated(key) && !homes.has(key.split('/').slice(1, 3).join('/'))) ||
-          (room === 'f' && !blocks.has(key))
-        )
-          ops.push({ type: 'del', key });
+      for await (const [key, value] of this.#store.entries(`${room}/`)) {
+        const lease = key.split('/')[1] ?? '';
+        const name = key.slice(key.lastIndexOf('/') + 1);
+        const level = levels.get(lease);
+        if (!level || (isGated(key) && !key.startsWith(`${room}/${homeOf(state, lease)}/`))) drop(key);
+        else if (room === 'f' && !blocks.has(key)) drop(key);
+        else if (room === 'h' && !isWithin(Number(name), level.history.first, level.history.head.seq))
+          drop(key);
+        else if (room === 'e' && !isWithin(Number(name), oldestReceipt(level.receipts), level.receipts))
+          drop(key);
+        else if (room === 'v' && Number(name.split('.')[1]) > state.generation) drop(key);
+        else if (room === 'q' && Number(name) > state.generation) {
+          drop(key);
+          drop(Buffer.from(value).toString('utf8'));
+        } else if (room === 'q') this.#countReply(lease);
+      }
     return ops;
   }
+}
+
+function isWithin(value: number, first: number, last: number): boolean {
+  return value >= first && value <= last;
+}
+
+function oldestReceipt(count: number): number {
+  return count - limits.receipts_kept_max + 1;
 }

@@ -229,8 +229,16 @@ export class Service {
     const now = { sinceBoot_ms: time.sinceBoot_ms(), now_s: time.now_s() };
     if (!seen.add([envelope.digest, digest], claims.exp, now))
       return refuse('too-many', 'the memory of messages is full');
-    const { level, command } = claims;
-    const request = { level, console: claims.iss, jti: claims.jti, command, statement: jws, ...judged.value };
+    const { level, lease, command } = claims;
+    const request = {
+      level,
+      lease,
+      console: claims.iss,
+      jti: claims.jti,
+      command,
+      statement: jws,
+      ...judged.value,
+    };
     log.info('command.taken', { id: claims.jti, command: command.type, of: level, console: claims.iss });
     const acted = await core.act(request, () => this.#stillHolds(claims));
     if (!acted.ok) return acted;

@@ -11,7 +11,7 @@ export type StoreOp =
 export interface Store {
   get(key: string): Promise<Uint8Array | undefined>;
   batch(ops: readonly StoreOp[]): Promise<void>;
-  /** Keys that start with `prefix`, in the order of their bytes. */
+  /** Keys that start with `prefix`, in the order of their bytes or the other way round; `after` is where, in that direction, an earlier reading stopped. */
   entries(
     prefix: string,
     options?: { readonly after?: string; readonly reverse?: boolean; readonly limit?: number },
