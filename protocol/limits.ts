@@ -210,8 +210,16 @@ export const limits = {
   /** An address is asked for so often on the link, so far apart, before it is used. A machine on the link answers in a millisecond. */
   arp_probes_count: 3,
   arp_probe_ms: 100,
-  /** What is remembered of a lease on disk, and a configuration of addresses. */
-  address_file_bytes_max: 4096,
+  /** Addresses of one pool: a network of 16 bits, searched in a millisecond or two. */
+  dhcp_pool_addresses_max: 65_536,
+  /** How long an offered address waits for its request. */
+  dhcp_offer_ms: 60_000,
+  /** How long an address that a stranger uses is given to nobody. */
+  dhcp_set_aside_ms: 600_000,
+  /** Machines listed as waiting to be adopted. */
+  dhcp_waiting_max: 1024,
+  /** Leases written in one synced write. */
+  dhcp_writes_at_once_max: 512,
   /** Renewals are not asked for more often, unless the lease is short. */
   dhcp_renew_pause_ms_min: 60_000,
 } as const;

@@ -27,4 +27,19 @@ export const addressErrors = {
     why: 'The tool ip refused it, or could not be run.',
     todo: 'Read what it said; it is tried again by itself.',
   },
+  'pool-unknown': {
+    what: 'There is no pool of addresses of this name.',
+    why: 'A machine gets its address from a pool.',
+    todo: 'Define the pool first.',
+  },
+  'address-taken': {
+    what: 'The address is fixed to another machine.',
+    why: 'No address is given twice.',
+    todo: 'Choose another address, or take this one from the machine that has it.',
+  },
+  'dhcp-port-taken': {
+    what: 'The DHCP server cannot have its port.',
+    why: 'Another DHCP server runs on this machine, or the right to use the port is missing.',
+    todo: 'Stop the other server (ss -lunp shows it), or turn this one off in the configuration.',
+  },
 } as const satisfies Catalogue;
