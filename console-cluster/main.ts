@@ -1,7 +1,14 @@
+import { randomBytes } from 'node:crypto';
 import type { ConsoleProgram } from '../console/cli/program.js';
-import { serveConsole } from '../console/daemon/daemon.js';
+import { ownGateway, serveConsole } from '../console/daemon/daemon.js';
+import { toB64u } from '../crypto/bytes.js';
 import { ok } from '../protocol/result.js';
+import { certificatePin } from '../protocol/socket.js';
 import { Customers } from './customers.js';
+import { Hub } from './gateway/hub.js';
+import { listenGateway } from './gateway/listen.js';
+import { facilityPolicy } from './gateway/policy.js';
+import { gatewayRoutes } from './gateway/routes.js';
 import { LeaseBook } from './leases/book.js';
 import { leaseRoutes } from './leases/routes.js';
 
@@ -13,17 +20,36 @@ export const consoleCluster: ConsoleProgram = {
   defaultPort: 7400,
   hasGateway: true,
   async serve(parts) {
-    const customers = new Customers(parts.store);
+    const { store, book, config, clocks, log } = parts;
+    const customers = new Customers(store);
+    const gateways = ownGateway(config, parts.tls.cert);
+    const now = (): number => clocks.wall();
     const leases = new LeaseBook({
-      store: parts.store,
-      nodes: parts.book,
+      store,
+      nodes: book,
       customers,
-      facility: parts.config.name,
-      gateways: [],
-      now: () => parts.clocks.wall(),
-      log: parts.log,
+      facility: config.name,
+      gateways,
+      now,
+      log,
+      ended: ({ customer, node }) => {
+        const known = book.get(node);
+        const gone = known.ok ? known.value.id : '';
+        hub.part((party, id) => id !== gone || party !== `customer ${customer}`);
+      },
     });
-    const routes = [...customers.routes(), ...leaseRoutes(leases, parts.book)];
+    const policy = facilityPolicy({ own: parts.pair.public, nodes: book, customers, leases });
+    const hub = new Hub({
+      policy,
+      pin: certificatePin(parts.tls.cert),
+      newNonce: () => toB64u(randomBytes(32)),
+      now: () => clocks.steady(),
+      wall: now,
+      log,
+    });
+    const gateway = config.gateway && (await listenGateway(hub, { ...config.gateway, tls: parts.tls }));
+    if (gateway && !gateway.ok) return gateway;
+    const routes = [...customers.routes(), ...leaseRoutes(leases, book), ...gatewayRoutes(hub)];
     const serving = await serveConsole(parts, { title: 'console-cluster', routes });
     if (!serving.ok) return serving;
     leases.start();
@@ -31,6 +57,7 @@ export const consoleCluster: ConsoleProgram = {
       api: serving.value.api,
       async close() {
         leases.close();
+        await gateway?.value.close();
         await serving.value.close();
       },
     });

@@ -222,4 +222,28 @@ export const limits = {
   dhcp_writes_at_once_max: 512,
   /** Renewals are not asked for more often, unless the lease is short. */
   dhcp_renew_pause_ms_min: 60_000,
+  /** What a sender may have under way in one channel of a gateway before the receiver has asked for more. */
+  gateway_window_bytes: 256 * 1024,
+  /** A piece of a message in a channel: small enough that one channel does not hold up the others. */
+  gateway_piece_bytes_max: 32 * 1024,
+  /** A frame of a gateway: a piece with its head, or a proof with its key. */
+  gateway_frame_bytes_max: 40 * 1024,
+  /** Channels of one console at a gateway: a customer's nodes, each once, with some to spare for reconnections. */
+  gateway_channels_per_console_max: 4096,
+  /** Channels to one node at a gateway: its consoles, with some to spare. */
+  gateway_channels_per_node_max: 256,
+  /** Connections of nodes and consoles at a gateway. */
+  gateway_connections_max: 25_000,
+  /** Connections that have not proved who they are yet. */
+  gateway_strangers_max: 512,
+  /** How long a connection may take to prove who it is. */
+  gateway_proof_ms_max: 10_000,
+  /** Channels that a customer may open in a second; a burst of four seconds is let through. */
+  gateway_opens_per_customer_per_s: 200,
+  /** What a customer may carry through a gateway in a second; beyond it, more is asked for later. */
+  gateway_bytes_per_customer_per_s: 32 * 1024 * 1024,
+  /** How often a gateway asks whether the other side is there; a side that heard nothing for three times as long hangs up. */
+  gateway_ping_ms: 15_000,
+  /** Nodes that are not known yet and knocked at the gateway, kept to be shown. */
+  gateway_waiting_nodes_max: 1000,
 } as const;

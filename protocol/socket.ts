@@ -42,6 +42,8 @@ export function dial(options: Dial): Promise<Result<WebSocket>> {
     });
     socket.once('open', () => {
       socket.removeAllListeners();
+      // What comes before somebody listens would be lost; who takes the socket over resumes it.
+      socket.pause();
       resolve(ok(socket));
     });
   });

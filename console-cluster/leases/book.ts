@@ -39,6 +39,8 @@ export interface LeaseBookParts {
   readonly gateways: readonly Way[];
   readonly now: () => number;
   readonly log: Log;
+  /** Told when a node has confirmed that a lease is over. */
+  readonly ended: (lease: Lease) => void;
 }
 
 /** The answers after which nothing is known, so the same command is sent again. */
@@ -197,6 +199,7 @@ export class LeaseBook {
             ? await this.#askEnd(value)
             : undefined;
       if (next) await this.#records.put(id, next, revision);
+      if (next?.state === 'ended') this.#parts.ended(next);
     } finally {
       this.#busy.delete(id);
     }

@@ -2,8 +2,6 @@ import { randomInt } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import type { Pair } from '../../crypto/rsa.js';
 import type { Secret } from '../../crypto/secret.js';
-import type { MessageChannel } from '../../protocol/channel.js';
-import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import type { Way } from '../../protocol/node-card.js';
 import { ok, type Result } from '../../protocol/result.js';
@@ -17,7 +15,8 @@ import { NodeBook } from '../nodes/book.js';
 import { filterRoutes } from '../filters/routes.js';
 import { nodeRoutes } from '../nodes/routes.js';
 import type { Clocks } from '../nodes/session.js';
-import { certificatePin, dial, socketChannel } from '../../protocol/socket.js';
+import { certificatePin } from '../../protocol/socket.js';
+import { Ways } from '../nodes/gateways.js';
 import { openLevelStore } from '../store/level.js';
 import type { KeyStore } from '../store/port.js';
 import { Audit } from './audit.js';
@@ -31,6 +30,7 @@ export interface ConsoleParts {
   readonly pair: Pair;
   readonly store: KeyStore;
   readonly book: NodeBook;
+  readonly ways: Ways;
   readonly sessions: Sessions;
   readonly clocks: Clocks;
   readonly log: Log;
@@ -56,6 +56,7 @@ export async function openConsole(dir: string, passphrase: Secret, log: Log): Pr
   if (!pair.ok) return pair;
   const store = await openLevelStore(files.store);
   if (!store.ok) return store;
+  const ways = new Ways(pair.value);
   const { askEvery_ms, late_ms, unknown_ms } = config.value;
   const book = new NodeBook({
     store: store.value,
@@ -65,7 +66,8 @@ export async function openConsole(dir: string, passphrase: Secret, log: Log): Pr
     patience: { late_ms, unknown_ms },
     ask_ms: askEvery_ms,
     log,
-    connect,
+    connect: ways.connect,
+    ownWays: ownGateway(config.value, tlsCertificate.value.toString()),
   });
   const opened = await book.open();
   if (!opened.ok) {
@@ -85,6 +87,7 @@ export async function openConsole(dir: string, passphrase: Secret, log: Log): Pr
     pair: pair.value,
     store: store.value,
     book,
+    ways,
     sessions,
     clocks: systemClocks,
     log,
@@ -92,13 +95,12 @@ export async function openConsole(dir: string, passphrase: Secret, log: Log): Pr
   });
 }
 
-async function connect(way: Way): Promise<Result<MessageChannel>> {
-  const socket = await dial({
-    url: way.url,
-    timeout_ms: limits.dial_ms_max,
-    ...(way.pin === undefined ? {} : { pin: way.pin }),
-  });
-  return socket.ok ? ok(socketChannel(socket.value, way.url)) : socket;
+/** A console that runs a gateway reaches through it the nodes that only dial out. */
+export function ownGateway(config: ConsoleConfig, certificate: string): readonly Way[] {
+  if (config.gateway === undefined || config.gateway.port === 0) return [];
+  const { host, port } = config.gateway;
+  const at = host.includes(':') ? `[${host}]` : host;
+  return [{ via: 'gateway', url: `wss://${at}:${port}`, pin: certificatePin(certificate) }];
 }
 
 export interface Serving {
@@ -146,6 +148,7 @@ export async function serveConsole(
       rmSync(files.running, { force: true });
       await api.value.close();
       book.close();
+      await parts.ways.close();
       await store.close();
     },
   });

@@ -30,6 +30,8 @@ export interface BookOptions {
   readonly patience: Patience;
   readonly ask_ms: number;
   readonly log: Log;
+  /** Ways that lead to every node, tried after its own. */
+  readonly ownWays: readonly Way[];
   readonly connect: (way: Way, node: string) => Promise<Result<MessageChannel>>;
 }
 
@@ -146,8 +148,7 @@ export class NodeBook {
   async connectTo(card: NodeCard): Promise<Result<MessageChannel>> {
     const identity = identityOf(card);
     if (!identity.ok) return identity;
-    const { connect } = this.#options;
-    return firstOf(card.ways.map((way) => async () => connect(way, identity.value.id)));
+    return this.#connect(card, identity.value.id);
   }
 
   /** Tells the present state at once, then what changes. */
@@ -157,18 +158,23 @@ export class NodeBook {
     return () => void this.#listeners.delete(listener);
   }
 
+  async #connect(card: NodeCard, id: string): Promise<Result<MessageChannel>> {
+    const { connect, ownWays } = this.#options;
+    return firstOf([...card.ways, ...ownWays].map((way) => async () => connect(way, id)));
+  }
+
   #begin(card: NodeCard): Result<Line> {
     const identity = identityOf(card);
     if (!identity.ok) return identity;
     const key = levelKeyOf(card);
     if (!key.ok) return key;
-    const { connect, ...shared } = this.#options;
+    const { connect: _, ownWays: __, ...shared } = this.#options;
     const { id } = identity.value;
     const link = new NodeLink({
       ...shared,
       node: id,
       to: { level: card.level, lease: card.lease, key: key.value },
-      connect: async () => firstOf(card.ways.map((way) => async () => connect(way, id))),
+      connect: async () => this.#connect(card, id),
       onChange: () => this.#note(card.name),
     });
     const line = { card, id, link };

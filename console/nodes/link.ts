@@ -1,13 +1,14 @@
 import type { Pair } from '../../crypto/rsa.js';
 import type { MessageChannel } from '../../protocol/channel.js';
 import type { Command } from '../../protocol/commands.js';
+import { backOff } from '../../protocol/back-off.js';
 import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import type { Reply } from '../../protocol/reply.js';
 import type { Addressee } from '../../protocol/request.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
 import { NodeSession, type Asked, type Clocks } from './session.js';
-import { backOff, nextChange, stateAt, type Facts, type NodeState, type Patience } from './state.js';
+import { nextChange, stateAt, type Facts, type NodeState, type Patience } from './state.js';
 
 export interface LinkOptions {
   /** Thumbprint of the node's identity key. */

@@ -3,6 +3,7 @@ import { addressErrors } from './addresses.js';
 import { consoleErrors } from './console.js';
 import { filterErrors } from './filters.js';
 import { firewallErrors } from './firewall.js';
+import { gatewayErrors } from './gateway.js';
 import { generalErrors } from './general.js';
 import { storeErrors } from './store.js';
 import { messageErrors } from './messages.js';
@@ -16,6 +17,7 @@ import { keyErrors } from './keys.js';
  */
 export const errorCatalogue = {
   ...generalErrors,
+  ...gatewayErrors,
   ...filterErrors,
   ...firewallErrors,
   ...storeErrors,

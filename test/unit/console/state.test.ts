@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { backOff, nextChange, stateAt, type Facts } from '../../../console/nodes/state.js';
+import { backOff } from '../../../protocol/back-off.js';
+import { nextChange, stateAt, type Facts } from '../../../console/nodes/state.js';
 
 const patience = { late_ms: 10, unknown_ms: 30 };
 const at = (facts: Partial<Facts>, now: number): string =>
