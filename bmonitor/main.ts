@@ -11,6 +11,7 @@ import { version } from './version.js';
 import { logGroup, logPrefix } from './filters/nft/refusals.js';
 import { hostClock } from './host/clock.js';
 import { KernelFirewall } from './host/firewall/kernel-firewall.js';
+import { dialGateways } from './host/gateway-dial.js';
 import { listen, type Listening } from './host/listen.js';
 import { FileRootStore } from './host/root-store-file.js';
 import { TpmRootStore } from './host/root-store-tpm.js';
@@ -178,6 +179,12 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     log,
   });
   if (!listening.ok) return listening;
+  const stopDialling = dialGateways({
+    gateways: config.value.gateways ?? [],
+    identity: journal.ring.identity,
+    serve: (channel) => service.serve(channel),
+    log,
+  });
   const stopChores = startChores(core, service, config.value.keyBits ?? rsaBits.normal, log);
   log.info('node.ready', {
     name: journal.state.name,
@@ -191,6 +198,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     boot,
     async stop() {
       stopChores();
+      stopDialling();
       service.close();
       await listening.value.close();
       await jobs.stop();

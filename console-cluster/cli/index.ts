@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 import { consoleProgram } from '../../console/cli/program.js';
 import { consoleCluster } from '../main.js';
+import { gatewayCommands } from './gateway.js';
 import { customerCommands, leaseCommands } from './leases.js';
 
 const { program, dirOf } = consoleProgram(consoleCluster);
 customerCommands(program, dirOf);
 leaseCommands(program, dirOf);
+gatewayCommands(program, dirOf);
 await program.parseAsync();
