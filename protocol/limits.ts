@@ -246,4 +246,6 @@ export const limits = {
   gateway_ping_ms: 15_000,
   /** Nodes that are not known yet and knocked at the gateway, kept to be shown. */
   gateway_waiting_nodes_max: 1000,
+  /** Receipts that a console keeps of one lease: granted, taken, extended now and then, ended. */
+  receipts_per_lease_max: 256,
 } as const;

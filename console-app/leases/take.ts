@@ -1,12 +1,12 @@
 import type { ConsoleParts } from '../../console/daemon/daemon.js';
 import { NodeSession } from '../../console/nodes/session.js';
+import { provenReceipts, receiptTexts } from '../../console/nodes/receipts.js';
 import { Records } from '../../console/store/records.js';
 import { rights } from '../../protocol/commands.js';
 import { digestText, idText, nameText, publicJwk } from '../../protocol/fields.js';
 import type { HandOver } from '../../protocol/hand-over.js';
-import { limits } from '../../protocol/limits.js';
 import { identityOf, levelKeyOf, nodeCardForm, type NodeCard } from '../../protocol/node-card.js';
-import { list, object, oneOf, text, whole, type Parsed } from '../../protocol/parse.js';
+import { list, object, oneOf, whole, type Parsed } from '../../protocol/parse.js';
 import { newId } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 
@@ -17,8 +17,7 @@ const takenForm = object({
   symmetric: idText,
   everEnrolled: list(digestText, { min: 1, max: 1000 }),
   rights: list(oneOf(...rights), { max: rights.length }),
-  /** What the node signs of it. */
-  receipts: list(text({ max: limits.receipt_chars_max }), { max: limits.levels_max }),
+  receipts: receiptTexts,
 });
 
 /** What this console remembers of a lease that it took. */
@@ -35,6 +34,8 @@ const takingForm = object({
   identity: oneOf('pinned', 'unverified'),
   /** Keys that are not of this console and could have spoken for the level before it was taken. */
   strangers: list(digestText, { max: 1000 }),
+  /** What the node signed about it. */
+  receipts: receiptTexts,
 });
 export type Taking = Parsed<typeof takingForm>;
 
@@ -95,6 +96,7 @@ export class Leases {
           rights,
           identity: pin === undefined ? 'unverified' : 'pinned',
           strangers: [],
+          receipts: [],
         },
       ]);
     }
@@ -125,7 +127,8 @@ export class Leases {
     const { pair, everEnrolled, rights } = answer.value;
     const own: NodeCard = { ...card, key: pair.jwk };
     const strangers = everEnrolled.filter((id) => id !== this.#parts.pair.public.id);
-    const taken: Taking = { ...taking, state: 'taken', card: own, rights, strangers };
+    const receipts = await provenReceipts(answer.value.receipts, card, this.#parts.log);
+    const taken: Taking = { ...taking, state: 'taken', card: own, rights, strangers, receipts };
     // The new U goes into the store at once: without it nobody can address the level any more.
     const kept = await this.#records.put(card.lease, taken);
     if (!kept.ok) return failed(kept.refusal.code, kept.refusal.detail);

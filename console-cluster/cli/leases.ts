@@ -200,6 +200,16 @@ export function leaseCommands(program: Command, dirOf: () => string): void {
       const path = `/api/v1/leases/${encodeURIComponent(lease)}/extend`;
       printLeases(orExit(await client.call('POST', path, { until }), flags.json), flags.json);
     });
+  leases
+    .command('receipts')
+    .argument('<lease>')
+    .description('what the node signed about a lease, one a line, for `bmonitor receipt verify`')
+    .action(async (lease: string) => {
+      const client = orExit(clientFor(dirOf()));
+      const path = `/api/v1/leases/${encodeURIComponent(lease)}/receipts`;
+      const { receipts } = orExit(await client.call('GET', path));
+      for (const receipt of receipts as readonly string[]) console.log(receipt);
+    });
   endCommand(leases, dirOf);
 }
 

@@ -1,4 +1,5 @@
 import type { NodeBook } from '../../console/nodes/book.js';
+import { provenReceipts, receiptTexts } from '../../console/nodes/receipts.js';
 import type { KeyStore } from '../../console/store/port.js';
 import { Records, type Stored } from '../../console/store/records.js';
 import type { Right } from '../../protocol/commands.js';
@@ -7,7 +8,7 @@ import type { HandOver } from '../../protocol/hand-over.js';
 import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import type { Way } from '../../protocol/node-card.js';
-import { list, object, text, whole } from '../../protocol/parse.js';
+import { object, whole } from '../../protocol/parse.js';
 import { newId } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { keysOf, type Customers } from '../customers.js';
@@ -18,8 +19,7 @@ const granted = object({
   lease: idText,
   level: whole({ min: 1, max: limits.levels_max - 1 }),
   pair: object({ id: digestText, jwk: publicJwk }),
-  /** What the node signs of it. */
-  receipts: list(text({ max: limits.receipt_chars_max }), { max: limits.levels_max }),
+  receipts: receiptTexts,
 });
 
 export interface Grant {
@@ -106,6 +106,7 @@ export class LeaseBook {
         rights: wanted.rights,
         until: wanted.until,
         destroyAfter: wanted.destroyAfter,
+        receipts: [],
         enrolled: keysOf(customer.value.value).map(({ id }) => id),
       },
     ]);
@@ -139,7 +140,9 @@ export class LeaseBook {
       until,
     });
     if (!reply.ok) return reply;
-    const written = await this.#records.put(found.name, { ...found.value, until }, found.revision);
+    const given = receiptTexts(reply.value.result?.['receipts'] ?? [], 'receipts');
+    const receipts = await this.#receipts(found.value, given.ok ? given.value : []);
+    const written = await this.#records.put(found.name, { ...found.value, until, receipts }, found.revision);
     return written.ok ? this.#these([found.name]) : written;
   }
 
@@ -214,7 +217,8 @@ export class LeaseBook {
     if (!answer.ok) return this.#later(lease, answer.refusal.code, 'refused');
     const { trouble: _, ...rest } = lease;
     const { level, pair } = answer.value;
-    return { ...rest, state: 'granted', lease: answer.value.lease, level, key: pair.jwk };
+    const receipts = await this.#receipts(lease, answer.value.receipts);
+    return { ...rest, state: 'granted', lease: answer.value.lease, level, key: pair.jwk, receipts };
   }
 
   async #askEnd(lease: Lease): Promise<Lease | undefined> {
@@ -223,9 +227,26 @@ export class LeaseBook {
     const reply = await this.#parts.nodes.request(lease.node, command, { jti: lease.endId });
     const { trouble: _, ...rest } = lease;
     // A lease that the node does not know any more ended there by itself, at its time.
+    const given = reply.ok ? receiptTexts(reply.value.result?.['receipts'] ?? [], 'receipts') : undefined;
+    const receipts = await this.#receipts(lease, given?.ok ? given.value : []);
     if (reply.ok || reply.refusal.code === 'lease-unknown')
-      return { ...rest, state: 'ended', endedAt: this.#parts.now() };
+      return { ...rest, state: 'ended', endedAt: this.#parts.now(), receipts };
     return this.#later(lease, reply.refusal.code, 'granted');
+  }
+
+  async #receipts(lease: Lease, given: readonly string[]): Promise<readonly string[]> {
+    const node = this.#parts.nodes.get(lease.node);
+    if (!node.ok) return lease.receipts;
+    const proven = await provenReceipts(given, node.value.card, this.#parts.log);
+    return [...lease.receipts, ...proven].slice(-limits.receipts_per_lease_max);
+  }
+
+  /** What the node signed about a lease, one receipt a line, as `bmonitor receipt verify` reads it. */
+  async receipts(leaseId: string): Promise<Result<readonly string[]>> {
+    const all = await this.all();
+    if (!all.ok) return all;
+    const found = all.value.find(({ value }) => value.lease === leaseId);
+    return found ? ok(found.value.receipts) : refuse('lease-unknown', leaseId);
   }
 
   #later(lease: Lease, code: string, refused: Lease['state']): Lease | undefined {

@@ -1,3 +1,4 @@
+import { receiptTexts } from '../../console/nodes/receipts.js';
 import { rights } from '../../protocol/commands.js';
 import { digestText, idText, nameText, publicJwk } from '../../protocol/fields.js';
 import { limits } from '../../protocol/limits.js';
@@ -38,6 +39,8 @@ export const leaseForm = object({
   /** The id of the command that ends it. */
   endId: optional(idText),
   endedAt: optional(whole({ min: 0, max: 32_503_680_000_000 })),
+  /** What the node signed about it. */
+  receipts: receiptTexts,
   /** Thumbprints of the consoles that were enrolled. */
   enrolled: list(digestText, { min: 1, max: limits.consoles_per_level_max }),
 });

@@ -117,6 +117,18 @@ export function leaseRoutes(book: LeaseBook, nodes: NodeBook): Route[] {
     }),
     route({
       method: 'GET',
+      path: '/api/v1/leases/{lease}/receipts',
+      summary: 'What the node signed about a lease, to be checked offline by anybody',
+      role: 'view',
+      params: object({ lease: leaseId }),
+      reply: object({ receipts: list(text({ max: 16_384 }), { max: limits.receipts_per_lease_max }) }),
+      handle: async ({ params }) => {
+        const found = await book.receipts(params.lease);
+        return found.ok ? ok({ receipts: found.value }) : found;
+      },
+    }),
+    route({
+      method: 'GET',
       path: '/api/v1/hand-overs/{customer}',
       summary: 'The file that the customer takes in',
       role: 'operate',

@@ -65,7 +65,7 @@ export class RealConsole {
 
   must(...args: string[]): string {
     const { status, out, err } = this.cli(...args);
-    if (status !== 0) throw new Error(`${args.join(' ')}: ${err}`);
+    if (status !== 0) throw new Error(`${args.join(' ')}: ${err}${out}`);
     return out;
   }
 

@@ -39,6 +39,7 @@ export class EvilRelay {
     up.on('open', () => {
       for (const bytes of waiting.splice(0)) this.#pass('gateway', bytes);
     });
+    up.on('ping', () => down.ping());
     up.on('message', (data) => this.#pass('node', bytesOf(data)));
     for (const [one, other] of [
       [down, up],

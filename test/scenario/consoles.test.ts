@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { thumbprint } from '../../crypto/rsa.js';
 import { parseHandOver } from '../../protocol/hand-over.js';
@@ -125,6 +127,14 @@ describe('a landlord, two customers and two nodes, as real processes', () => {
     const other = landlord.cli('leases', 'end', 'node-1', '--lease', 'A'.repeat(22));
     expect(other.err).to.match(/^not-named: /);
     landlord.must('leases', 'end', 'node-1', '--lease', lease ?? '');
+    const receipts = landlord.file('receipts.jws', landlord.must('leases', 'receipts', lease ?? ''));
+    const bmonitor = fileURLToPath(new URL('../../bmonitor/cli/index.js', import.meta.url));
+    const check = ['receipt', 'verify', receipts, '--node', nodes[0]?.cardFile ?? '', '--json'];
+    const checked = spawnSync(process.execPath, [bmonitor, ...check], { encoding: 'utf8' });
+    const acts = (JSON.parse(checked.stdout) as { receipts: { act: string }[] }).receipts.map(
+      ({ act }) => act,
+    );
+    expect(acts).to.include('grant').and.include('end');
     await until(() => stateOf(acme, 'node-1') === 'refused');
     expect(stateOf(landlord, 'node-1')).to.equal('good');
     expect(stateOf(blue, 'node-2')).to.equal('good');

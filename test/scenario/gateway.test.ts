@@ -177,33 +177,73 @@ describe('a gateway that is itself the enemy, before a real node', () => {
     talk.close('done');
   });
 
+  /** The node's unsealed word on what reached it, as the gateway sees it. */
+  const hintSeen = async (): Promise<string> => {
+    let hint = '';
+    await until(() => {
+      for (const { towards, bytes } of relay.seen) {
+        const text = Buffer.from(dataOf(bytes)?.bytes ?? []).toString('latin1');
+        if (towards === 'gateway' && text.startsWith('E1')) hint = text;
+      }
+      return hint !== '';
+    });
+    return hint;
+  };
+
   it('cannot alter a command: wherever it touches it, the node refuses', async () => {
     for (const at of [-1, -40, -400, 200, 600]) {
       const talk = await session();
+      await talk.hello();
+      relay.seen.length = 0;
       altering('node', 'R1', (text) => flip(text, at));
-      const refused = refusalIn(await status(talk));
-      expect(['cannot-open', 'malformed', 'node-silent', 'wrong-node', 'cut']).to.include(refused.code);
-      relay.meddle = (_, bytes) => [bytes];
+      const asked = status(talk);
+      expect(await hintSeen()).to.match(/"(cannot-open|malformed)"/);
       talk.close('done');
+      expect((await asked).ok).to.equal(false);
+      relay.meddle = (_, bytes) => [bytes];
     }
     expect(value(await status(await session())).result?.['name']).to.equal('node-1');
-  }).timeout(150_000);
+  });
 
   it('cannot cut a command short', async () => {
     const talk = await session();
+    await talk.hello();
     altering('node', 'R1', (text) => text.slice(0, -8));
-    expect(['cut', 'node-silent']).to.include(refusalIn(await status(talk)).code);
+    const asked = status(talk);
+    expect(await hintSeen()).to.include('"cut"');
     talk.close('done');
-  }).timeout(60_000);
+    expect((await asked).ok).to.equal(false);
+  });
 
   it('cannot alter an answer: the console takes it for none', async () => {
     const talk = await session();
     altering('gateway', 'P1', (text) => flip(text, -30));
-    expect(['cannot-open', 'malformed', 'node-silent']).to.include(refusalIn(await status(talk)).code);
+    expect(refusalIn(await status(talk)).code).to.equal('cannot-open');
     talk.close('done');
-  }).timeout(60_000);
+  });
 
-  it('cannot replay a command: the node knows it, also after a restart, and says so', async () => {
+  it('cannot give an answer of its own, nor the answer to another command', async () => {
+    const talk = await session();
+    value(await status(talk));
+    const first = relay.seen.findLast(({ bytes }) =>
+      Buffer.from(dataOf(bytes)?.bytes ?? [])
+        .toString('latin1')
+        .startsWith('P1'),
+    );
+    const old = Buffer.from(dataOf(first?.bytes ?? Buffer.of())?.bytes ?? []).toString('latin1');
+    altering('gateway', 'P1', () => old);
+    let settled = false;
+    const asked = status(talk).then((answer) => {
+      settled = true;
+      return answer;
+    });
+    await until(() => relay.seen.filter(({ towards }) => towards === 'gateway').length > 3);
+    expect(settled).to.equal(false);
+    talk.close('done');
+    expect((await asked).ok).to.equal(false);
+  });
+
+  it('cannot replay a command: the node refuses it, also after a restart', async () => {
     const talk = await session();
     value(await status(talk));
     const request = relay.seen.find(
@@ -213,23 +253,11 @@ describe('a gateway that is itself the enemy, before a real node', () => {
           .toString('latin1')
           .startsWith('R1'),
     );
-    if (!request) throw new Error('no request was seen');
-    const replayed = async (channel: number): Promise<string> => {
-      relay.seen.length = 0;
-      const data = dataOf(request.bytes);
-      if (!data) throw new Error('not a data frame');
-      relay.inject('node', formatGatewayFrame({ ...data, channel }));
-      let answer = '';
-      await until(() => {
-        for (const { towards, bytes } of relay.seen) {
-          const text = Buffer.from(dataOf(bytes)?.bytes ?? []).toString('latin1');
-          if (towards === 'gateway' && text.startsWith('E1')) answer = text;
-        }
-        return answer !== '';
-      });
-      return answer;
-    };
-    expect(await replayed(dataOf(request.bytes)?.channel ?? 0)).to.include('"replayed"');
+    const data = dataOf(request?.bytes ?? Buffer.of());
+    if (!data) throw new Error('no request was seen');
+    relay.seen.length = 0;
+    relay.inject('node', formatGatewayFrame(data));
+    expect(await hintSeen()).to.include('"replayed"');
     talk.close('done');
     await node.stop('SIGKILL');
     await until(() => hub.view().nodes.length === 0);
@@ -237,12 +265,9 @@ describe('a gateway that is itself the enemy, before a real node', () => {
     await until(() => hub.view().nodes.length === 1);
     const again = await session();
     value(await status(again));
-    const open = relay.seen.findLast(({ bytes }) => dataOf(bytes) !== undefined);
-    const answer = await replayed(dataOf(open?.bytes ?? Buffer.of())?.channel ?? 0).catch((e: unknown) =>
-      String(e),
-    );
-    // After a restart the sealed refusal is for the console alone: to the gateway it is one more message it cannot read.
-    expect(answer).not.to.include('P1');
+    const channel = relay.seen.flatMap(({ bytes }) => dataOf(bytes)?.channel ?? []).at(-1) ?? 0;
+    relay.inject('node', formatGatewayFrame({ ...data, channel }));
+    await until(() => node.log.includes('"wrong-boot"'));
     again.close('done');
-  }).timeout(120_000);
+  });
 });
