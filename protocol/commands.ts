@@ -1,6 +1,7 @@
 import { digestText, idText, nameText, publicJwk } from './fields.js';
 import { limits } from './limits.js';
 import {
+  described,
   flag,
   list,
   object,
@@ -33,10 +34,10 @@ export type ConsoleKey = Parsed<typeof consoleKey>;
 const roster = list(consoleKey, { min: 1, max: limits.consoles_per_level_max });
 
 /** A filter set in the file format; bmonitor/filters has its parser. */
-const filterSet = opaqueObject;
-const filter = opaqueObject;
+const filterSet = described('a filter set, see [filters](filters.md)', opaqueObject);
+const filter = described('a filter, see [filters](filters.md)', opaqueObject);
 /** What the names in the filters stand for: `{"node:web-1": ["10.3.0.7"]}`. */
-const names = opaqueObject;
+const names = described('an object: name to list of addresses', opaqueObject);
 
 /**
  * The whole command surface: every command there is, and its one parser. What is not here does not exist; what a field is

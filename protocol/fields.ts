@@ -1,15 +1,16 @@
 import { fromB64u } from '../crypto/bytes.js';
 import { publicKeyFromJwk, type PublicJwk } from '../crypto/rsa.js';
 import { limits } from './limits.js';
-import { object, text, type Parse } from './parse.js';
+import { described, object, text, type Parse } from './parse.js';
 import { ok, refuse } from './result.js';
 
 /** The fields that many messages share. */
 export function bytesText(count: number): Parse<string> {
-  return (value, where) =>
+  return described(`${count} bytes in base64url`, (value, where) =>
     typeof value === 'string' && fromB64u(value)?.length === count
       ? ok(value)
-      : refuse('bad-input', `must be ${count} bytes in base64url`, { where });
+      : refuse('bad-input', `must be ${count} bytes in base64url`, { where }),
+  );
 }
 
 /** A thumbprint of a key, or a digest. */
@@ -27,11 +28,11 @@ const jwkMembers = object({
   e: text({ max: 4 }),
 });
 
-export const publicJwk: Parse<PublicJwk> = (value, where) => {
+export const publicJwk: Parse<PublicJwk> = described('a public key (JWK)', (value, where) => {
   const parsed = jwkMembers(value, where);
   if (!parsed.ok) return parsed;
   const key = publicKeyFromJwk({ kty: 'RSA', n: parsed.value.n, e: parsed.value.e });
   return key
     ? ok(key.jwk)
     : refuse('weak-key', 'an RSA key of 2048 to 4096 bits with exponent 65537', { where });
-};
+});

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../run/root.js';
+import { commandsPage } from './commands.js';
 import { errorsPage } from './errors.js';
 import { limitsPage } from './limits.js';
 
@@ -8,6 +9,7 @@ import { limitsPage } from './limits.js';
 export function generatedPages(): ReadonlyMap<string, string> {
   const limits = readFileSync(join(root, 'protocol/limits.ts'), 'utf8');
   return new Map([
+    ['docs/commands.md', commandsPage(readFileSync(join(root, 'protocol/commands.ts'), 'utf8'))],
     ['docs/errors.md', errorsPage()],
     ['docs/limits.md', limitsPage(limits)],
   ]);
