@@ -1,0 +1,521 @@
+#!/usr/bin/python3
+"""A client of the protocol in docs/protocol.md, written from that page alone and with none of BMonitor's code.
+
+  client.py vectors FILE                    checks docs/protocol-vectors.json offline
+  client.py talk --card FILE --key PEM --url URL
+                                            talks to a node: status, a command, its repetition, events, the history
+
+It needs Python's standard library and python3-cryptography, nothing else.
+"""
+import argparse
+import base64
+import hashlib
+import json
+import os
+import socket
+import ssl
+import struct
+import sys
+import time
+from urllib.parse import urlparse
+
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.x509 import load_der_x509_certificate
+
+
+class Refused(Exception):
+    """Something is not as the protocol says; the code is one of docs/errors.md."""
+
+    def __init__(self, code, detail=""):
+        super().__init__(f"{code} {detail}".strip())
+        self.code = code
+
+
+# Notation
+
+
+def b64u(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def unb64u(text, code="malformed"):
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        raise Refused(code, "not base64url") from None
+    if b64u(data) != text:
+        raise Refused(code, "not the canonical base64url")
+    return data
+
+
+def digest(data):
+    return b64u(hashlib.sha256(data).digest())
+
+
+def no_doubles(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Refused("bad-input", "a member twice")
+    return members
+
+
+def parse(data):
+    try:
+        return json.loads(data, object_pairs_hook=no_doubles)
+    except ValueError:
+        raise Refused("bad-input", "not JSON") from None
+
+
+def compact_json(value):
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+# Keys
+
+
+def public_of(jwk):
+    number = int.from_bytes(unb64u(jwk["n"]), "big")
+    return rsa.RSAPublicNumbers(65537, number).public_key()
+
+
+def thumbprint(jwk):
+    return digest(compact_json({"e": jwk["e"], "kty": jwk["kty"], "n": jwk["n"]}))
+
+
+def jwk_of(public):
+    number = public.public_numbers().n
+    return {"kty": "RSA", "n": b64u(number.to_bytes((number.bit_length() + 7) // 8, "big")), "e": "AQAB"}
+
+
+OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+PSS = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+
+
+# JOSE, the three shapes
+
+
+def header_of(compact, parts, wanted):
+    pieces = compact.split(".")
+    if len(pieces) != parts:
+        raise Refused("malformed", "parts")
+    for piece in pieces:
+        unb64u(piece)
+    try:
+        header = parse(unb64u(pieces[0]))
+    except Refused:
+        raise Refused("malformed", "header") from None
+    if set(header) != {*wanted, "kid"} or any(header[name] != value for name, value in wanted.items()):
+        raise Refused("malformed", "header members")
+    return header, pieces
+
+
+def sign(private, typ, kid, payload):
+    header = b64u(compact_json({"alg": "PS256", "typ": typ, "kid": kid}))
+    signed = f"{header}.{b64u(payload)}"
+    return f"{signed}.{b64u(private.sign(signed.encode(), PSS, hashes.SHA256()))}"
+
+
+def verify(public, jws):
+    signed, _, signature = jws.rpartition(".")
+    try:
+        public.verify(unb64u(signature), signed.encode(), PSS, hashes.SHA256())
+    except InvalidSignature:
+        raise Refused("bad-signature") from None
+    return unb64u(signed.split(".")[1])
+
+
+def seal_to(public, typ, kid, plaintext):
+    header = b64u(compact_json({"alg": "RSA-OAEP-256", "enc": "A256GCM", "typ": typ, "kid": kid}))
+    key, nonce = os.urandom(32), os.urandom(12)
+    sealed = AESGCM(key).encrypt(nonce, plaintext, header.encode())
+    return ".".join([header, b64u(public.encrypt(key, OAEP)), b64u(nonce), b64u(sealed[:-16]), b64u(sealed[-16:])])
+
+
+def open_sealed(key, pieces):
+    header, _, nonce, ciphertext, tag = pieces
+    try:
+        return AESGCM(key).decrypt(unb64u(nonce), unb64u(ciphertext) + unb64u(tag), header.encode())
+    except (InvalidTag, ValueError):
+        raise Refused("cannot-open") from None
+
+
+def open_with(private, pieces):
+    encrypted = unb64u(pieces[1])
+    if len(encrypted) * 8 != private.key_size:
+        raise Refused("cannot-open")
+    try:
+        key = private.decrypt(encrypted, OAEP)
+    except ValueError:
+        raise Refused("cannot-open") from None
+    return open_sealed(key, pieces)
+
+
+# Messages
+
+
+def enveloped(letter, envelope):
+    return f"{letter} {len(envelope)} {envelope}"
+
+
+def unenveloped(letter, message):
+    if not message.startswith(f"{letter} "):
+        raise Refused("malformed", "kind of message")
+    length, space, envelope = message[3:].partition(" ")
+    if not space or not length.isdigit() or length.startswith("0"):
+        raise Refused("malformed", "length")
+    if len(envelope) != int(length):
+        raise Refused("cut")
+    return envelope
+
+
+def derived(secret, envelope, purpose):
+    salt = hashlib.sha256(envelope.encode()).digest()
+    return HKDF(hashes.SHA256(), 32, salt, purpose.encode()).derive(secret)
+
+
+class Request:
+    def __init__(self, private, to, command, boot, more=None):
+        jwk = jwk_of(private.public_key())
+        me, level = thumbprint(jwk), thumbprint(to["key"])
+        self.secret = os.urandom(32)
+        self.jti = (more or {}).get("jti") or b64u(os.urandom(16))
+        now = int(time.time())
+        claims = {"v": 1, "iss": me, "aud": level, "lease": to["lease"], "level": to["level"], "iat": now,
+                  "exp": now + 60, "boot": boot, "reply": digest(self.secret), **(more or {}), "jti": self.jti,
+                  "command": command}
+        statement = sign(private, "bm-req+jws", me, compact_json(claims))
+        plaintext = f"{statement}~{b64u(self.secret)}".encode()
+        self.envelope = seal_to(public_of(to["key"]), "bm-req+jwe", level, plaintext)
+        self.name = digest(self.envelope.encode())
+
+
+def open_reply(secret, request_envelope, message):
+    envelope = unenveloped("P1", message)
+    wanted = {"alg": "dir", "enc": "A256GCM", "typ": "bm-rep+jwe"}
+    header, pieces = header_of(envelope, 5, wanted)
+    if header["kid"] != digest(request_envelope.encode()) or pieces[1] != "":
+        raise Refused("malformed", "another request's reply")
+    return parse(open_sealed(derived(secret, request_envelope, "bmonitor reply v1"), pieces))
+
+
+class Stream:
+    """One direction of a stream."""
+
+    def __init__(self, secret, request_envelope, stream, direction):
+        self.id = unb64u(stream)
+        self.key = AESGCM(derived(secret, request_envelope, f"bmonitor stream v1 {direction} {stream}"))
+        self.next = 0
+        self.over = False
+
+    def seal(self, plaintext, final=False):
+        head = self.id + bytes([1 if final else 0])
+        number = struct.pack(">Q", self.next)
+        self.next += 1
+        return head + number + self.key.encrypt(bytes(4) + number, plaintext, head)
+
+    def open(self, frame):
+        if self.over:
+            raise Refused("stream-ended")
+        self.over = True  # Unless all goes well below.
+        if len(frame) < 41 or frame[:16] != self.id or frame[16] > 1:
+            raise Refused("malformed")
+        (number,) = struct.unpack(">Q", frame[17:25])
+        if number != self.next:
+            raise Refused("stream-gap" if number > self.next else "stream-repeated")
+        try:
+            plaintext = self.key.decrypt(bytes(4) + frame[17:25], frame[25:], frame[:17])
+        except InvalidTag:
+            raise Refused("stream-tampered") from None
+        self.next += 1
+        self.over = frame[16] == 1
+        return plaintext, self.over
+
+
+def verify_history(lines, node, consoles):
+    """Gives the head of the lines, which are to the letter, from the first one on."""
+    previous = "A" * 43
+    for number, line in enumerate(lines, 1):
+        entry = parse(line)
+        if (entry["seq"], entry["previous"], entry["node"]) != (number, previous, node):
+            raise Refused("history-broken", f"line {number}")
+        if entry["sees"] == "statement" and "statement" in entry:
+            header, _ = header_of(entry["statement"], 3, {"alg": "PS256", "typ": "bm-req+jws"})
+            claims = parse(verify(consoles[header["kid"]], entry["statement"]))
+            said = (claims["iss"], claims["jti"], claims["command"]["type"])
+            if said != (entry["by"]["console"], entry["jti"], entry["command"]):
+                raise Refused("history-broken", f"statement of line {number}")
+        previous = digest(line.encode())
+    return {"seq": len(lines), "digest": previous}
+
+
+def verify_checkpoint(identity, checkpoint):
+    header, _ = header_of(checkpoint, 3, {"alg": "PS256", "typ": "bm-checkpoint+jws"})
+    if header["kid"] != thumbprint(identity):
+        raise Refused("bad-signature", "another node's checkpoint")
+    return parse(verify(public_of(identity), checkpoint))
+
+
+# WebSockets over TLS: RFC 6455 as far as it is needed
+
+
+class WebSocket:
+    def __init__(self, url, pin):
+        place = urlparse(url)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        plain = socket.create_connection((place.hostname, place.port), timeout=30)
+        self.socket = context.wrap_socket(plain)
+        certificate = load_der_x509_certificate(self.socket.getpeercert(binary_form=True))
+        spki = certificate.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        if pin is not None and digest(spki) != pin:
+            raise Refused("wrong-pin")
+        key = base64.b64encode(os.urandom(16)).decode()
+        lines = [f"GET / HTTP/1.1", f"Host: {place.netloc}", "Upgrade: websocket", "Connection: Upgrade",
+                 f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", "", ""]
+        self.socket.sendall("\r\n".join(lines).encode())
+        self.buffer = b""
+        while b"\r\n\r\n" not in self.buffer:
+            self._more()
+        answer, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+        accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest())
+        if not answer.startswith(b"HTTP/1.1 101") or accept not in answer:
+            raise Refused("unreachable", "no WebSocket")
+
+    def _more(self):
+        data = self.socket.recv(65536)
+        if not data:
+            raise Refused("unreachable", "closed")
+        self.buffer += data
+
+    def _take(self, count):
+        while len(self.buffer) < count:
+            self._more()
+        data, self.buffer = self.buffer[:count], self.buffer[count:]
+        return data
+
+    def _send(self, opcode, data):
+        mask = os.urandom(4)
+        if len(data) < 126:
+            length = bytes([0x80 | len(data)])
+        elif len(data) < 65536:
+            length = b"\xfe" + struct.pack(">H", len(data))
+        else:
+            length = b"\xff" + struct.pack(">Q", len(data))
+        masked = bytes(byte ^ mask[at & 3] for at, byte in enumerate(data))
+        self.socket.sendall(bytes([0x80 | opcode]) + length + mask + masked)
+
+    def send(self, message):
+        if isinstance(message, str):
+            self._send(1, message.encode())
+        else:
+            self._send(2, message)
+
+    def receive(self):
+        whole, kind = b"", None
+        while True:
+            first, second = self._take(2)
+            length = second & 127
+            if length == 126:
+                (length,) = struct.unpack(">H", self._take(2))
+            elif length == 127:
+                (length,) = struct.unpack(">Q", self._take(8))
+            data = self._take(length)
+            opcode = first & 15
+            if opcode == 8:
+                raise Refused("unreachable", "closed")
+            if opcode == 9:
+                self._send(10, data)
+            if opcode > 2:
+                continue
+            kind = opcode or kind
+            whole += data
+            if first & 128:
+                return whole.decode() if kind == 1 else whole
+
+
+class Conversation:
+    def __init__(self, card, private, url):
+        self.card, self.private = card, private
+        way = card["ways"][0]
+        self.socket = WebSocket(url or way["url"], way.get("pin"))
+        self.frames = []
+        self.socket.send("H1")
+        self.hello = parse(self.socket.receive()[3:])
+        if self.hello["node"] != thumbprint(card["identity"]):
+            raise Refused("wrong-node")
+        self.nonce, self.head = self.hello["nonce"], None
+
+    def ask(self, command, **more):
+        claims = {"nonce": self.nonce, **({"head": self.head} if self.head else {}), **more}
+        request = Request(self.private, self.card, command, self.hello["boot"], claims)
+        self.socket.send(enveloped("R1", request.envelope))
+        while True:
+            message = self.socket.receive()
+            if isinstance(message, bytes):
+                self.frames.append(message)
+            elif message.startswith("E1 "):
+                raise Refused(parse(message[3:])["code"])
+            elif message.startswith("P1 "):
+                reply = open_reply(request.secret, request.envelope, message)
+                if reply["jti"] != request.jti:
+                    raise Refused("malformed", "id")
+                self.nonce, self.head = reply["nonce"], reply["head"]
+                if "error" in reply:
+                    raise Refused(reply["error"]["code"], reply["error"].get("detail", ""))
+                return reply, request
+
+    def frame(self):
+        while not self.frames:
+            message = self.socket.receive()
+            if isinstance(message, bytes):
+                self.frames.append(message)
+        return self.frames.pop(0)
+
+
+# What is done with it
+
+
+def check(holds, what):
+    if not holds:
+        raise SystemExit(f"does not hold: {what}")
+
+
+def judge(vectors, message):
+    """What a node does with a message, as far as it needs no memory."""
+    keys, node, now = vectors["keys"], vectors["node"], vectors["now"]
+    level = serialization.load_pem_private_key(keys["level"]["pkcs8"].encode(), None)
+    wanted = {"alg": "RSA-OAEP-256", "enc": "A256GCM", "typ": "bm-req+jwe"}
+    header, pieces = header_of(unenveloped("R1", message), 5, wanted)
+    if header["kid"] != keys["level"]["thumbprint"]:
+        raise Refused("wrong-node")
+    statement, tilde, secret = open_with(level, pieces).decode("latin1").partition("~")
+    if not tilde or len(unb64u(secret)) != 32:
+        raise Refused("malformed")
+    signer, _ = header_of(statement, 3, {"alg": "PS256", "typ": "bm-req+jws"})
+    if signer["kid"] != keys["console"]["thumbprint"]:
+        raise Refused("unknown-console")
+    claims = parse(verify(public_of(keys["console"]["public"]), statement))
+    known = {"v", "iss", "aud", "lease", "level", "jti", "iat", "exp", "boot", "reply", "nonce", "head", "after", "command"}
+    if set(claims) - known or known - set(claims) - {"nonce", "head", "after"}:
+        raise Refused("bad-input")
+    if claims["iss"] != signer["kid"] or claims["reply"] != digest(unb64u(secret)):
+        raise Refused("bad-signature")
+    if claims["aud"] != header["kid"]:
+        raise Refused("wrong-node")
+    for member, code in (("level", "wrong-level"), ("lease", "wrong-lease"), ("boot", "wrong-boot")):
+        if claims[member] != node[member]:
+            raise Refused(code)
+    if not 0 <= claims["exp"] - claims["iat"] <= 120 or now > claims["exp"]:
+        raise Refused("stale")
+    if claims["iat"] > now + 30:
+        raise Refused("early")
+    return claims
+
+
+def refusal(act):
+    try:
+        act()
+    except Refused as refused:
+        return refused.code
+    return "taken"
+
+
+def vectors_hold(path):
+    with open(path, encoding="utf-8") as file:
+        vectors = json.load(file)
+    for name, key in vectors["keys"].items():
+        check(thumbprint(key["public"]) == key["thumbprint"], f"thumbprint of {name}")
+        private = serialization.load_pem_private_key(key["pkcs8"].encode(), None)
+        check(jwk_of(private.public_key()) == key["public"], f"key of {name}")
+    request = vectors["request"]
+    secret, envelope = unb64u(request["secret"]), unenveloped("R1", request["wire"])
+    check(digest(envelope.encode()) == request["name"], "name of the request")
+    check(judge(vectors, request["wire"])["command"] == request["command"], "the request")
+    for case in vectors["refused"]:
+        code = refusal(lambda case=case: judge(vectors, case["wire"]))
+        check(code == case["code"], f"{case['why']}: {code}, not {case['code']}")
+    reply = open_reply(secret, envelope, vectors["reply"]["wire"])
+    check(reply == vectors["reply"]["plaintext"], "the reply")
+    stream = vectors["stream"]
+    from_node = Stream(secret, envelope, stream["id"], "from-node")
+    for frame in stream["fromNode"]:
+        opened = from_node.open(unb64u(frame["frame"]))
+        check(opened == (frame["plaintext"].encode(), frame["final"]), "a frame")
+    to_node = Stream(secret, envelope, stream["id"], "to-node")
+    check(to_node.seal(stream["toNode"]["plaintext"].encode()) == unb64u(stream["toNode"]["frame"]), "an acknowledgement")
+    for case in stream["faults"]:
+        opener = Stream(secret, envelope, stream["id"], "from-node")
+        for frame in case["taken"]:
+            opener.open(unb64u(frame))
+        code = refusal(lambda: opener.open(unb64u(case["frame"])))
+        check(code == case["code"], f"{case['why']}: {code}")
+    history, keys = vectors["history"], vectors["keys"]
+    consoles = {keys["console"]["thumbprint"]: public_of(keys["console"]["public"])}
+    head = verify_history(history["lines"], keys["identity"]["thumbprint"], consoles)
+    checkpoint = verify_checkpoint(keys["identity"]["public"], history["checkpoint"])
+    check(head == history["head"] == {name: checkpoint[name] for name in ("seq", "digest")}, "the history")
+    print(json.dumps({"vectors": "hold", "refused": len(vectors["refused"])}))
+
+
+def talk(card_file, key_file, url):
+    with open(card_file, encoding="utf-8") as file:
+        card = json.load(file)
+    with open(key_file, "rb") as file:
+        private = serialization.load_pem_private_key(file.read(), None)
+    conversation = Conversation(card, private, url)
+    status, _ = conversation.ask({"type": "status"})
+    followed, asked = conversation.ask({"type": "events.follow", "after": 0})
+    from_node = Stream(asked.secret, asked.envelope, followed["stream"], "from-node")
+    to_node = Stream(asked.secret, asked.envelope, followed["stream"], "to-node")
+    rename = {"type": "node.rename", "name": "named-by-python"}
+    first, sealed = conversation.ask(rename)
+    again, _ = conversation.ask(rename, jti=sealed.jti)
+    check(not first["again"] and again["again"] and first["result"] == again["result"], "acts once for an id")
+    check(refusal(lambda: conversation.ask({"type": "status", "more": 1})) == "bad-input", "what is not known is refused")
+    events, taken = [], 0
+    while not any(event.get("name") == "named-by-python" for event in events):
+        plaintext, _ = from_node.open(conversation.frame())
+        taken += 1
+        conversation.socket.send(to_node.seal(compact_json({"ack": taken})))
+        events += [parse(line) for line in plaintext.decode().split("\n")]
+    numbers = [event["seq"] for event in events if "seq" in event]
+    check(numbers == list(range(1, len(numbers) + 1)), "events without a gap")
+    conversation.socket.send(to_node.seal(b"", True))
+    final = False
+    while not final:
+        _, final = from_node.open(conversation.frame())
+    page, _ = conversation.ask({"type": "history.read", "from": 1, "count": 1000})
+    jwk = jwk_of(private.public_key())
+    head = verify_history(page["result"]["lines"], thumbprint(card["identity"]), {thumbprint(jwk): private.public_key()})
+    checkpoint = verify_checkpoint(card["identity"], page["result"]["checkpoint"])
+    check(head == page["head"] == {name: checkpoint[name] for name in ("seq", "digest")}, "the history")
+    conversation.head = {"seq": head["seq"], "digest": "A" * 43}
+    check(refusal(lambda: conversation.ask({"type": "status"})) == "history-fork", "a fork is found")
+    print(json.dumps({"status": status["result"], "events": events, "head": head}))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("vectors").add_argument("file")
+    talking = commands.add_parser("talk")
+    for name in ("--card", "--key"):
+        talking.add_argument(name, required=True)
+    talking.add_argument("--url")
+    arguments = parser.parse_args()
+    if arguments.command == "vectors":
+        vectors_hold(arguments.file)
+    else:
+        talk(arguments.card, arguments.key, arguments.url)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Refused as refused:
+        sys.exit(f"refused: {refused}")
