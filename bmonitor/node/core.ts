@@ -103,6 +103,13 @@ export class Core {
     return this.#inTurn(() => this.#change(request, stillHolds));
   }
 
+  /** Has this very command acted, so that asking again only brings its answer once more? */
+  async actedBefore(request: Request): Promise<boolean> {
+    const before = await this.#parts.journal.reply(request.lease, request.console, request.jti);
+    if (before === undefined || before === 'locked') return false;
+    return before.commandDigest === digestOf(JSON.stringify(request.command));
+  }
+
   /** What time does by itself: leases that end, changes that nobody confirmed. */
   async passTime(): Promise<void> {
     await this.#inTurn(() => this.#passTime());

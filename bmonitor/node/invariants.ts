@@ -2,7 +2,7 @@ import type { KeyRing } from '../keys/ring.js';
 import { sharesFor } from '../keys/wrap.js';
 import { filterCount } from './filter-state.js';
 import { limits } from '../../protocol/limits.js';
-import type { NodeState } from './state.js';
+import type { Level, NodeState } from './state.js';
 
 /**
  * What holds at all times, whatever was commanded. Checked on every next state before it is made durable, and at every start.
@@ -60,14 +60,14 @@ const rules: readonly (readonly [name: string, holds: (state: NodeState, ring: K
   [
     'every level has a pair of its own in the ring, which is not a spare one',
     ({ levels }, ring) =>
-      distinct(levels.map((level) => level.pair.id)) &&
-      levels.every((level) => ring.pairs.has(level.pair.id) && !ring.pool.includes(level.pair.id)),
+      distinct(levels.flatMap(pairsOf)) &&
+      levels.flatMap(pairsOf).every((id) => ring.pairs.has(id) && !ring.pool.includes(id)),
   ],
   [
     'the ring holds no pair that is neither a level’s nor spare',
     ({ levels }, ring) =>
       [...ring.pairs.keys()].every(
-        (id) => ring.pool.includes(id) || levels.some((level) => level.pair.id === id),
+        (id) => ring.pool.includes(id) || levels.some((level) => pairsOf(level).includes(id)),
       ),
   ],
   [
@@ -125,6 +125,10 @@ const rules: readonly (readonly [name: string, holds: (state: NodeState, ring: K
         levels[pending.level]?.filters.version === pending.version),
   ],
 ];
+
+function pairsOf({ pair, previous }: Level): readonly string[] {
+  return previous ? [pair.id, previous.id] : [pair.id];
+}
 
 function distinct(names: readonly string[]): boolean {
   return new Set(names).size === names.length;

@@ -14,7 +14,7 @@ export interface Moment {
 
 /** Which level a message is sealed to. */
 export function levelOfKey(state: NodeState, kid: string): number | undefined {
-  const at = state.levels.findIndex((level) => level.pair.id === kid);
+  const at = state.levels.findIndex((level) => level.pair.id === kid || level.previous?.id === kid);
   return at === -1 ? undefined : at;
 }
 

@@ -17,6 +17,7 @@ import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js'
 import { formatEnvelope, formatHello, formatHint, parseWire } from '../../protocol/wire.js';
 import type { Answers } from './answers.js';
 import type { Core } from './core.js';
+import { settlePair } from './decide/leases.js';
 import { changesSomething } from './decide.js';
 import { admitted, type Gate } from './gate.js';
 import { consoleOfKey, judge, judgeOrder, levelOfKey, stillEnrolled } from './judge.js';
@@ -239,6 +240,11 @@ export class Service {
       statement: jws,
       ...judged.value,
     };
+    const previous = core.state.levels[level]?.previous;
+    if (previous?.id === envelope.kid && !(await core.actedBefore(request)))
+      return refuse('wrong-node', 'the level has a new pair');
+    if (previous && previous.id !== envelope.kid)
+      await core.actByItself('pair.settled', (state) => settlePair(state, lease));
     log.info('command.taken', { id: claims.jti, command: command.type, of: level, console: claims.iss });
     const acted = await core.act(request, () => this.#stillHolds(claims));
     if (!acted.ok) return acted;

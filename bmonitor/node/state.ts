@@ -31,6 +31,11 @@ export interface Level {
   readonly term?: Term;
   /** The pair whose public half seals to this level. */
   readonly pair: PairName;
+  /**
+   * The pair before, when a command replaced it: it opens that command again and nothing else, so that a console whose answer was lost on the
+   * way can have it once more. The first message under the new pair shows that the answer arrived, and destroys it.
+   */
+  readonly previous?: PairName;
   /** The symmetric key of the level, when it has one. */
   readonly symmetric?: string;
   readonly roster: readonly Enrolled[];

@@ -3,7 +3,7 @@ import { limits } from '../../../protocol/limits.js';
 import type { EndReason } from '../../../protocol/receipt.js';
 import { ok, refuse } from '../../../protocol/result.js';
 import type { KeyChange } from '../../keys/ring.js';
-import type { Decide } from '../decision.js';
+import type { Decide, Decision } from '../decision.js';
 import { decided, type NodeEvent } from '../decision.js';
 import { closedSet, initialFilters } from '../filter-state.js';
 import { emptyHistory, replaceLevel, type Level, type NodeState } from '../state.js';
@@ -77,16 +77,14 @@ export const decideTakeLease: Decide<'lease.take'> = (state, { level: index, com
     ...level,
     status: 'active',
     pair: given.sparePair,
+    previous: level.pair,
     ...(symmetric === undefined ? {} : { symmetric }),
     roster: roster.value,
     everEnrolled: [...new Set([...level.everEnrolled, ...roster.value.map((entry) => entry.id)])],
     // The boundary of the levels above holds; the new holder has not narrowed it yet.
     filters: { ...initialFilters({ otherwise: 'inherit', filters: [] }), version: level.filters.version + 1 },
   };
-  const keys: KeyChange[] = [
-    { kind: 'use-pair', id: next.pair.id },
-    { kind: 'destroy-pair', id: level.pair.id },
-  ];
+  const keys: KeyChange[] = [{ kind: 'use-pair', id: next.pair.id }];
   if (symmetric !== undefined) keys.push({ kind: 'make-symmetric', id: symmetric }, { kind: 'new-salt' });
   return ok(
     decided(replaceLevel(state, index, next), {
@@ -192,9 +190,19 @@ export function endFrom(state: NodeState, at: number, reason: EndReason) {
 function destroyKeys(level: Level): readonly KeyChange[] {
   return [
     { kind: 'destroy-pair', id: level.pair.id },
+    ...(level.previous === undefined ? [] : [{ kind: 'destroy-pair', id: level.previous.id } as const]),
     ...(level.symmetric === undefined ? [] : [{ kind: 'destroy-symmetric', id: level.symmetric } as const]),
     { kind: 'destroy-data', lease: level.lease },
   ];
+}
+
+/** The answer that named the new pair has arrived: the one before opens nothing any more. */
+export function settlePair(state: NodeState, lease: string): Decision | undefined {
+  const index = state.levels.findIndex((level) => level.lease === lease);
+  const level = state.levels[index];
+  if (!level?.previous) return undefined;
+  const { previous, ...settled } = level;
+  return decided(replaceLevel(state, index, settled), { keys: [{ kind: 'destroy-pair', id: previous.id }] });
 }
 
 export function range(count: number): readonly number[] {
