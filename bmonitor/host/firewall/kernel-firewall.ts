@@ -139,12 +139,20 @@ export class KernelFirewall implements Firewall {
     this.#after(settle_ms, () => this.#look());
   }
 
+  /** Looks without holding up changes; what seems to differ is looked at again in turn, when nothing can be half done. */
   async #look(): Promise<void> {
+    if (this.#closed || !this.#applier.active) return;
+    const elements = this.#changedByOthers;
+    this.#changedByOthers = false;
+    const { standing } = this.#applier;
+    const compared = await this.#applier.compare({ elements });
+    if (compared.ok && compared.value.length === 0) return;
+    if (standing !== undefined && this.#applier.standing !== standing) {
+      this.#changedByOthers ||= elements;
+      return;
+    }
     await this.#inTurn(async () => {
-      if (this.#closed || !this.#applier.active) return;
-      const elements = this.#changedByOthers;
-      this.#changedByOthers = false;
-      await this.#check({ elements });
+      if (!this.#closed) await this.#check({ elements });
     });
   }
 
