@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { readFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ConsoleKey } from '../protocol/commands.js';
@@ -10,6 +11,9 @@ import { makePair, rsaBits } from '../crypto/rsa.js';
 import { version } from './version.js';
 import { logGroup, logPrefix } from './filters/nft/refusals.js';
 import { hostClock } from './host/clock.js';
+import { AddressKeeper, type AddressChange } from './addresses/keeper.js';
+import { openAddressLink } from './host/addresses/link.js';
+import { addressFile } from './host/addresses/memory.js';
 import { KernelFirewall } from './host/firewall/kernel-firewall.js';
 import { dialGateways } from './host/gateway-dial.js';
 import { listen, type Listening } from './host/listen.js';
@@ -21,7 +25,7 @@ import type { RootStore } from './ports/root-store.js';
 import { Answers } from './node/answers.js';
 import { parseConfig, type Config } from './node/config.js';
 import type { Core } from './node/core.js';
-import { Enforcer, watchFirewall } from './node/enforcer.js';
+import { Enforcer, watchFirewall, type Standing } from './node/enforcer.js';
 import { firstState, type FirstState } from './node/first-state.js';
 import { Gate } from './node/gate.js';
 import { openHeart } from './node/heart.js';
@@ -29,7 +33,7 @@ import { Journal } from './node/journal.js';
 import { Nonces } from './node/nonces.js';
 import { Seen } from './node/seen.js';
 import { Service } from './node/serve.js';
-import { standingOf } from './node/standing.js';
+import { standingOf, standingWith } from './node/standing.js';
 import type { NodeState } from './node/state.js';
 
 export interface InitOptions {
@@ -124,7 +128,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
   if (!store.ok) return store;
   const filtering = await openFiltering(config.value);
   if (!filtering.ok) return filtering;
-  const { enforcer, firewall } = filtering.value ?? {};
+  const { enforcer, firewall, standing } = filtering.value ?? {};
   const opened = await openHeart({
     store: store.value,
     roots,
@@ -170,6 +174,16 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       event: (kind, fields) => events.add({ to: everyone(), kind, fields }),
       now_s: () => time.now_s(),
     });
+  const keeper = addressKeeper(folder, config.value, log, async (change) => {
+    if (enforcer && standing) enforcer.standOn(standingWith(standing, change));
+    await core.enforceAgain();
+    const { old, new: now } = change;
+    if (old === now) return;
+    const fields = { ...(old === undefined ? {} : { old }), ...(now === undefined ? {} : { new: now }) };
+    events.add({ to: everyone(), kind: 'address.changed', fields });
+  });
+  const kept = await keeper?.start();
+  if (kept?.ok === false) return kept;
   const listening = await listen({
     ...config.value.listen,
     tls: journal.ring.tls,
@@ -201,6 +215,8 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       stopDialling();
       service.close();
       await listening.value.close();
+      // The address stays as long as its lease does: a node that is only restarted keeps its connections.
+      await keeper?.close();
       await jobs.stop();
       await core.close();
       // The filters stay: whoever stops BMonitor does not open the node.
@@ -210,11 +226,17 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
   });
 }
 
+interface Filtering {
+  readonly firewall: KernelFirewall;
+  readonly enforcer: Enforcer;
+  readonly standing: Standing;
+}
+
 /** Undefined when the configuration names no addresses: then nothing is enforced, and status says so. */
-async function openFiltering(
-  config: Config,
-): Promise<Result<{ readonly firewall: KernelFirewall; readonly enforcer: Enforcer } | undefined>> {
-  if (config.addresses === undefined) return ok(undefined);
+async function openFiltering(config: Config): Promise<Result<Filtering | undefined>> {
+  if (config.dhcp === true && config.interface === undefined)
+    return refuse('bad-input', 'DHCP needs an interface', { where: 'interface' });
+  if (config.addresses === undefined && config.dhcp !== true) return ok(undefined);
   const standing = standingOf(config);
   if (!standing.ok) return standing;
   const firewall = await KernelFirewall.open({
@@ -222,7 +244,27 @@ async function openFiltering(
     wall: () => hostClock.wall(),
   });
   if (!firewall.ok) return firewall;
-  return ok({ firewall: firewall.value, enforcer: new Enforcer(firewall.value, standing.value) });
+  const enforcer = new Enforcer(firewall.value, standing.value);
+  return ok({ firewall: firewall.value, enforcer, standing: standing.value });
+}
+
+/** Undefined when the configuration does not ask for DHCP. */
+function addressKeeper(
+  folder: string,
+  { name, interface: link, dhcp }: Config,
+  log: Log,
+  changed: (change: AddressChange) => Promise<void>,
+): AddressKeeper | undefined {
+  if (dhcp !== true || link === undefined) return undefined;
+  return new AddressKeeper({
+    open: (events) => openAddressLink(link, events),
+    clock: hostClock,
+    random: () => randomInt(2 ** 47) / 2 ** 47,
+    hostname: name,
+    memory: addressFile(join(folder, 'address')),
+    changed,
+    log,
+  });
 }
 
 /** What the node does by itself: time, effects that failed, pairs made ahead. */

@@ -11,6 +11,8 @@ import { newClient, wakeAt, type Client, type Effect, type Facts, type Input, ty
 export interface AddressChange {
   readonly old?: string;
   readonly new?: string;
+  /** Who gave the new one, and will be asked to renew it. */
+  readonly server?: string;
 }
 
 export interface KeeperOptions {
@@ -38,6 +40,7 @@ export class AddressKeeper {
   #timer: NodeJS.Timeout | undefined;
   #again: NodeJS.Timeout | undefined;
   #closed = false;
+  #server: string | undefined;
 
   constructor(private readonly options: KeeperOptions) {}
 
@@ -148,6 +151,9 @@ export class AddressKeeper {
         link?.announce(effect.address);
         return;
       case 'apply':
+        // Another server took the lease over: it must be spoken to from now on.
+        if (effect.lease.server !== this.#server)
+          await this.#tell(effect.lease.address, effect.lease.address);
         return this.#apply(effect.lease);
       case 'remove': {
         const removed = await link?.remove(effect.lease.address, effect.lease.length);
@@ -158,11 +164,17 @@ export class AddressKeeper {
       case 'changed':
         this.options.log.info('address.changed', { old: effect.old, new: effect.new });
         await this.options.memory.write(effect.new);
-        return this.options.changed({
-          ...(effect.old === undefined ? {} : { old: effect.old }),
-          ...(effect.new === undefined ? {} : { new: effect.new }),
-        });
+        return this.#tell(effect.old, effect.new);
     }
+  }
+
+  #tell(old: string | undefined, now: string | undefined): Promise<void> {
+    this.#server = now === undefined ? undefined : this.#client.applied?.server;
+    return this.options.changed({
+      ...(old === undefined ? {} : { old }),
+      ...(now === undefined ? {} : { new: now }),
+      ...(this.#server === undefined ? {} : { server: this.#server }),
+    });
   }
 
   async #probe(address: string): Promise<void> {

@@ -18,6 +18,7 @@ interface InitFlags {
   readonly url?: string;
   readonly interface?: string;
   readonly address?: string[];
+  readonly dhcp?: boolean;
   readonly console?: string[];
   readonly gateway?: string[];
   readonly keyBits: string;
@@ -40,6 +41,7 @@ export function addInit(program: Command): void {
     .option('--url <url>', 'how consoles reach the node, if not by the address above')
     .option('--interface <name>', 'the interface whose traffic is filtered; without it nothing is enforced')
     .option('--address <address...>', 'the addresses of the node on that interface')
+    .option('--dhcp', 'ask for the address of that interface by DHCP')
     .option('--console <address...>', 'addresses of consoles and gateways that no filter may cut off')
     .option('--gateway <url...>', 'gateways to dial out to, as wss://HOST:PORT[#PIN]')
     .option('--key-bits <bits>', 'size of the RSA pairs, 2048 to 4096', '3072')
@@ -69,6 +71,7 @@ async function init(flags: InitFlags): Promise<void> {
       keys: keysOf(flags),
       ...(flags.interface === undefined ? {} : { interface: flags.interface }),
       ...(flags.address === undefined ? {} : { addresses: flags.address }),
+      ...(flags.dhcp === undefined ? {} : { dhcp: flags.dhcp }),
       ...(flags.console === undefined ? {} : { consoles: flags.console }),
       ...(flags.gateway === undefined ? {} : { gateways: flags.gateway.map(gatewayOf) }),
     },

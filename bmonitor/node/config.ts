@@ -2,7 +2,7 @@ import { rsaBits } from '../../crypto/rsa.js';
 import { nameText } from '../../protocol/fields.js';
 import { parseJson } from '../../protocol/json.js';
 import { wayForm } from '../../protocol/node-card.js';
-import { list, object, oneOf, optional, text, whole, type Parsed } from '../../protocol/parse.js';
+import { flag, list, object, oneOf, optional, text, whole, type Parsed } from '../../protocol/parse.js';
 import type { Result } from '../../protocol/result.js';
 
 const address = text({ max: 45, pattern: /^[0-9a-fA-F:.]+$/, form: 'an IPv4 or IPv6 address' });
@@ -15,6 +15,8 @@ export const configForm = object({
   /** The interface whose traffic is filtered, and the addresses that are the node's on it. Absent: filters are not enforced. */
   interface: optional(text({ max: 15, pattern: /^[A-Za-z0-9._@-]+$/, form: 'the name of an interface' })),
   addresses: optional(list(address, { max: 16 })),
+  /** The interface's IPv4 address is asked for by DHCP. The addresses above are the node's too. */
+  dhcp: optional(flag),
   /** Where consoles and gateways are, that no filter may cut off. */
   consoles: optional(list(address, { max: 64 })),
   /** Size of the RSA pairs that the node makes. Absent: 3072. */

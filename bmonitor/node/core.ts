@@ -148,6 +148,14 @@ export class Core {
     await this.#runEffects([...this.#undone.values()].map(({ effect }) => effect));
   }
 
+  /** What the filters stand on has changed, such as an address: enforced anew, and tried again if that fails. */
+  async enforceAgain(): Promise<void> {
+    await this.#inTurn(async () => {
+      await this.#runEffects([{ kind: 'enforce-filters' }]);
+      return ok(undefined);
+    });
+  }
+
   async close(): Promise<void> {
     await this.#queue;
     await this.#parts.journal.close();

@@ -31,7 +31,7 @@ const nothing: LevelBoxes = { otherwise: 'deny', onRefuse: 'drop', boxes: [] };
  */
 export class Enforcer {
   readonly #firewall: Firewall;
-  readonly #standing: Standing;
+  #standing: Standing;
   readonly #maker = new ProgramMaker();
   #levels: readonly (CompiledLevel | undefined)[] = [];
   #nextId = 0;
@@ -40,6 +40,11 @@ export class Enforcer {
 
   constructor(firewall: Firewall, standing: Standing) {
     this.#firewall = firewall;
+    this.#standing = standing;
+  }
+
+  /** The next time it enforces, on these. */
+  standOn(standing: Standing): void {
     this.#standing = standing;
   }
 

@@ -29,7 +29,25 @@ export function standingOf(config: Config): Result<Standing> {
       return refuse('bad-input', 'a gateway is named by its address', { where: `gateways[${index}].url` });
     consoles.push(way('out', range.range, Number(port === '' ? '443' : port)));
   }
-  return ok({ addresses, consoles, engines: [], dhcp: undefined, routers: [] });
+  return ok({
+    addresses,
+    consoles,
+    engines: [],
+    dhcp: config.dhcp === true ? { servers: [] } : undefined,
+    routers: [],
+  });
+}
+
+/** The same, with the address that a DHCP server gave. Without one, the node has none but those of its configuration. */
+export function standingWith(standing: Standing, change: { new?: string; server?: string }): Standing {
+  const given = rangesOf(change.new);
+  const servers = rangesOf(change.server);
+  return { ...standing, addresses: [...standing.addresses, ...given], dhcp: { servers } };
+}
+
+function rangesOf(address: string | undefined): readonly PeerRange[] {
+  const range = address === undefined ? undefined : readRange(address);
+  return range?.kind === 'range' ? [range.range] : [];
 }
 
 function way(direction: ConsoleWay['direction'], peer: PeerRange, port: number): ConsoleWay {
