@@ -248,4 +248,10 @@ export const limits = {
   gateway_waiting_nodes_max: 1000,
   /** Receipts that a console keeps of one lease: granted, taken, extended now and then, ended. */
   receipts_per_lease_max: 256,
+  /** A follower acknowledges this many frames at once; a window holds at least twice as many. */
+  stream_frames_per_ack: 8,
+  /** ... or fewer after this long, well before a window could be full at an ordinary pace. */
+  stream_ack_ms_max: 250,
+  /** The last events of each node that a console shows. */
+  node_events_kept_max: 100,
 } as const;

@@ -62,6 +62,20 @@ export function nodeCommands(program: Command, dirOf: () => string): void {
       console.log(JSON.stringify(status, null, flags.json ? 0 : 2));
     });
   nodes
+    .command('events')
+    .argument('<name>')
+    .option('--json', 'print JSON')
+    .description('the last things that happened on a node, as it told them')
+    .action(async (name: string, flags: { json?: boolean }) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const path = `/api/v1/nodes/${encodeURIComponent(name)}/events`;
+      const answer = orExit(await client.call('GET', path), flags.json);
+      if (flags.json) return console.log(JSON.stringify(answer));
+      for (const event of answer['events'] as readonly { seq: number; kind: string; fields: object }[])
+        console.log(`${event.seq}  ${event.kind}  ${JSON.stringify(event.fields)}`);
+      if (answer['gap'] !== null) console.log(`missing: ${JSON.stringify(answer['gap'])}`);
+    });
+  nodes
     .command('remove')
     .argument('<name>')
     .option('--json', 'print JSON')

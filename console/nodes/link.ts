@@ -7,6 +7,7 @@ import type { Log } from '../../protocol/log.js';
 import type { Reply } from '../../protocol/reply.js';
 import type { Addressee } from '../../protocol/request.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
+import { Follower, type Heard, type NodeEvent } from './follower.js';
 import { NodeSession, type Asked, type Clocks } from './session.js';
 import { nextChange, stateAt, type Facts, type NodeState, type Patience } from './state.js';
 
@@ -33,6 +34,9 @@ export interface Known {
   readonly lastSeen?: number;
   readonly refusal?: Refusal;
   readonly status?: Readonly<Record<string, unknown>>;
+  /** The last things that happened there, oldest first; a gap is what the node itself no longer knew. */
+  readonly events?: readonly NodeEvent[];
+  readonly gap?: { readonly from: number; readonly to: number };
 }
 
 /**
@@ -49,12 +53,16 @@ export class NodeLink {
   #known: Omit<Known, 'state'> = {};
   #state: NodeState = 'unknown';
   #failures = 0;
+  #following = false;
   #stopped = false;
   #timer: NodeJS.Timeout | undefined;
   #stateTimer: NodeJS.Timeout | undefined;
 
+  readonly #follower: Follower;
+
   constructor(options: LinkOptions) {
     this.#options = options;
+    this.#follower = new Follower((heard) => this.#heard(heard));
   }
 
   get known(): Known {
@@ -97,7 +105,31 @@ export class NodeLink {
     const session = new NodeSession(channel.value, pair, node, clocks);
     this.#session = session;
     this.#set({ connected: true });
+    this.#following = false;
     await this.#ask(session);
+  }
+
+  /** A sealed frame is a sign of life, and what happened is a reason to ask for the status at once. */
+  #heard({ events, gap }: Heard): void {
+    if (this.#stopped) return;
+    const { clocks } = this.#options;
+    const kept = [...(this.#known.events ?? []), ...events].slice(-limits.node_events_kept_max);
+    this.#known = { ...this.#known, lastSeen: clocks.wall(), events: kept, ...(gap ? { gap } : {}) };
+    this.#set({ heard: clocks.steady() });
+    const session = this.#session;
+    if (events.length > 0 && session?.open) this.#later(() => this.#ask(session), limits.gather_changes_ms);
+  }
+
+  /** Once a session has answered, its events are followed until it or the stream ends. */
+  async #follow(session: NodeSession): Promise<void> {
+    if (this.#following || this.#stopped) return;
+    this.#following = true;
+    const ended = await this.#follower.follow(session, this.#options.to);
+    const { log, node } = this.#options;
+    if (!ended.ok) log.debug('stream-ended', { node, code: ended.refusal.code });
+    // A stream that broke while its session lives has failed in the node or on the way: a new session starts clean.
+    if (this.#session === session && session.open && !ended.ok && streamBroke.has(ended.refusal.code))
+      session.close(ended.refusal.code);
   }
 
   /** One turn of the rhythm. A session that gave no answer is dropped: dialling again is what can help. */
@@ -109,6 +141,7 @@ export class NodeLink {
       this.#failures = 0;
       this.#known = { ...this.#known, status: answered.value.result ?? {} };
       this.#options.onChange();
+      void this.#follow(session);
       this.#later(() => this.#ask(session), this.#options.ask_ms);
       return;
     }
@@ -167,6 +200,8 @@ export class NodeLink {
     this.#options.onChange();
   }
 }
+
+const streamBroke: ReadonlySet<string> = new Set(['stream-gap', 'stream-repeated', 'stream-tampered']);
 
 /** Tries the ways in their order and keeps the first that opens. */
 export async function firstOf(

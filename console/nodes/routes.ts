@@ -64,6 +64,7 @@ const nodesEvent = object({
 
 export function nodeRoutes(book: NodeBook, now: () => number): (Route | StreamRoute)[] {
   const named = object({ name });
+  const count = whole({ min: 0, max: Number.MAX_SAFE_INTEGER });
   return [
     route({
       method: 'GET',
@@ -83,6 +84,26 @@ export function nodeRoutes(book: NodeBook, now: () => number): (Route | StreamRo
       async handle({ params }) {
         const node = book.get(params.name);
         return node.ok ? ok(viewOf(node.value)) : node;
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/api/v1/nodes/{name}/events',
+      summary: 'The last things that happened on a node, oldest first, and what of them it no longer knew',
+      role: 'view',
+      params: named,
+      reply: object({
+        events: list(
+          object({ seq: count, kind: text({ max: 100 }), fields: opaque('what the event says') }),
+          {
+            max: limits.node_events_kept_max,
+          },
+        ),
+        gap: nullable(object({ from: count, to: count })),
+      }),
+      async handle({ params }) {
+        const node = book.get(params.name);
+        return node.ok ? ok({ events: node.value.events ?? [], gap: node.value.gap ?? null }) : node;
       },
     }),
     route({

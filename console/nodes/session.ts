@@ -1,16 +1,19 @@
 import type { Pair } from '../../crypto/rsa.js';
-import type { StreamOpener } from '../../crypto/stream.js';
+import type { StreamOpener, StreamSealer } from '../../crypto/stream.js';
 import { streamIdOf } from '../../crypto/stream.js';
 import type { Message, MessageChannel } from '../../protocol/channel.js';
 import type { Command } from '../../protocol/commands.js';
 import { isErrorCode } from '../../protocol/errors/index.js';
+import { parseJson } from '../../protocol/json.js';
 import { limits } from '../../protocol/limits.js';
+import { object, optional, text } from '../../protocol/parse.js';
 import {
   openReply,
   refusalOf,
   replyDigestOf,
   streamNameOf,
   streamOpener,
+  streamSealer,
   type Reply,
 } from '../../protocol/reply.js';
 import { sealRequest, type Addressee, type HistoryHead, type SealedRequest } from '../../protocol/request.js';
@@ -43,8 +46,17 @@ interface Waiting {
 
 interface Following {
   readonly opener: StreamOpener;
+  /** Our direction of the stream: acknowledgements, and its end. */
+  readonly sealer: StreamSealer;
   readonly asked: Asked;
+  taken: number;
+  acknowledged: number;
+  /** An acknowledgement that waits for more frames to acknowledge with them. */
+  later: NodeJS.Timeout | undefined;
 }
+
+/** Why the other side ended a stream; without a reason, because we asked it to. */
+const endForm = object({ end: optional(text({ max: 64 })) });
 
 /**
  * One conversation with one node over one channel.
@@ -167,7 +179,9 @@ export class NodeSession {
     if (hello) this.#hello = { hello: { ...hello, nonce: reply.nonce }, at: this.#clocks.steady() };
     if (reply.stream !== undefined) {
       const opener = streamOpener(waiting.request.secret, digest.value, reply.stream, 'from-node');
-      this.#streams.set(reply.stream, { opener, asked: waiting.asked });
+      const sealer = streamSealer(waiting.request.secret, digest.value, reply.stream, 'to-node');
+      const fresh = { taken: 0, acknowledged: 0, later: undefined };
+      this.#streams.set(reply.stream, { opener, sealer, asked: waiting.asked, ...fresh });
     }
     waiting.settle(reply.error ? { ok: false, refusal: refusalOf(reply.error) } : ok(reply));
   }
@@ -190,23 +204,63 @@ export class NodeSession {
     if (!following) return;
     const opened = following.opener.open(frame);
     if ('fault' in opened) {
-      this.#streams.delete(name);
+      this.#forget(name, following);
       following.asked.onEnd?.(refuse(streamFaults[opened.fault]));
       return;
     }
-    if (opened.plaintext.length > 0 || !opened.final) await following.asked.onFrame?.(opened.plaintext);
-    if (!opened.final) return;
+    if (opened.final) {
+      this.#forget(name, following);
+      following.asked.onEnd?.(endOf(opened.plaintext));
+      return;
+    }
+    await following.asked.onFrame?.(opened.plaintext);
+    following.taken += 1;
+    this.#acknowledge(name, following);
+  }
+
+  /** Says how much was taken in, so that the node sends more: at once when much has come, else a moment later. */
+  #acknowledge(name: string, following: Following): void {
+    if (following.taken - following.acknowledged < limits.stream_frames_per_ack) {
+      following.later ??= setTimeout(() => {
+        following.later = undefined;
+        this.#sendAck(name, following);
+      }, limits.stream_ack_ms_max);
+      return;
+    }
+    this.#sendAck(name, following);
+  }
+
+  #sendAck(name: string, following: Following): void {
+    if (this.#streams.get(name) !== following || following.taken === following.acknowledged) return;
+    following.acknowledged = following.taken;
+    const said = Buffer.from(JSON.stringify({ ack: following.taken }));
+    void this.#channel.send(following.sealer.seal(said));
+  }
+
+  #forget(name: string, following: Following): void {
+    clearTimeout(following.later);
     this.#streams.delete(name);
-    following.asked.onEnd?.(ok(true));
   }
 
   #end(reason: string): void {
     this.#closed = reason || 'closed';
     this.#settleHello(refuse('unreachable', this.#closed));
     for (const waiting of this.#waiting.values()) waiting.settle(refuse('unreachable', this.#closed));
-    for (const { asked } of this.#streams.values()) asked.onEnd?.(refuse('stream-cut'));
-    this.#streams.clear();
+    for (const [name, following] of this.#streams) {
+      this.#forget(name, following);
+      following.asked.onEnd?.(refuse('stream-cut'));
+    }
   }
+}
+
+function endOf(plaintext: Uint8Array): Result<true> {
+  if (plaintext.length === 0) return ok(true);
+  const json = parseJson(plaintext);
+  const said = json.ok ? endForm(json.value, '') : json;
+  if (!said.ok) return refuse('stream-tampered', 'the end of the stream says nothing known');
+  const code = said.value.end;
+  if (code === undefined) return ok(true);
+  return isErrorCode(code) ? refuse(code) : refuse('unknown-refusal', code);
 }
 
 const streamFaults = {

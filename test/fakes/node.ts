@@ -2,12 +2,13 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { socketChannel } from '../../protocol/socket.js';
+import type { StreamOpener } from '../../crypto/stream.js';
 import { makePair, type Pair, type PublicKey } from '../../crypto/rsa.js';
 import type { MessageChannel } from '../../protocol/channel.js';
 import type { Command } from '../../protocol/commands.js';
 import type { NodeCard } from '../../protocol/node-card.js';
 import { newId, openEnvelope, readEnvelope, readStatement, signerOf } from '../../protocol/request.js';
-import { sealReply, streamSealer } from '../../protocol/reply.js';
+import { sealReply, streamOpener, streamSealer } from '../../protocol/reply.js';
 import { formatEnvelope, formatHello, formatHint, parseWire } from '../../protocol/wire.js';
 
 /** What the fake does with a command. */
@@ -24,7 +25,13 @@ export class FakeNode {
   readonly boot = newId();
   readonly consoles = new Map<string, PublicKey>();
   readonly commands: Command[] = [];
+  /** What followers of the last stream said of what they had taken in. */
+  readonly acknowledged: string[] = [];
+  #acknowledgements: StreamOpener | undefined;
   behaviour: Behaviour = 'answer';
+  /** What a stream brings, and whether it ends then. */
+  words: readonly string[] = ['one', 'two', 'three'];
+  endsStreams = true;
   status: Record<string, unknown> = { name: 'fake' };
   readonly #channels = new Set<MessageChannel>();
   #server: Server | undefined;
@@ -80,7 +87,11 @@ export class FakeNode {
     this.#channels.add(channel);
     channel.onClose(() => this.#channels.delete(channel));
     channel.onMessage(async (message) => {
-      if (typeof message !== 'string') return;
+      if (typeof message !== 'string') {
+        const opened = this.#acknowledgements?.open(message);
+        if (opened && 'plaintext' in opened) this.acknowledged.push(Buffer.from(opened.plaintext).toString());
+        return;
+      }
       const wire = parseWire(message);
       if (!wire.ok) return;
       if (wire.value.kind === 'hello-asked')
@@ -128,7 +139,8 @@ export class FakeNode {
     await channel.send(formatEnvelope('P1', reply));
     if (stream === undefined) return;
     const sealer = streamSealer(secret, re, stream, 'from-node');
-    for (const word of ['one', 'two', 'three']) await channel.send(sealer.seal(Buffer.from(word)));
-    await channel.send(sealer.seal(new Uint8Array(), true));
+    this.#acknowledgements = streamOpener(secret, re, stream, 'to-node');
+    for (const word of this.words) await channel.send(sealer.seal(Buffer.from(word)));
+    if (this.endsStreams) await channel.send(sealer.seal(new Uint8Array(), true));
   }
 }

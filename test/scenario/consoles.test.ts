@@ -164,6 +164,32 @@ describe('a landlord, two customers and two nodes, as real processes', () => {
     });
   });
 
+  it('tells every event of a node once, over its restarts and those of the connection', async () => {
+    const seqs = (): number[] => {
+      const { events, gap } = JSON.parse(landlord.must('nodes', 'events', 'node-1', '--json')) as {
+        events: { seq: number }[];
+        gap: unknown;
+      };
+      expect(gap).to.equal(null);
+      return events.map(({ seq }) => seq);
+    };
+    const before = seqs().at(-1) ?? 0;
+    const list = JSON.parse(landlord.must('leases', 'list', '--json')) as Leases;
+    const lease =
+      list.leases.find(({ node, state }) => node === 'node-1' && state === 'granted')?.lease ?? '';
+    landlord.must('leases', 'extend', lease, '--until', '40d');
+    await until(() => (seqs().at(-1) ?? 0) > before);
+    const between = seqs();
+    await nodes[0]?.stop('SIGKILL');
+    await nodes[0]?.run();
+    await until(() => stateOf(landlord, 'node-1') === 'good');
+    landlord.must('leases', 'extend', lease, '--until', '50d');
+    await until(() => seqs().length > between.length);
+    const after = seqs();
+    expect(after).to.deep.equal([...new Set(after)].sort((a, b) => a - b));
+    expect(after.slice(0, between.length)).to.deep.equal(between);
+  });
+
   it('shows a node that is gone as unknown in the end, never as good', async () => {
     await nodes[1]?.stop('SIGKILL');
     await until(() => stateOf(blue, 'node-2') === 'unknown' || stateOf(blue, 'node-2') === 'connecting');

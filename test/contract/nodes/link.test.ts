@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { NodeLink } from '../../../console/nodes/link.js';
 import { dial, socketChannel } from '../../../protocol/socket.js';
+import { Follower, type Heard } from '../../../console/nodes/follower.js';
 import { NodeSession } from '../../../console/nodes/session.js';
 import { makePair, type Pair } from '../../../crypto/rsa.js';
 import type { MessageChannel } from '../../../protocol/channel.js';
@@ -28,6 +29,8 @@ describe('the connection of a console to a node, over real sockets', () => {
   });
   beforeEach(async () => {
     node.behaviour = 'answer';
+    node.words = ['one', 'two', 'three'];
+    node.endsStreams = true;
     node.consoles.set(pair.public.id, pair.public);
     url = await node.listen();
   });
@@ -113,6 +116,44 @@ describe('the connection of a console to a node, over real sockets', () => {
     expect((await end).ok).to.equal(true);
     expect(words).to.deep.equal(['one', 'two', 'three']);
     talk.close('done');
+  });
+
+  it('acknowledges what it has taken in of a stream, many frames at once and the rest a moment later', async () => {
+    node.words = Array.from({ length: 20 }, (_, i) => String(i));
+    node.endsStreams = false;
+    node.acknowledged.length = 0;
+    const talk = await session();
+    const taken: string[] = [];
+    await talk.request({
+      command: { type: 'events.follow' },
+      to: to(),
+      onFrame: (frame) => void taken.push(Buffer.from(frame).toString()),
+    });
+    await until(() => node.acknowledged.at(-1) === '{"ack":20}');
+    expect(node.acknowledged).to.deep.equal(['{"ack":8}', '{"ack":16}', '{"ack":20}']);
+    expect(taken).to.deep.equal(node.words);
+    talk.close('done');
+  });
+
+  it('goes on after the last event that it handed on, and says what is missing', async () => {
+    const heard: Heard[] = [];
+    const follower = new Follower((one) => heard.push(one));
+    const event = (seq: number): string => JSON.stringify({ seq, time: 1, kind: 'x' });
+    for (const words of [[event(5), `${event(6)}\n${event(7)}`], [event(7), event(8)], [event(11)]]) {
+      node.words = words;
+      node.endsStreams = true;
+      const talk = await session();
+      expect((await follower.follow(talk, to())).ok).to.equal(true);
+      talk.close('done');
+    }
+    expect(heard.flatMap(({ events }) => events.map(({ seq }) => seq))).to.deep.equal([5, 6, 7, 8, 11]);
+    expect(heard.at(-1)?.gap).to.deep.equal({ from: 9, to: 10 });
+    const asked = node.commands.filter((command) => command.type === 'events.follow').slice(-3);
+    expect(asked).to.deep.equal([
+      { type: 'events.follow' },
+      { type: 'events.follow', after: 7 },
+      { type: 'events.follow', after: 8 },
+    ]);
   });
 
   it('shows a node as good while it answers, then silent, then unknown, and good again when it is back', async () => {

@@ -1,0 +1,97 @@
+import { limits } from '../../protocol/limits.js';
+import { parseJson } from '../../protocol/json.js';
+import { opaqueObject } from '../../protocol/parse.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import type { NodeSession } from './session.js';
+import type { Addressee } from '../../protocol/request.js';
+
+/** One thing that happened on a node, as the node tells it. */
+export interface NodeEvent {
+  readonly seq: number;
+  readonly kind: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** What a frame of the stream brought. */
+export interface Heard {
+  readonly events: readonly NodeEvent[];
+  /** Events that the node no longer has: they are lost, and it is said so. */
+  readonly gap?: { readonly from: number; readonly to: number };
+}
+
+/**
+ * Follows the events of one node over one session after another.
+ *
+ * INVARIANTS:
+ * - `last` is the number of the last event that was handed on; the next session asks for what follows it, so no event is
+ *   lost or handed on twice, whatever happens to connections and to the node.
+ * - What is missing is handed on as a gap, never passed over.
+ */
+export class Follower {
+  #last: number | undefined;
+  readonly #heard: (heard: Heard) => void;
+
+  constructor(heard: (heard: Heard) => void) {
+    this.#heard = heard;
+  }
+
+  get last(): number | undefined {
+    return this.#last;
+  }
+
+  /** Resolves when the stream has ended, with why. */
+  async follow(session: NodeSession, to: Addressee): Promise<Result<true>> {
+    return new Promise((resolve) => {
+      const after = this.#last === undefined ? {} : { after: this.#last };
+      void session
+        .request({
+          to,
+          command: { type: 'events.follow', ...after },
+          onFrame: (frame) => {
+            const taken = this.#take(frame);
+            if (!taken.ok) resolve(taken);
+          },
+          onEnd: resolve,
+        })
+        .then((reply) => {
+          if (!reply.ok) resolve(reply);
+        });
+    });
+  }
+
+  #take(frame: Uint8Array): Result<true> {
+    const events: NodeEvent[] = [];
+    let gap: { from: number; to: number } | undefined;
+    let last = this.#last;
+    for (const line of Buffer.from(frame).toString('utf8').split('\n')) {
+      const json = parseJson(line);
+      const said = json.ok ? opaqueObject(json.value, 'line') : json;
+      if (!said.ok) return refuse('malformed', 'a line of the stream');
+      const { seq, kind, alive, gap: missing, ...fields } = said.value;
+      if (typeof alive === 'number') last ??= alive;
+      else if (isGap(missing)) {
+        gap = missing;
+        last = missing.to;
+      } else if (typeof seq === 'number' && typeof kind === 'string') {
+        if (last !== undefined && seq <= last) continue;
+        if (last !== undefined && seq > last + 1) gap = { from: last + 1, to: seq - 1 };
+        events.push({ seq, kind, fields });
+        last = seq;
+      } else return refuse('malformed', 'a line of the stream');
+    }
+    this.#last = last;
+    this.#heard({ events: events.slice(-limits.node_events_kept_max), ...(gap ? { gap } : {}) });
+    return ok(true);
+  }
+}
+
+function isGap(value: unknown): value is { from: number; to: number } {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'from' in value &&
+    'to' in value &&
+    typeof value.from === 'number' &&
+    typeof value.to === 'number'
+  );
+}
