@@ -17,12 +17,14 @@ import { addressFile } from './host/addresses/memory.js';
 import { KernelFirewall } from './host/firewall/kernel-firewall.js';
 import { dialGateways } from './host/gateway-dial.js';
 import { listen, type Listening } from './host/listen.js';
+import { readLocalStatus, serveLocalStatus } from './host/local-status.js';
 import { FileRootStore } from './host/root-store-file.js';
 import { TpmRootStore } from './host/root-store-tpm.js';
 import { openLevelStore } from './host/store-level.js';
 import type { KeyRing } from './keys/ring.js';
 import type { RootStore } from './ports/root-store.js';
-import { Answers } from './node/answers.js';
+import { Answers, type MachineFacts } from './node/answers.js';
+import { localFacts } from './node/local-facts.js';
 import { parseConfig, type Config } from './node/config.js';
 import type { Core } from './node/core.js';
 import { Enforcer, watchFirewall, type Standing } from './node/enforcer.js';
@@ -119,6 +121,15 @@ export async function readConfig(folder: string): Promise<Result<Config>> {
   }
 }
 
+function statusSocketOf(folder: string): string {
+  return join(folder, 'status.sock');
+}
+
+/** What the daemon of a folder says of itself. */
+export function localStatus(folder: string): Promise<Result<string>> {
+  return readLocalStatus(statusSocketOf(folder));
+}
+
 /** Wires everything, decides nothing. */
 export async function runNode(folder: string, log: Log): Promise<Result<RunningNode>> {
   const config = await readConfig(folder);
@@ -143,17 +154,13 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     log.warn('keys.in-a-file', {
       todo: 'use a TPM for anything but trying out: whoever copies this disk can become this node',
     });
-  const answers = new Answers({
-    core,
-    journal,
-    events,
-    machine: {
-      keyStore: roots.kind,
-      version,
-      started_s: time.now_s(),
-      filters: () => enforcer?.facts() ?? { enforced: 'no', detail: 'no addresses are configured' },
-    },
-  });
+  const machine: MachineFacts = {
+    keyStore: roots.kind,
+    version,
+    started_s: time.now_s(),
+    filters: () => enforcer?.facts() ?? { enforced: 'no', detail: 'no addresses are configured' },
+  };
+  const answers = new Answers({ core, journal, events, machine });
   const boot = newId();
   const gate = new Gate(() => hostClock.sinceBoot());
   const service = new Service({
@@ -199,6 +206,10 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     serve: (channel) => service.serve(channel),
     log,
   });
+  const local = await serveLocalStatus(statusSocketOf(folder), () =>
+    localFacts({ core, machine, boot, address: `${listening.value.host} port ${listening.value.port}` }),
+  );
+  if (!local.ok) log.warn('status.no-socket', { why: local.refusal.detail });
   const stopChores = startChores(core, service, config.value.keyBits ?? rsaBits.normal, log);
   log.info('node.ready', {
     name: journal.state.name,
@@ -213,6 +224,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     async stop() {
       stopChores();
       stopDialling();
+      if (local.ok) await local.value();
       service.close();
       await listening.value.close();
       // The address stays as long as its lease does: a node that is only restarted keeps its connections.

@@ -151,6 +151,10 @@ export const limits = {
   handshake_ms_max: 10_000,
   /** A connection on which nothing comes is probed by the kernel after this time. */
   connection_keep_alive_ms: 60_000,
+  /** The status on the machine itself: who asks at once, how long an answer may take, and how long it may be. */
+  local_connections_max: 16,
+  local_answer_ms_max: 5_000,
+  local_answer_chars_max: 256 * 1024,
   /** Connections to a node: consoles, their spares, and gateways; and how many of them from one source. */
   connections_max: 1024,
   connections_per_source_max: 128,

@@ -2,10 +2,12 @@
 import { Command } from 'commander';
 import { version } from '../version.js';
 import { addFilters } from './filters.js';
+import { addHistory } from './history.js';
 import { addInit } from './init.js';
 import { exits } from './output.js';
 import { addReceipt } from './receipt.js';
 import { addRun } from './run.js';
+import { addStatus } from './status.js';
 
 const program = new Command('bmonitor')
   .description('The daemon of a leased server, and its offline tools.')
@@ -16,6 +18,8 @@ const program = new Command('bmonitor')
 
 addInit(program);
 addRun(program);
+addStatus(program);
+addHistory(program);
 addReceipt(program);
 addFilters(program);
 

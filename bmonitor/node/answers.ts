@@ -27,6 +27,10 @@ export interface FilterFacts {
   readonly detail?: string;
 }
 
+/** Said wherever the keys rest in a file. */
+export const fileKeysWarning =
+  'the secrets of this node rest in a file: whoever copies its disk can become this node';
+
 /** Answers commands that read, from the state as it stands. Whether the asker may was decided before. */
 export class Answers {
   readonly events: EventLog;
@@ -133,13 +137,7 @@ export class Answers {
       version: this.#machine.version,
       started: this.#machine.started_s,
       keyStore: this.#machine.keyStore,
-      ...(this.#machine.keyStore === 'file'
-        ? {
-            warnings: [
-              'the secrets of this node rest in a file: whoever copies its disk can become this node',
-            ],
-          }
-        : { warnings: [] }),
+      warnings: this.#machine.keyStore === 'file' ? [fileKeysWarning] : [],
       level,
       levels: state.levels.length,
       lease: own.lease,

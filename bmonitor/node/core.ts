@@ -215,7 +215,10 @@ export class Core {
       receipts,
       kept ? { ...reply, result } : undefined,
     );
-    return committed.ok ? ok({ result, again: false }) : committed;
+    if (!committed.ok) return committed;
+    const effects = decision.effects.map((effect) => effect.kind).join(' ');
+    this.#parts.log.info('command.durable', { id: request.jti, generation, effects });
+    return ok({ result, again: false });
   }
 
   /**

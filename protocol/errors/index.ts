@@ -9,6 +9,7 @@ import { storeErrors } from './store.js';
 import { messageErrors } from './messages.js';
 import { authorityErrors } from './authority.js';
 import { nodeErrors } from './node.js';
+import { historyErrors } from './history.js';
 import { keyErrors } from './keys.js';
 
 /**
@@ -25,6 +26,7 @@ export const errorCatalogue = {
   ...messageErrors,
   ...authorityErrors,
   ...nodeErrors,
+  ...historyErrors,
   ...keyErrors,
   ...addressErrors,
 } as const;

@@ -87,6 +87,11 @@ export const nodeErrors = {
     why: 'Initialising again would destroy its keys.',
     todo: 'Use another directory, or remove this one on purpose.',
   },
+  'not-running': {
+    what: 'No BMonitor answers for this folder.',
+    why: 'It does not run, hangs, or the folder is another one.',
+    todo: 'Look at the service (systemctl status bmonitor) and its log, and check the folder.',
+  },
   'not-initialised': {
     what: 'There is no node in this directory.',
     why: 'It was never initialised, or the path is wrong.',

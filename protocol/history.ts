@@ -1,0 +1,232 @@
+import { digestOf } from '../crypto/bytes.js';
+import { isCanonical, readHeader, verify } from '../crypto/jose.js';
+import { publicKeyFromJwk, type PublicKey } from '../crypto/rsa.js';
+import { parseCommand, type Command, type ConsoleKey } from './commands.js';
+import { digestText, idText } from './fields.js';
+import { parseJson } from './json.js';
+import { object, opaqueObject, whole, type Parsed } from './parse.js';
+import { historyHead, requestTyp, type HistoryHead } from './request.js';
+import { ok, refuse, type Result } from './result.js';
+
+export const checkpointTyp = 'bm-checkpoint+jws';
+
+/** The `previous` of the first entry. */
+const noEntry = 'A'.repeat(43);
+const seconds = whole({ min: 0, max: 32_503_680_000 });
+
+const checkpointForm = object({
+  v: whole({ min: 1, max: 1 }),
+  level: whole({ min: 0, max: 255 }),
+  lease: idText,
+  seq: whole({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+  digest: digestText,
+  time: seconds,
+});
+export type Checkpoint = Parsed<typeof checkpointForm>;
+
+export interface ExportedHistory {
+  /** To the letter, as the node gave them. */
+  readonly lines: readonly string[];
+  readonly checkpoint?: string;
+}
+
+export interface Trust {
+  /** N of the node, from its card, never from the file. */
+  readonly identity: PublicKey;
+  /** Keys of consoles that are known from elsewhere. Keys that verified statements enroll are trusted in turn. */
+  readonly consoles: readonly PublicKey[];
+  /** Heads of this history that were seen before: in an earlier export, or in a reply. */
+  readonly seen: readonly HistoryHead[];
+}
+
+export interface VerifiedHistory {
+  readonly lease: string;
+  readonly level: number;
+  readonly first: number;
+  readonly head: HistoryHead;
+  readonly statements: { readonly good: number; readonly signerUnknown: number };
+  /** What the node itself signed; absent when the file has none. */
+  readonly checkpoint?: Checkpoint;
+}
+
+interface Entry {
+  readonly seq: number;
+  readonly previous: string;
+  readonly node: string;
+  readonly lease: string;
+  readonly level: number;
+  readonly command: string;
+  readonly sees: string;
+  readonly jti?: string;
+  readonly statement?: string;
+  readonly by: { readonly console?: string; readonly level?: number };
+}
+
+/**
+ * Checks a history without the node: every line follows the one before it, every signed statement is by the console it names and says what
+ * the line says, the node signed the head, and what was seen of it before lies on it.
+ */
+export async function verifyHistory(
+  { lines, checkpoint }: ExportedHistory,
+  trust: Trust,
+): Promise<Result<VerifiedHistory>> {
+  const keys = new Map(trust.consoles.map((key) => [key.id, key]));
+  const heads = new Map<number, string>();
+  const statements = { good: 0, signerUnknown: 0 };
+  let last: (Entry & { readonly digest: string }) | undefined;
+  let first: Entry | undefined;
+  for (const [index, line] of lines.entries()) {
+    const where = `line ${index + 1}`;
+    const entry = entryIn(line, where);
+    if (!entry.ok) return entry;
+    const follows = followsOn(entry.value, last, trust.identity.id, where);
+    if (!follows.ok) return follows;
+    const signed = await statementOf(entry.value, keys, where);
+    if (!signed.ok) return signed;
+    if (signed.value === 'good') statements.good += 1;
+    if (signed.value === 'signer-unknown') statements.signerUnknown += 1;
+    first ??= entry.value;
+    last = { ...entry.value, digest: digestOf(line) };
+    heads.set(last.seq, last.digest);
+  }
+  if (!first || !last) return refuse('bad-input', 'there is no line in it');
+  heads.set(first.seq - 1, first.previous);
+  const head = { seq: last.seq, digest: last.digest };
+  for (const seen of trust.seen) {
+    const lies = liesOn(seen, head, heads);
+    if (!lies.ok) return lies;
+  }
+  const { lease, level } = last;
+  const result = { lease, level, first: first.seq, head, statements };
+  if (checkpoint === undefined) return ok(result);
+  const vouched = await verifyCheckpoint(checkpoint, trust.identity);
+  if (!vouched.ok) return vouched;
+  if (vouched.value.lease !== lease) return refuse('history-broken', 'the checkpoint is of another lease');
+  if (vouched.value.seq > head.seq)
+    return refuse('history-incomplete', `the node signed ${vouched.value.seq} entries, here are ${head.seq}`);
+  const same = liesOn(vouched.value, head, heads);
+  return same.ok ? ok({ ...result, checkpoint: vouched.value }) : same;
+}
+
+export async function verifyCheckpoint(jws: string, identity: PublicKey): Promise<Result<Checkpoint>> {
+  const header = readHeader('signed', jws, checkpointTyp);
+  if (!header || !isCanonical(jws)) return refuse('malformed', 'not a checkpoint');
+  if (header.kid !== identity.id)
+    return refuse('bad-signature', `signed by ${header.kid}, not by the node that you trust`);
+  const payload = await verify(identity.key, jws);
+  if (!payload) return refuse('bad-signature', 'the checkpoint');
+  const json = parseJson(payload);
+  return json.ok ? checkpointForm(json.value, 'checkpoint') : json;
+}
+
+function entryIn(line: string, where: string): Result<Entry> {
+  const json = parseJson(line);
+  const parsed = json.ok ? opaqueObject(json.value, where) : json;
+  if (!parsed.ok) return refuse('history-broken', parsed.refusal.detail, { where });
+  const { seq, previous } = parsed.value;
+  const marks = historyHead({ seq, digest: previous }, where);
+  const { node, lease, command, sees, by } = parsed.value;
+  const whole =
+    [node, lease, command, sees].every((it) => typeof it === 'string') &&
+    typeof by === 'object' &&
+    by !== null;
+  return marks.ok && whole
+    ? ok(parsed.value as unknown as Entry)
+    : refuse('history-broken', 'not an entry of a history', { where });
+}
+
+function followsOn(
+  entry: Entry,
+  last: (Entry & { readonly digest: string }) | undefined,
+  node: string,
+  where: string,
+): Result<void> {
+  const broken = (detail: string): Result<void> => refuse('history-broken', detail, { where });
+  if (entry.node !== node) return broken(`of the node ${entry.node}, not of the one that you trust`);
+  if (entry.seq === 1 && entry.previous !== noEntry) return broken('the first entry follows another');
+  if (!last) return ok(undefined);
+  if (entry.lease !== last.lease) return broken('of another lease than the line before');
+  if (entry.seq !== last.seq + 1) return broken(`entry ${entry.seq} stands after ${last.seq}`);
+  return entry.previous === last.digest ? ok(undefined) : broken('does not follow the line before it');
+}
+
+/** A head that was seen before must be on the chain, as far as the chain still reaches back. */
+function liesOn(seen: HistoryHead, head: HistoryHead, heads: ReadonlyMap<number, string>): Result<void> {
+  if (seen.seq > head.seq)
+    return refuse('history-incomplete', `${seen.seq} entries were seen before, here are ${head.seq}`);
+  const here = heads.get(seen.seq);
+  if (here === undefined || here === seen.digest) return ok(undefined);
+  return refuse('history-fork', `entry ${seen.seq} is ${here} here and was ${seen.digest}`);
+}
+
+async function statementOf(
+  entry: Entry,
+  keys: Map<string, PublicKey>,
+  where: string,
+): Promise<Result<'none' | 'good' | 'signer-unknown'>> {
+  if (entry.sees !== 'statement' || entry.statement === undefined) return ok('none');
+  const broken = (detail: string): Result<never> => refuse('history-broken', detail, { where });
+  const header = readHeader('signed', entry.statement, requestTyp.statement);
+  if (!header || !isCanonical(entry.statement)) return broken('its statement is not a signed one');
+  if (header.kid !== entry.by.console)
+    return broken('its statement is signed by another console than it names');
+  const key = keys.get(header.kid);
+  if (!key) return ok('signer-unknown');
+  const payload = await verify(key.key, entry.statement);
+  if (!payload) return broken('the signature of its statement does not match');
+  const json = parseJson(payload);
+  const claims = json.ok ? opaqueObject(json.value, '') : json;
+  const command = claims.ok ? parseCommand(claims.value['command'], '') : claims;
+  if (!claims.ok || !command.ok) return broken('its statement is not a request');
+  if (
+    claims.value['jti'] !== entry.jti ||
+    command.value.type !== entry.command ||
+    claims.value['level'] !== entry.by.level
+  )
+    return broken('its statement says something else than the line');
+  for (const { key: jwk } of enrolledBy(command.value)) {
+    const enrolled = publicKeyFromJwk(jwk);
+    if (enrolled) keys.set(enrolled.id, enrolled);
+  }
+  return ok('good');
+}
+
+/** Who a verified statement enrolls speaks later in the same history. */
+function enrolledBy(command: Command): readonly ConsoleKey[] {
+  if (command.type === 'consoles.add') return [command.console];
+  if (command.type === 'lease.grant') return command.to;
+  return command.type === 'lease.take' ? command.roster : [];
+}
+
+/**
+ * An exported history: the lines, one a line, with the checkpoint as the last one; or what `history.read` gave, one page a line, oldest first.
+ */
+export function historyIn(content: string): Result<ExportedHistory> {
+  const texts = content.split('\n').filter((text) => text.trim() !== '');
+  const lines: string[] = [];
+  let checkpoint: string | undefined;
+  for (const text of texts) {
+    if (!text.startsWith('{')) {
+      checkpoint = text;
+      continue;
+    }
+    const json = parseJson(text);
+    if (!json.ok) return refuse('history-broken', json.refusal.detail, { where: `line ${lines.length + 1}` });
+    const page = pageIn(json.value);
+    if (page === undefined) lines.push(text);
+    else {
+      lines.push(...page.lines);
+      checkpoint = page.checkpoint ?? checkpoint;
+    }
+  }
+  return ok({ lines, ...(checkpoint === undefined ? {} : { checkpoint }) });
+}
+
+function pageIn(value: unknown): ExportedHistory | undefined {
+  if (typeof value !== 'object' || value === null || !('lines' in value)) return undefined;
+  const { lines } = value;
+  if (!Array.isArray(lines) || !lines.every((line): line is string => typeof line === 'string'))
+    return undefined;
+  const checkpoint = 'checkpoint' in value ? value.checkpoint : undefined;
+  return { lines, ...(typeof checkpoint === 'string' ? { checkpoint } : {}) };
+}

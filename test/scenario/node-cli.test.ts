@@ -1,0 +1,122 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { stat, writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { newId } from '../../protocol/request.js';
+import { root } from '../../scripts/run/root.js';
+import { value } from '../fakes/results.js';
+import { until } from '../fakes/until.js';
+import { NodeProcess } from './node-process.js';
+
+const cli = join(root, 'dist/bmonitor/cli/index.js');
+
+async function bmonitor(
+  ...args: readonly string[]
+): Promise<{ code: number | null; out: string; err: string }> {
+  const child = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { code, out, err };
+}
+
+describe('bmonitor on the machine itself', function () {
+  this.timeout(60_000);
+  let node: NodeProcess;
+  before(async () => {
+    node = await NodeProcess.make();
+    await node.start();
+  });
+  after(() => node.remove());
+
+  it('says how the node is, for a person and for a program, and nothing that belongs to a level', async () => {
+    const json = await bmonitor('status', '--dir', node.dir, '--json');
+    expect(json.code, json.err).to.equal(0);
+    const status = JSON.parse(json.out) as Record<string, unknown>;
+    expect(status).to.deep.include({ name: 'node-1', keyStore: 'file', levels: ['active'], undone: [] });
+    expect(status['filters']).to.include({ enforced: 'no' });
+    expect(status['warnings']).to.have.length(1);
+    expect(json.out).to.not.include(node.card.lease).and.to.not.include(node.landlord.public.id);
+    const person = await bmonitor('status', '--dir', node.dir);
+    expect(person.out).to.include('NOT enforced').and.to.include('warning');
+  });
+
+  it('answers through a socket that only its owner opens, and that takes no command', async () => {
+    const path = join(node.dir, 'status.sock');
+    expect((await stat(path)).mode & 0o777).to.equal(0o600);
+    const socket = createConnection(path);
+    socket.on('error', () => {});
+    socket.write(`${'x'.repeat(100_000)}\n`);
+    socket.resume();
+    await once(socket, 'close');
+    expect((await bmonitor('status', '--dir', node.dir)).code).to.equal(0);
+  });
+
+  it('says that the node does not run, also when a killed one left its socket behind', async () => {
+    await node.kill();
+    const dead = await bmonitor('status', '--dir', node.dir, '--json');
+    expect(dead.code).to.equal(1);
+    expect(JSON.parse(dead.out)).to.have.nested.property('error.code', 'not-running');
+    await node.start();
+    expect((await bmonitor('status', '--dir', node.dir)).code).to.equal(0);
+  });
+
+  it('checks an exported history offline, and finds what was done to it', async () => {
+    const session = await node.session();
+    for (const name of ['one', 'two', 'three'])
+      value(await session.request({ command: { type: 'node.rename', name }, to: node.to }));
+    const read = async (): Promise<{ lines: string[]; checkpoint: string }> => {
+      const command = { type: 'history.read' as const, from: 1, count: 1000 };
+      return value(await session.request({ command, to: node.to })).result as never;
+    };
+    const page = await read();
+    const file = join(node.folder, 'early.history');
+    await writeFile(file, [...page.lines, page.checkpoint, ''].join('\n'));
+    const card = ['--node', join(node.dir, 'card-0.json')];
+    const desk = ['--console', join(node.folder, 'landlord.json')];
+    const good = await bmonitor('history', 'verify', file, ...card, ...desk, '--json');
+    expect(good.code, good.err).to.equal(0);
+    expect(JSON.parse(good.out)).to.have.nested.property('history.statements.good', page.lines.length);
+
+    value(await session.request({ command: { type: 'node.rename', name: 'four' }, to: node.to }));
+    const later = join(node.folder, 'late.history');
+    await writeFile(later, JSON.stringify(await read()));
+    expect((await bmonitor('history', 'verify', later, ...card, '--earlier', file)).code).to.equal(0);
+    const shorter = await bmonitor('history', 'verify', file, ...card, '--earlier', later);
+    expect(shorter.code).to.equal(1);
+    expect(shorter.err).to.include('history-incomplete');
+    await writeFile(later, [...page.lines.slice(0, 2).toReversed(), page.checkpoint].join('\n'));
+    const broken = await bmonitor('history', 'verify', later, ...card);
+    expect(broken.code).to.equal(1);
+    expect(broken.err).to.include('history-broken');
+    expect((await bmonitor('history', 'verify', '/nowhere', ...card)).code).to.equal(2);
+    session.close('done');
+  });
+
+  it('tells the life of a command in the log by its id', async () => {
+    const jti = newId();
+    const session = await node.session();
+    value(await session.request({ command: { type: 'node.rename', name: 'logged' }, to: node.to, jti }));
+    await until(() => node.log.some((line) => line['event'] === 'command.done' && line['id'] === jti));
+    const life = node.log.filter((line) => line['id'] === jti);
+    expect(life.map((line) => line['event'])).to.deep.equal([
+      'command.taken',
+      'command.durable',
+      'command.done',
+    ]);
+    expect(life[0]).to.include({ command: 'node.rename', of: 0, console: node.landlord.public.id });
+    session.close('done');
+  });
+
+  it('shows help with examples for each command', async () => {
+    for (const args of [['status'], ['history', 'verify']]) {
+      const help = await bmonitor(...args, '--help');
+      expect(help.code).to.equal(0);
+      expect(help.out).to.include('Examples:').and.to.include('Exit codes:');
+    }
+  });
+});

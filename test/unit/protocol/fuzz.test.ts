@@ -1,0 +1,20 @@
+import { expect } from 'chai';
+import * as fc from 'fast-check';
+import { parseCommand } from '../../../protocol/commands.js';
+import { fuzzTargets } from '../../fakes/fuzz-targets.js';
+import { commandInputs } from '../../fakes/fuzz-inputs.js';
+
+describe('whatever comes in', () => {
+  for (const { name, inputs, check } of fuzzTargets)
+    it(`as ${name} is taken or refused, and nothing is thrown`, () => {
+      fc.assert(
+        fc.property(inputs, (input) => check(input as never)),
+        { numRuns: 2000 },
+      );
+    });
+
+  it('reaches both ends: some commands are taken, some are refused', () => {
+    const ends = new Set(fc.sample(commandInputs, 2000).map((input) => parseCommand(input, '').ok));
+    expect(ends).to.deep.equal(new Set([true, false]));
+  });
+});
