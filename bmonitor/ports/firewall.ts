@@ -19,6 +19,8 @@ export interface Firewall {
   counters(): Promise<Result<FirewallCounters>>;
   /** Packets and bytes of living flows, by the kernel's own accounting, both ways together. */
   flows(): Promise<Result<readonly CountedFlow[]>>;
+  /** Sends datagrams that should be refused, and says of each whether the kernel refused it. */
+  probe(canaries: readonly Canary[]): Promise<readonly CanaryOutcome[]>;
   /** Refused packets as the kernel reports them, with its limit on rate; ends when the firewall is closed. */
   refused(): AsyncIterable<RefusedPacket>;
   /** What happens to the tables without our doing. Ends when the firewall is closed. */
@@ -119,6 +121,16 @@ export interface RefusedPacket {
   readonly at: number;
   /** From the network header on; may be cut. */
   readonly packet: Uint8Array;
+}
+
+/** A datagram that should not get out. */
+export interface Canary {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface CanaryOutcome extends Canary {
+  readonly refused: boolean;
 }
 
 export type FirewallEvent =

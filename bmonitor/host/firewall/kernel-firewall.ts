@@ -4,6 +4,8 @@ import { dirname } from 'node:path';
 import { wholeText } from '../../ports/firewall-text.js';
 import type {
   Applied,
+  Canary,
+  CanaryOutcome,
   CountedFlow,
   Firewall,
   FirewallCounters,
@@ -15,6 +17,7 @@ import type {
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import { countFlows, listFlows, readElementCounters, readNamedCounters } from './accounting.js';
 import { Applier } from './applier.js';
+import { sendCanaries } from './canary.js';
 import { missesDuringChanges } from './kernel-version.js';
 import type { Prefix } from './nft-shell.js';
 import { RefusedLog } from './refused.js';
@@ -95,6 +98,11 @@ export class KernelFirewall implements Firewall {
 
   flows(): Promise<Result<readonly CountedFlow[]>> {
     return listFlows(this.#prefix);
+  }
+
+  /** Only where this process is in the node's own namespace: the datagrams leave from here. */
+  probe(canaries: readonly Canary[]): Promise<readonly CanaryOutcome[]> {
+    return sendCanaries(canaries);
   }
 
   refused(): AsyncIterable<RefusedPacket> {

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
+import { Attributor, filterCounts } from '../../../bmonitor/filters/nft/attribute.js';
+import { canaries } from '../../../bmonitor/filters/nft/canary.js';
 import type { FirewallEvent, RefusedPacket } from '../../../bmonitor/ports/firewall.js';
-import { Bed, ipBytes, until, type Place } from '../bed/index.js';
+import { Bed, distPath, ipBytes, until, type Place } from '../bed/index.js';
 import { Enforced, level, valueOf } from './enforced.js';
 
 describe('what stands in the kernel is watched', () => {
@@ -95,7 +97,23 @@ describe('what stands in the kernel is watched', () => {
     const [first] = refused;
     expect(first?.reason).to.equal('filter 1');
     expect(first?.direction).to.equal('in');
+    const attributor = new Attributor({ levels: enforced.plan.levels, addresses: enforced.plan.addresses });
+    expect(first && attributor.of(first)).to.deep.equal({ reason: 'filter 1', level: 1, filter: 0 });
     expect(Buffer.from(first?.packet ?? []).subarray(12, 16)).to.deep.equal(ipBytes(other.ipv4));
+  });
+
+  it('sends probes that should be refused, and sees that they are', async () => {
+    const probes = canaries([], { address4: true, address6: true });
+    expect(probes.length).to.be.greaterThan(0);
+    const script = `
+      import { sendCanaries } from ${JSON.stringify(distPath('bmonitor/host/firewall/canary.js'))};
+      console.log(JSON.stringify(await sendCanaries(${JSON.stringify(probes)})));`;
+    const ask = async (): Promise<readonly { readonly refused: boolean }[]> =>
+      JSON.parse(await node.must(['node', '--input-type=module', '-e', script])) as { refused: boolean }[];
+    expect((await ask()).map(({ refused }) => refused)).to.deep.equal(probes.map(() => true));
+    await enforced.allow({ action: 'allow', direction: 'out' });
+    expect((await ask()).some(({ refused }) => refused)).to.equal(false);
+    expect(canaries(enforced.plan.levels, { address4: true, address6: true })).to.deep.equal([]);
   });
 
   it('counts connections and refused packets by element, and flows by the kernel', async () => {
@@ -121,6 +139,13 @@ describe('what stands in the kernel is watched', () => {
         named.get('refused_filter_0')?.packets === 5
       );
     });
+    const counts = filterCounts(enforced.plan.levels, valueOf(await enforced.firewall.counters()));
+    expect(
+      counts.map(({ level: at, filter, packets }) => ({ level: at, filter, packets })),
+    ).to.deep.include.members([
+      { level: 0, filter: 0, packets: 3 },
+      { level: 0, filter: 1, packets: 5 },
+    ]);
     const flows = valueOf(await enforced.firewall.flows());
     expect(flows.some((flow) => flow.destinationPort === 80 && flow.packets >= 3)).to.equal(true);
   });
