@@ -85,7 +85,7 @@ export const commandParsers = {
   'lease.take': object({ roster, key: flag }),
   /** Moves the end of the lease of the level below. */
   'lease.extend': object({ lease: idText, until: moment }),
-  /** Ends the lease of the level below, and all below it, at once; destroys its keys. */
+  /** Ends the own lease or one below it, and all below that, at once; destroys their keys. */
   'lease.end': object({ lease: idText }),
   /** The filters of a level: of the own, or, as boxes without names, what the levels above let through. */
   'filters.read': object({ level: optional(levelNumber) }),

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../run/root.js';
+import { authorityPage } from './authority.js';
 import { commandsPage } from './commands.js';
 import { errorsPage } from './errors.js';
 import { limitsPage } from './limits.js';
@@ -8,8 +9,10 @@ import { limitsPage } from './limits.js';
 /** The pages that are made from the sources, as they should be, by their path. */
 export function generatedPages(): ReadonlyMap<string, string> {
   const limits = readFileSync(join(root, 'protocol/limits.ts'), 'utf8');
+  const commands = readFileSync(join(root, 'protocol/commands.ts'), 'utf8');
   return new Map([
-    ['docs/commands.md', commandsPage(readFileSync(join(root, 'protocol/commands.ts'), 'utf8'))],
+    ['docs/authority.md', authorityPage(commands)],
+    ['docs/commands.md', commandsPage(commands)],
     ['docs/errors.md', errorsPage()],
     ['docs/limits.md', limitsPage(limits)],
   ]);
