@@ -24,8 +24,10 @@ export function authorityPage(commandsSource: string): string {
   return [
     '# Who may do what',
     '',
-    'Made from `bmonitor/authority/table.ts` and `protocol/commands.ts`: do not edit it here. There is one table and one function that reads',
-    'it; what it does not grant is refused.',
+    '<!-- Made from bmonitor/authority/table.ts and protocol/commands.ts by npm run docs. Do not edit. -->',
+    '',
+    'There is one table and one function that reads it; what it does not grant is refused. The fields of each command are in',
+    '[commands.md](commands.md).',
     '',
     'A level speaks through an enrolled console, whose role is at least the one shown: administrator, operator, developer. `while` names the',
     'states of its lease: granted and not yet taken, active, or dark (past its end, its keys not yet destroyed). A nonce is one that the',
