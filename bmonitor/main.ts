@@ -140,7 +140,9 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
   const filtering = await openFiltering(config.value);
   if (!filtering.ok) return filtering;
   const { enforcer, firewall, standing } = filtering.value ?? {};
+  const boot = newId();
   const opened = await openHeart({
+    boot,
     store: store.value,
     roots,
     clock: hostClock,
@@ -161,7 +163,6 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     filters: () => enforcer?.facts() ?? { enforced: 'no', detail: 'no addresses are configured' },
   };
   const answers = new Answers({ core, journal, events, machine });
-  const boot = newId();
   const gate = new Gate(() => hostClock.sinceBoot());
   const service = new Service({
     core,

@@ -1,4 +1,4 @@
-import { digestText, idText, nameText, publicJwk } from './fields.js';
+import { bytesText, digestText, idText, nameText, publicJwk } from './fields.js';
 import { limits } from './limits.js';
 import {
   described,
@@ -32,6 +32,9 @@ const note = text({ max: limits.note_chars_max });
 export const consoleKey = object({ key: publicJwk, name: nameText, role: oneOf(...roles) });
 export type ConsoleKey = Parsed<typeof consoleKey>;
 const roster = list(consoleKey, { min: 1, max: limits.consoles_per_level_max });
+
+/** A share, sealed to the pair of this start of the node. */
+const sealedShare = text({ max: 2048, pattern: /^[A-Za-z0-9_.-]+$/, form: 'a compact JWE' });
 
 /** A filter set in the file format; bmonitor/filters has its parser. */
 const filterSet = described('a filter set, see [filters](filters.md)', opaqueObject);
@@ -74,6 +77,40 @@ export const commandParsers = {
   'consoles.add': object({ console: consoleKey }),
   /** Takes a console out of the own level; the last administrator stays. */
   'consoles.remove': object({ key: digestText }),
+  /** The names of the own keys, and of those over the own data; which are open. */
+  'keys.read': object({}),
+  /** The pair of this start of the node, signed by its identity key: shares are sealed to it. */
+  'keys.boot': object({}),
+  /** What opens the data of the last level, tried out and signed with a nonce of the asker's. */
+  'keys.blindness': object({ nonce: bytesText(32) }),
+  /** Makes the own K, where there is none. */
+  'keys.make': object({}),
+  /**
+   * Replaces the own pair, or that of a level below; `key`: the K too. What happens to the data is said, never guessed, and what is destroyed is
+   * named by its lease.
+   */
+  'keys.rotate': object({
+    level: levelNumber,
+    key: flag,
+    data: oneOf('destroy', 'keep', 'reencrypt'),
+    destroys: optional(list(idText, { max: limits.levels_max })),
+  }),
+  /** Allows the level above that has this lease to replace a key over the own data and keep it. Used once. */
+  'keys.consent': object({
+    to: idText,
+    act: oneOf('rotate', 'transfer'),
+    holder: optional(digestText),
+  }),
+  /** Locks the own K under a share at each start from now on; without a share, no longer. `old`: the share that holds now. */
+  'keys.share': object({ share: optional(sealedShare), old: optional(sealedShare) }),
+  /** Opens the own K after a start. */
+  'keys.unlock': object({ share: sealedShare }),
+  /** Hands level 0 to a new holder. The leases below end, or go on where their holders agreed. */
+  'node.transfer': object({
+    to: roster,
+    below: oneOf('end', 'keep'),
+    destroys: list(idText, { max: limits.levels_max }),
+  }),
   /** Leases to the level below: until when, with which rights, to which consoles. */
   'lease.grant': object({
     to: roster,

@@ -10,8 +10,11 @@ export class BootKey {
   readonly boot: string;
   #pair: Promise<Pair> | undefined;
 
-  constructor(boot: string) {
+  readonly #make: () => Promise<Pair>;
+
+  constructor(boot: string, make: () => Promise<Pair> = makePair) {
     this.boot = boot;
+    this.#make = make;
   }
 
   async statement(identity: Pair): Promise<string> {
@@ -27,6 +30,6 @@ export class BootKey {
   }
 
   #made(): Promise<Pair> {
-    return (this.#pair ??= makePair());
+    return (this.#pair ??= this.#make());
   }
 }

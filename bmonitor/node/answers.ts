@@ -4,6 +4,7 @@ import type { Command } from '../../protocol/commands.js';
 import { limits } from '../../protocol/limits.js';
 import type { Claims, HistoryHead } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
+import { tryBlindness } from '../keys/blindness.js';
 import type { Core } from './core.js';
 import { passedAbove } from './decide/fit.js';
 import type { EventLog } from './events.js';
@@ -54,6 +55,15 @@ export class Answers {
         return ok({ levels: this.#levels(level) });
       case 'history.read':
         return this.#history(level, command.from, command.count);
+      case 'keys.read':
+        return ok(this.#keys(level));
+      case 'keys.boot':
+        return ok({
+          boot: this.#core.boot.boot,
+          statement: await this.#core.boot.statement(this.#core.ring.identity),
+        });
+      case 'keys.blindness':
+        return this.#blindness(command.nonce);
       case 'receipts.read':
         return this.#receipts(level, command.from, command.count);
       case 'jobs.read':
@@ -65,6 +75,12 @@ export class Answers {
         return refuse('not-found', 'the kernel keeps no counters on this node');
       case 'events.follow':
       case 'node.rename':
+      case 'keys.make':
+      case 'keys.rotate':
+      case 'keys.consent':
+      case 'keys.share':
+      case 'keys.unlock':
+      case 'node.transfer':
       case 'consoles.add':
       case 'consoles.remove':
       case 'lease.grant':
@@ -152,6 +168,7 @@ export class Answers {
           ? { pending: { version: pending.version, undoAt: pending.undoAt_s } }
           : {}),
       },
+      locked: !ring.data.has(own.lease),
       quarantine: quarantine
         ? { on: true, since: quarantine.since_s, reason: quarantine.reason }
         : { on: false },
@@ -185,6 +202,7 @@ export class Answers {
     count: number,
   ): Promise<Result<Readonly<Record<string, unknown>>>> {
     const { lease, history } = this.#own(level);
+    if (!this.#core.ring.data.has(lease)) return refuse('shares-outstanding');
     const start = Math.max(from, history.first);
     const lines = await this.#journal.history(lease, start, count, history.head.seq);
     const { identity } = this.#core.ring;
@@ -194,6 +212,43 @@ export class Answers {
       utf8(JSON.stringify({ v: 1, level, lease, ...history.head, time: this.#core.now_s() })),
     );
     return ok({ first: history.first, from: start, lines, head: history.head, checkpoint });
+  }
+
+  /** Ids only. The K of the levels above go into the own disk key, so their names may be known. */
+  #keys(level: number): Readonly<Record<string, unknown>> {
+    const { state, ring } = this.#core;
+    const own = this.#own(level);
+    return {
+      pair: own.pair,
+      consents: own.consents ?? [],
+      locked: !ring.data.has(own.lease),
+      keys: state.levels.slice(0, level + 1).map((one, at) => ({
+        level: at,
+        lease: one.lease,
+        ...(one.symmetric === undefined
+          ? {}
+          : {
+              symmetric: one.symmetric,
+              shared: one.shared === true,
+              open: ring.symmetric.has(one.symmetric),
+            }),
+      })),
+    };
+  }
+
+  async #blindness(nonce: string): Promise<Result<Readonly<Record<string, unknown>>>> {
+    const { ring, state } = this.#core;
+    const found = tryBlindness(ring, state.levels);
+    if (found.result === 'locked') return refuse('shares-outstanding');
+    const { identity } = ring;
+    const lease = state.levels.at(-1)?.lease ?? '';
+    const statement = { v: 1, kind: 'blindness', node: identity.public.id, keyStore: this.#machine.keyStore };
+    const proof = await sign(
+      identity.private,
+      { typ: 'bm-blindness+jws', kid: identity.public.id },
+      utf8(JSON.stringify({ ...statement, nonce, time: this.#core.now_s(), lease, ...found })),
+    );
+    return ok({ ...found, lease, proof });
   }
 
   async #receipts(

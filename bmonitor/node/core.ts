@@ -4,6 +4,9 @@ import { newId } from '../../protocol/request.js';
 import type { Log } from '../../protocol/log.js';
 import { messageOf } from '../../protocol/log.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
+import type { BootKey } from '../keys/boot.js';
+import { openShared } from '../keys/shares.js';
+import { lockedLeases } from '../keys/wrap.js';
 import { changeRing, withSparePair, type KeyRing } from '../keys/ring.js';
 import { changesSomething, decide } from './decide.js';
 import type { Decision, Effect, Given, Request } from './decision.js';
@@ -34,6 +37,7 @@ export interface CoreParts {
   readonly effects: EffectRunner;
   /** Where the secrets rest: receipts say it. */
   readonly keyStore: 'tpm' | 'file';
+  readonly boot: BootKey;
   readonly log: Log;
 }
 
@@ -64,6 +68,10 @@ export class Core {
 
   get ring(): KeyRing {
     return this.#parts.journal.ring;
+  }
+
+  get boot(): BootKey {
+    return this.#parts.boot;
   }
 
   get undone(): readonly string[] {
@@ -200,7 +208,8 @@ export class Core {
         : refuse('id-reused', request.command.type);
     const holds = await stillHolds();
     if (!holds.ok) return holds;
-    const decided = decide(this.state, request, this.#given());
+    const given = { ...this.#given(), ...(await this.#sharesIn(request)) };
+    const decided = decide(this.state, request, given);
     if (!decided.ok) return decided;
     const { decision, kept: receipts, result } = await this.#receipted(decided.value, request);
     const at = { node: this.ring.identity.public.id, time_s: this.now_s() };
@@ -269,7 +278,16 @@ export class Core {
     const renewG = decision.keys.length > 0 || holdersChanged(this.state, state);
     const more = events.stage(decision.events, state, this.now_s());
     const { lines } = recorded;
-    await journal.commit({ state, ring, renewG, lines, receipts, more, ...(reply ? { reply } : {}) });
+    await journal.commit({
+      state,
+      ring,
+      renewG,
+      lines,
+      receipts,
+      more,
+      reencrypt: decision.reencrypt,
+      ...(reply ? { reply } : {}),
+    });
     events.written();
     await this.#runEffects(decision.effects);
     return ok(undefined);
@@ -297,8 +315,22 @@ export class Core {
       now_s: this.now_s(),
       timeIsForced: this.#time.forced,
       newId,
+      locked: lockedLeases(ring, this.state.levels),
+      shareOpens: (id, share) =>
+        share !== undefined && openShared(share, id, ring.locked.get(id)) !== undefined,
       ...(pair ? { sparePair: { id: pair.public.id, jwk: pair.public.jwk } } : {}),
     };
+  }
+
+  /** Shares are sealed to this start of the node, and are taken out before anything is decided. */
+  async #sharesIn({ command, level }: Request): Promise<Pick<Given, 'shares'>> {
+    const id = this.state.levels[level]?.symmetric;
+    if ((command.type !== 'keys.share' && command.type !== 'keys.unlock') || id === undefined) return {};
+    const { boot } = this.#parts;
+    const share = command.share === undefined ? undefined : await boot.open(command.share, id);
+    const before = command.type === 'keys.share' ? command.old : undefined;
+    const old = before === undefined ? undefined : await boot.open(before, id);
+    return { shares: { ...(share ? { share } : {}), ...(old ? { old } : {}) } };
   }
 
   #inTurn<T>(work: () => Promise<Result<T>>): Promise<Result<T>> {

@@ -11,7 +11,9 @@ import {
 } from './decide/filters.js';
 import { decideCancelJob, decideTrimHistory, decideVerifyHistory } from './decide/history.js';
 import { decideEndLease, decideExtendLease, decideGrantLease, decideTakeLease } from './decide/leases.js';
+import { decideConsent, decideMakeKey, decideRotateKeys, decideShare, decideUnlock } from './decide/keys.js';
 import { decideRename } from './decide/node.js';
+import { decideTransfer } from './decide/transfer.js';
 import { decided, type Decision, type Given, type Request } from './decision.js';
 import { rightsNow, type NodeState } from './state.js';
 
@@ -58,6 +60,9 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
     case 'levels.read':
     case 'history.read':
     case 'receipts.read':
+    case 'keys.read':
+    case 'keys.boot':
+    case 'keys.blindness':
     case 'events.follow':
     case 'jobs.read':
     case 'filters.read':
@@ -71,6 +76,18 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
       return decideAddConsole(state, { ...request, command }, given);
     case 'consoles.remove':
       return decideRemoveConsole(state, { ...request, command }, given);
+    case 'keys.make':
+      return decideMakeKey(state, { ...request, command }, given);
+    case 'keys.rotate':
+      return decideRotateKeys(state, { ...request, command }, given);
+    case 'keys.consent':
+      return decideConsent(state, { ...request, command }, given);
+    case 'keys.share':
+      return decideShare(state, { ...request, command }, given);
+    case 'keys.unlock':
+      return decideUnlock(state, { ...request, command }, given);
+    case 'node.transfer':
+      return decideTransfer(state, { ...request, command }, given);
     case 'lease.grant':
       return decideGrantLease(state, { ...request, command }, given);
     case 'lease.take':

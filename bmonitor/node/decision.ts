@@ -1,3 +1,4 @@
+import type { Secret } from '../../crypto/secret.js';
 import type { Command } from '../../protocol/commands.js';
 import type { Result } from '../../protocol/result.js';
 import type { KeyChange } from '../keys/ring.js';
@@ -29,6 +30,12 @@ export interface Given {
   readonly newId: () => string;
   /** The next pair made ahead. */
   readonly sparePair?: PairName;
+  /** Leases whose data cannot be opened, because a share is outstanding. */
+  readonly locked: ReadonlySet<string>;
+  /** The shares that came with the command, taken out of their seal. */
+  readonly shares?: { readonly share?: Secret; readonly old?: Secret };
+  /** Does this share open this K as it rests? */
+  readonly shareOpens: (id: string, share: Secret | undefined) => boolean;
 }
 
 /** What must be done to the machine. Each can be done again at any time: it makes the machine match the state. */
@@ -60,6 +67,8 @@ export interface Decision {
   readonly effects: readonly Effect[];
   readonly events: readonly NodeEvent[];
   readonly touched: readonly Touched[];
+  /** Leases whose data goes on under a new data key; the data of others that get one is destroyed. */
+  readonly reencrypt: readonly string[];
   /** What the node signs a receipt of. */
   readonly receipts: readonly ReceiptDraft[];
   readonly result: Readonly<Record<string, unknown>>;
@@ -75,6 +84,7 @@ export function decided(state: NodeState, more: Partial<Omit<Decision, 'state'>>
     effects: [],
     events: [],
     touched: [],
+    reencrypt: [],
     receipts: [],
     result: {},
     loosens: false,

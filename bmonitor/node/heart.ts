@@ -3,6 +3,9 @@ import { ok, type Result } from '../../protocol/result.js';
 import type { Clock } from '../ports/clock.js';
 import type { RootStore } from '../ports/root-store.js';
 import type { Store } from '../ports/store.js';
+import type { Pair } from '../../crypto/rsa.js';
+import { BootKey } from '../keys/boot.js';
+import { newId } from '../../protocol/request.js';
 import { Core } from './core.js';
 import { Effects } from './effects.js';
 import { EventLog } from './events.js';
@@ -16,6 +19,10 @@ export interface HeartParts {
   readonly roots: RootStore;
   readonly clock: Clock;
   readonly log: Log;
+  /** Names this start of the node. */
+  readonly boot?: string;
+  /** Makes the pair of this start. */
+  readonly makeBootPair?: () => Promise<Pair>;
   /** Makes the kernel filter as the state says. */
   readonly enforce: (state: NodeState) => Promise<Result<void>>;
 }
@@ -30,7 +37,9 @@ export interface Heart {
 }
 
 /** Reads what the node remembers. Nothing runs before `core.start()`. */
-export async function openHeart({ store, roots, clock, log, enforce }: HeartParts): Promise<Result<Heart>> {
+export async function openHeart(parts: HeartParts): Promise<Result<Heart>> {
+  const { store, roots, clock, log, enforce } = parts;
+  const boot = new BootKey(parts.boot ?? newId(), parts.makeBootPair);
   const opened = await Journal.open(store, roots);
   if (!opened.ok) return opened;
   const journal = opened.value;
@@ -38,7 +47,7 @@ export async function openHeart({ store, roots, clock, log, enforce }: HeartPart
   await events.load(journal.state);
   const time = new NodeTime(clock, journal.state.timeFloor_s);
   const effects = new Effects(enforce);
-  const core = new Core({ journal, events, effects, keyStore: roots.kind, log }, time);
+  const core = new Core({ journal, events, effects, keyStore: roots.kind, boot, log }, time);
   const jobs = new Jobs(core, journal);
   effects.jobs = jobs;
   events.onWaiting = () => void core.flushEvents();

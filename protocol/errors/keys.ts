@@ -17,6 +17,36 @@ export const keyErrors = {
     why: 'A disk that was moved to another machine opens nothing there.',
     todo: 'Put the disk back into its own machine. If the TPM was cleared, the data is gone: adopt the node anew.',
   },
+  'key-exists': {
+    what: 'The level has a symmetric key already.',
+    why: 'Making another would replace it, and that is another command, which says what becomes of the data.',
+    todo: 'Rotate the keys if that is what you want.',
+  },
+  'no-key': {
+    what: 'The level has no such key.',
+    why: 'Without it there is nothing to lock or to open.',
+    todo: 'Make the key first, or look with keys.read at what there is.',
+  },
+  'share-wrong': {
+    what: 'The share does not fit.',
+    why: 'It is another one, or it was not sealed to this start of the node and this key.',
+    todo: 'Ask for the pair of this start and seal the right share to it. If the share is lost, rotate the keys with destroy: the data is gone with it.',
+  },
+  'needs-owner': {
+    what: 'A level below owns data under this key and has not agreed that it is replaced and the data kept.',
+    why: 'Only the level that owns data may say that it is kept when a key over it changes hands or is replaced.',
+    todo: 'Ask the levels that are named for their consent, or use destroy and name their leases.',
+  },
+  'data-not-yours': {
+    what: 'The data is not the asking level’s to keep.',
+    why: 'Whoever replaces the keys of another level destroys the key to its data in the same step.',
+    todo: 'Use destroy and name the leases, or let the level rotate its own keys.',
+  },
+  'destroys-not-named': {
+    what: 'The command does not name exactly what it destroys.',
+    why: 'A plain yes is not enough for what cannot be undone.',
+    todo: 'Look at the leases in the data of this refusal; name them all, and only them, if they may go.',
+  },
   'shares-outstanding': {
     what: 'The keys above this data are not all open: a level has not sent its share since the node started.',
     why: 'That level chose that a node which was taken away as a whole stays dark.',

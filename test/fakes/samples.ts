@@ -2,33 +2,12 @@ import type { CommandType } from '../../protocol/commands.js';
 import type { Machine, Running } from './machine/machine.js';
 import { pairs } from './machine/pairs.js';
 import { member } from './machine/principals.js';
-import {
-  asked,
-  consoleId,
-  give,
-  grant,
-  leaseAt,
-  narrow,
-  nowOf,
-  take,
-  type Asked,
-  type Base,
-} from './machine/world.js';
+import { asked, consoleId, give, grant, leaseAt, narrow, nowOf, take, type Base } from './machine/world.js';
+import { keySamples } from './key-samples.js';
 import { value } from './results.js';
+import type { Sample } from './sample.js';
 
-/**
- * One way in which a command changes the node. The crash test tries every one of them at every point at which a machine can stop.
- * A state-changing command that is not here fails the tests: add yours.
- */
-export interface Sample {
-  readonly title: string;
-  readonly base: Base;
-  /** What was done before, and is durable. */
-  readonly prepare?: (running: Running, machine: Machine) => Promise<unknown>;
-  /** What it acts on goes on by itself: given again later, it may come too late. */
-  readonly passing?: boolean;
-  readonly ask: (running: Running, machine: Machine) => Asked;
-}
+export type { Sample } from './sample.js';
 
 const filter = { action: 'allow', peers: ['10.0.0.0/8'], protocol: 'tcp', ports: [22] };
 const landlordSet = { otherwise: 'deny', filters: [filter] };
@@ -41,6 +20,7 @@ async function letPass(machine: Machine, running: Running, seconds: number): Pro
 
 /** The command as each party would give it in its turn, in the situations in which it does different things. */
 export const samples: Partial<Record<CommandType, readonly Sample[]>> = {
+  ...keySamples,
   'node.rename': [
     {
       title: 'the landlord names the node',

@@ -1,7 +1,9 @@
+import type { NodeSession } from '../../console/nodes/session.js';
 import { makePair, publicKeyFromJwk, type Pair, type PublicJwk } from '../../crypto/rsa.js';
 import type { CommandOf, Right } from '../../protocol/commands.js';
 import type { Addressee } from '../../protocol/request.js';
 import { value } from '../fakes/results.js';
+import { until } from '../fakes/until.js';
 import type { NodeProcess } from './node-process.js';
 
 export interface Tenancy {
@@ -29,6 +31,20 @@ export function rosterOf(...pairs: readonly Pair[]): CommandOf<'lease.take'>['ro
   }));
 }
 
+/** Pairs are made ahead, and tests use them faster than anybody would: then the command is given again. */
+export async function patiently(
+  session: NodeSession,
+  request: Parameters<NodeSession['request']>[0],
+): Promise<Awaited<ReturnType<NodeSession['request']>>> {
+  let reply = await session.request(request);
+  await until(async () => {
+    if (reply.ok || reply.refusal.code !== 'no-spare-pair') return true;
+    reply = await session.request(request);
+    return false;
+  }, 120_000);
+  return reply;
+}
+
 /** A lease from the landlord, granted and taken over the wire. */
 export async function rent(
   node: NodeProcess,
@@ -43,22 +59,21 @@ export async function rent(
   const from = options.from ?? { to: node.to, console: node.landlord };
   const tenant = await makePair(2048);
   const session = await node.session(from.console);
-  const granted = value(
-    await session.request({
-      command: {
-        type: 'lease.grant',
-        to: rosterOf(tenant),
-        rights: options.rights ?? ordinaryRights,
-        until: options.until_s ?? Math.floor(Date.now() / 1000) + 3600,
-        ...(options.destroyAfter === undefined ? {} : { destroyAfter: options.destroyAfter }),
-      },
-      to: from.to,
-    }),
-  ).result as { lease: string; level: number; pair: { jwk: PublicJwk } };
+  const reply = await patiently(session, {
+    command: {
+      type: 'lease.grant',
+      to: rosterOf(tenant),
+      rights: options.rights ?? ordinaryRights,
+      until: options.until_s ?? Math.floor(Date.now() / 1000) + 3600,
+      ...(options.destroyAfter === undefined ? {} : { destroyAfter: options.destroyAfter }),
+    },
+    to: from.to,
+  });
+  const granted = value(reply).result as { lease: string; level: number; pair: { jwk: PublicJwk } };
   session.close('done');
   const theirs = await node.session(tenant);
   const taken = value(
-    await theirs.request({
+    await patiently(theirs, {
       command: { type: 'lease.take', roster: rosterOf(tenant), key: options.key ?? true },
       to: addressee(granted.level, granted.lease, granted.pair.jwk),
     }),

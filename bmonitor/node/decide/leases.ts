@@ -15,6 +15,7 @@ export const decideGrantLease: Decide<'lease.grant'> = (state, { level: index, c
   if (state.levels.length > index + 1) return refuse('chain-occupied');
   if (state.levels.length >= limits.levels_max) return refuse('chain-full');
   const granter = levelOf(state, index);
+  if (given.locked.has(granter.lease)) return refuse('shares-outstanding');
   const missing = command.rights.find((right) => !granter.rights.includes(right));
   if (missing) return refuse('right-not-held', missing);
   if (command.until <= given.now_s) return refuse('lease-shortened', 'until is not in the future');
@@ -66,6 +67,7 @@ export const decideTakeLease: Decide<'lease.take'> = (state, { level: index, com
   const level = levelOf(state, index);
   const roster = enrolAll(command.roster);
   if (!roster.ok) return roster;
+  if (given.locked.has(level.lease)) return refuse('shares-outstanding');
   const above = state.levels.slice(0, index);
   if (
     roster.value.some((entry) => above.some((upper) => upper.roster.some((other) => other.id === entry.id)))
@@ -187,7 +189,7 @@ export function endFrom(state: NodeState, at: number, reason: EndReason) {
   });
 }
 
-function destroyKeys(level: Level): readonly KeyChange[] {
+export function destroyKeys(level: Level): readonly KeyChange[] {
   return [
     { kind: 'destroy-pair', id: level.pair.id },
     ...(level.previous === undefined ? [] : [{ kind: 'destroy-pair', id: level.previous.id } as const]),

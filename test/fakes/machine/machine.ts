@@ -47,6 +47,10 @@ export class FakeClock implements Clock {
   }
 }
 
+function neverMade(): never {
+  throw new Error('ten pairs were asked for');
+}
+
 /** One start of the node. */
 export interface Running extends Heart {
   readonly power: Power;
@@ -110,6 +114,7 @@ export class Machine {
 
   async #start(power: Power): Promise<Result<Running>> {
     const heart = await openHeart({
+      makeBootPair: async () => (await pairs(10))[9] ?? neverMade(),
       store: this.disk.open(power),
       roots: this.chip.open(power),
       clock: this.clock,
