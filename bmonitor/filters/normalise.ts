@@ -14,7 +14,7 @@ import {
   type ServiceRange,
 } from './model.js';
 import { anyService, protocolNumber, protocolServices, servicePoint } from './protocols.js';
-import { services } from './services.js';
+import { services as wellKnown } from './services.js';
 
 /** From words to numbers: names are looked up, shorthands spelled out, lists sorted and merged. */
 
@@ -123,7 +123,7 @@ function portServices(protocol: number, ports: readonly (number | string)[]): re
 
 function servicesOf(filter: Filter, family: Family): readonly ServiceRange[] {
   if (filter.service !== undefined) {
-    const entries = services.get(filter.service) ?? [];
+    const entries = wellKnown.get(filter.service) ?? [];
     return entries.flatMap((entry) =>
       portServices(
         protocolNumber(entry.protocol, family) ?? 0,
@@ -165,11 +165,16 @@ export function normaliseSet(set: FilterSet, names: Names = noNames, where = '')
     const place = `${where === '' ? '' : `${where}.`}filters[${index}]`;
     const normal = normaliseFilter(filter, names, { id: index, where: place });
     if (!normal.ok) return normal;
-    rectangles += normal.value.peers.length * Math.max(1, normal.value.services[4].length);
+    rectangles += rectangleCount(normal.value);
     if (rectangles > limits.filter_rectangles_per_set_max) return tooMany(place);
     filters.push(normal.value);
   }
   return ok({ otherwise: set.otherwise, onRefuse: set.onRefuse ?? 'drop', filters });
+}
+
+/** Peers times services: what a filter costs in memory. */
+export function rectangleCount({ peers, services }: NormalFilter): number {
+  return peers.length * Math.max(1, services[4].length);
 }
 
 function tooMany(where: string): Refused {

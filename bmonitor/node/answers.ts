@@ -6,11 +6,11 @@ import type { Claims, HistoryHead } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { tryBlindness } from '../keys/blindness.js';
 import type { Core } from './core.js';
-import { passedAbove } from './decide/fit.js';
+import { packetOf, passedAbove, proofOf } from './decide/fit.js';
 import type { EventLog } from './events.js';
 import { filterCount, setOf } from './filter-state.js';
 import type { Journal } from './journal.js';
-import { noEntry, rightsNow, type Level } from './state.js';
+import { noEntry, rightsNow, type Level, type NodeState } from './state.js';
 
 /** What the machine says of itself; what it does not know it does not say. */
 export interface MachineFacts {
@@ -164,6 +164,7 @@ export class Answers {
         version: own.filters.version,
         count: filterCount(own.filters),
         ...this.#machine.filters(),
+        ...noLongerFitting(state, level),
         ...(pending && pending.lease === own.lease
           ? { pending: { version: pending.version, undoAt: pending.undoAt_s } }
           : {}),
@@ -272,4 +273,11 @@ export class Answers {
     const { filters } = this.#own(level);
     return ok({ version: filters.version, set: setOf(filters), names: filters.names });
   }
+}
+
+/** A level above tightened since: the filters allow more than is passed. */
+function noLongerFitting(state: NodeState, level: number): Readonly<Record<string, unknown>> {
+  const proof = proofOf(state, level);
+  if (!proof.ok || proof.value.within) return {};
+  return { noLongerFit: { packet: packetOf(proof.value), refusedBy: proof.value.level } };
 }

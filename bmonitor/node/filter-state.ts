@@ -65,6 +65,26 @@ export function changeBlocks(
   return result;
 }
 
+export interface ChangedFilters {
+  readonly added: readonly Filter[];
+  readonly removed: readonly Filter[];
+}
+
+/** What came and what went, told by looking only into blocks that are not the same. */
+export function changedFilters(before: FilterState, after: FilterState): ChangedFilters {
+  const old = new Set(before.blocks);
+  const now = new Set(after.blocks);
+  const gone = new Set(before.blocks.flatMap((block) => (now.has(block) ? [] : block.filters)));
+  const came = after.blocks.flatMap((block) => (old.has(block) ? [] : block.filters));
+  const added = came.filter((filter) => !gone.delete(filter));
+  return { added, removed: [...gone] };
+}
+
+/** Does each name stand for the same? Whoever does not change names keeps the object, so that this costs nothing. */
+export function sameNames({ names: a }: FilterState, { names: b }: FilterState): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}
+
 export function initialFilters(set: FilterSet): FilterState {
   return {
     version: 0,

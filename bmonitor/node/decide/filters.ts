@@ -1,14 +1,21 @@
 import { limits } from '../../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { Filter } from '../../filters/model.js';
-import { normaliseSet } from '../../filters/normalise.js';
 import { parseFilter, parseFilterSet, parseNames } from '../../filters/parse.js';
 import type { Decide } from '../decision.js';
-import { decided, type Decision, type Given } from '../decision.js';
-import { blocksOf, changeBlocks, filterCount, filtersOf, setOf, type FilterState } from '../filter-state.js';
+import { decided, type Decision, type Given, type NodeEvent } from '../decision.js';
+import {
+  blocksOf,
+  changeBlocks,
+  changedFilters,
+  filterCount,
+  sameNames,
+  type FilterState,
+} from '../filter-state.js';
+import { checkedLevel } from '../normal.js';
 import { replaceLevel, type NodeState } from '../state.js';
 import { levelOf } from './consoles.js';
-import { clampToFit, fitsAbove, type ClampedToFit } from './fit.js';
+import { clampToFit, fitsAbove, misfits, packetOf, type ClampedToFit } from './fit.js';
 import { range } from './leases.js';
 
 export const decideReplaceFilters: Decide<'filters.replace'> = (state, request, given) => {
@@ -53,13 +60,13 @@ export const decideChangeFilters: Decide<'filters.change'> = (state, request, gi
     if (!parsed.ok) return parsed;
     added.push(parsed.value);
   }
-  const names = parseNames(command.names ?? own.names, 'command.names');
-  if (!names.ok) return names;
+  const names = command.names === undefined ? undefined : parseNames(command.names, 'command.names');
+  if (names?.ok === false) return names;
   const next: FilterState = {
     ...own,
     version: own.version + 1,
     blocks: changeBlocks(own.blocks, new Set(command.remove), added, given.newId),
-    names: Object.fromEntries(names.value),
+    names: names ? Object.fromEntries(names.value) : own.names,
   };
   if (filterCount(next) > limits.filters_per_set_max)
     return refuse('too-large', `a set has ${limits.filters_per_set_max} filters at most`);
@@ -107,9 +114,14 @@ export function undoPending(state: NodeState): Decision | undefined {
   const level = pending && state.levels[pending.level];
   if (!pending || level?.lease !== pending.lease) return undefined;
   const filters: FilterState = { ...pending.before, version: pending.version + 1 };
-  return decided(replaceLevel(rest, pending.level, { ...level, filters }), {
+  const undone = replaceLevel(rest, pending.level, { ...level, filters });
+  const cut = noLongerFitting(state, undone, pending.level);
+  return decided(undone, {
     effects: [{ kind: 'enforce-filters' }],
-    events: [{ to: [pending.level], kind: 'filters.undone', fields: { version: filters.version } }],
+    events: [
+      { to: [pending.level], kind: 'filters.undone', fields: { version: filters.version } },
+      ...(cut.ok ? cut.value : []),
+    ],
     touched: [{ level: pending.level, sees: 'statement' }],
     result: { undone: pending.version, version: filters.version },
   });
@@ -134,10 +146,13 @@ function settle(state: NodeState, at: number, next: FilterState, how: Settling):
   const level = levelOf(state, at);
   if (at === 0 && next.otherwise !== 'deny')
     return refuse('bad-input', 'the landlord has nobody to inherit from', { where: 'command.set.otherwise' });
-  const normal = normaliseSet(setOf(next), new Map(Object.entries(next.names)), 'command.set');
-  if (!normal.ok) return normal;
-  const fits = fitsAbove(state, at, normal.value);
+  const checked = checkedLevel(next, 'command.set.filters');
+  if (!checked.ok) return checked;
+  const changed = replaceLevel(state, at, { ...level, filters: next });
+  const fits = fitsAbove(changed, at, state);
   if (!fits.ok) return fits;
+  const cut = noLongerFitting(state, changed, at);
+  if (!cut.ok) return cut;
   const pending =
     how.within_s === undefined
       ? {}
@@ -153,7 +168,7 @@ function settle(state: NodeState, at: number, next: FilterState, how: Settling):
         };
   return ok(
     decided(
-      { ...replaceLevel(state, at, { ...level, filters: next }), ...pending },
+      { ...changed, ...pending },
       {
         loosens: loosens(level.filters, next),
         effects: [{ kind: 'enforce-filters' }],
@@ -163,11 +178,13 @@ function settle(state: NodeState, at: number, next: FilterState, how: Settling):
             kind: 'filters.changed',
             fields: { version: next.version, filters: filterCount(next) },
           },
+          ...cut.value,
         ],
         touched: below(state, at).map((index) => ({ level: index, sees: 'name' as const })),
         result: {
           version: next.version,
           filters: filterCount(next),
+          ...(cut.value.length === 0 ? {} : { levelsNoLongerFit: cut.value.length }),
           ...(how.clamped === undefined ? {} : { clamped: how.clamped }),
           ...(how.within_s === undefined ? {} : { undoAt: how.given.now_s + how.within_s }),
         },
@@ -179,18 +196,36 @@ function settle(state: NodeState, at: number, next: FilterState, how: Settling):
 /** True unless it is plain that nothing new passes: no new allow, no deny less, no name that means something else. */
 function loosens(before: FilterState, after: FilterState): boolean {
   if (before.otherwise === 'deny' && after.otherwise === 'inherit') return true;
-  if (JSON.stringify(before.names) !== JSON.stringify(after.names)) return true;
-  const texts = (state: FilterState, action: Filter['action']): ReadonlySet<string> =>
-    new Set(
-      filtersOf(state)
-        .filter((filter) => filter.action === action)
-        .map((filter) => JSON.stringify(filter)),
-    );
-  const allowedBefore = texts(before, 'allow');
-  const deniedAfter = texts(after, 'deny');
+  if (!sameNames(before, after)) return true;
+  const { added, removed } = changedFilters(before, after);
+  const texts = (list: readonly Filter[], action: Filter['action']): ReadonlySet<string> =>
+    new Set(list.filter((filter) => filter.action === action).map((filter) => JSON.stringify(filter)));
+  const gone = texts(removed, 'allow');
+  const come = texts(added, 'deny');
   return (
-    [...texts(after, 'allow')].some((text) => !allowedBefore.has(text)) ||
-    [...texts(before, 'deny')].some((text) => !deniedAfter.has(text))
+    [...texts(added, 'allow')].some((text) => !gone.has(text)) ||
+    [...texts(removed, 'deny')].some((text) => !come.has(text))
+  );
+}
+
+/** Tells the levels below whose filters fitted before and do not any more. What they lost is not passed already. */
+function noLongerFitting(before: NodeState, after: NodeState, at: number): Result<readonly NodeEvent[]> {
+  const was = misfits(before, at);
+  if (!was.ok) return was;
+  const now = misfits(after, at, before);
+  if (!now.ok) return now;
+  return ok(
+    [...now.value].flatMap(([level, found]): readonly NodeEvent[] =>
+      was.value.has(level)
+        ? []
+        : [
+            {
+              to: [level],
+              kind: 'filters.no-longer-fit',
+              fields: { packet: packetOf(found), filter: found.inner[0] ?? 0, refusedBy: found.level },
+            },
+          ],
+    ),
   );
 }
 

@@ -1,9 +1,23 @@
 import { assert } from 'chai';
+import * as fc from 'fast-check';
+import { setArbitrary } from '../../filters/sets.js';
+import type { Result } from '../../../../../protocol/result.js';
 import type { FilterSet } from '../../../../../bmonitor/filters/model.js';
-import { normaliseSet } from '../../../../../bmonitor/filters/normalise.js';
-import { clampToFit, fitsAbove, passedAbove } from '../../../../../bmonitor/node/decide/fit.js';
-import { initialFilters } from '../../../../../bmonitor/node/filter-state.js';
-import { emptyHistory, noEntry, type Level, type NodeState } from '../../../../../bmonitor/node/state.js';
+import {
+  clampToFit,
+  fitsAbove,
+  misfits,
+  passedAbove,
+  proofOf,
+} from '../../../../../bmonitor/node/decide/fit.js';
+import { changeBlocks, initialFilters } from '../../../../../bmonitor/node/filter-state.js';
+import {
+  emptyHistory,
+  noEntry,
+  replaceLevel,
+  type Level,
+  type NodeState,
+} from '../../../../../bmonitor/node/state.js';
 
 function level(set: FilterSet): Level {
   return {
@@ -46,10 +60,13 @@ const state: NodeState = {
   timeFloor_s: 0,
 };
 
+function value<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(result.refusal.detail);
+  return result.value;
+}
+
 function fits(set: FilterSet, at = 2): ReturnType<typeof fitsAbove> {
-  const normal = normaliseSet(set);
-  if (!normal.ok) throw new Error(normal.refusal.detail);
-  return fitsAbove(state, at, normal.value);
+  return fitsAbove(replaceLevel(state, at, level(set)), at);
 }
 
 const web = (peer: string, port = 80): FilterSet => ({
@@ -101,5 +118,48 @@ describe('whether a level’s filters fit below those above', () => {
 
   it('lets the landlord set what it wants', () => {
     assert.isTrue(fits({ otherwise: 'deny', filters: [{ action: 'allow' }] }, 0).ok);
+  });
+
+  it('finds what no longer fits below when a level above tightens', () => {
+    const before = replaceLevel(state, 2, level(web('10.0.0.1')));
+    assert.equal(value(misfits(before, 0)).size, 0);
+    const tighter = replaceLevel(before, 1, level({ otherwise: 'inherit', filters: [{ action: 'deny' }] }));
+    const found = value(misfits(tighter, 1, before));
+    assert.deepEqual([...found.keys()], [2]);
+    assert.deepInclude(found.get(2)?.witness, { peer: '10.0.0.1', protocol: 'tcp', port: 80 });
+    assert.equal(found.get(2)?.level, 1);
+  });
+
+  it('gives the same answer from what changed as from the whole', () => {
+    const small = fc.tuple(setArbitrary(6), setArbitrary(5), setArbitrary(4));
+    const change = fc.record({ at: fc.nat(2), remove: fc.nat(6), add: setArbitrary(2) });
+    fc.assert(
+      fc.property(small, fc.array(change, { minLength: 1, maxLength: 4 }), (sets, changes) => {
+        let before: NodeState = { ...state, levels: [level(sets[0]), level(sets[1]), level(sets[2])] };
+        for (const { at, remove, add } of changes) {
+          const own = before.levels[at];
+          if (!own) return;
+          // What is known of the state before is what makes the short way possible.
+          for (const below of [1, 2]) value(proofOf(before, below));
+          let count = 0;
+          const blocks = changeBlocks(
+            own.filters.blocks,
+            new Set([remove]),
+            add.filters,
+            () => `b${count++}`,
+          );
+          const after = replaceLevel(before, at, { ...own, filters: { ...own.filters, blocks } });
+          // The same filters as other objects: nothing is known of them.
+          const forgotten: NodeState = structuredClone(after);
+          for (const below of [1, 2])
+            assert.equal(
+              value(proofOf(after, below, before)).within,
+              value(proofOf(forgotten, below)).within,
+            );
+          before = after;
+        }
+      }),
+      { numRuns: 60 },
+    );
   });
 });

@@ -1,0 +1,27 @@
+import { families, type NormalFilter, type PeerRange, type ServiceRange } from './model.js';
+
+/** Of `filters` those that share a point with one of `others`. Whatever is asked of the others alone depends on no more. */
+export function meeting(
+  filters: readonly NormalFilter[],
+  others: readonly NormalFilter[],
+): readonly NormalFilter[] {
+  if (others.length === 0) return [];
+  return filters.filter((filter) => others.some((other) => meet(filter, other)));
+}
+
+function meet(a: NormalFilter, b: NormalFilter): boolean {
+  if (!a.directions.some((direction) => b.directions.includes(direction))) return false;
+  return families.some(
+    (family) =>
+      servicesMeet(a.services[family], b.services[family]) &&
+      a.peers.some((peer) => peer.family === family && peersMeet(peer, b.peers)),
+  );
+}
+
+function peersMeet(peer: PeerRange, others: readonly PeerRange[]): boolean {
+  return others.some((other) => peer.family === other.family && peer.lo <= other.hi && other.lo <= peer.hi);
+}
+
+function servicesMeet(a: readonly ServiceRange[], b: readonly ServiceRange[]): boolean {
+  return a.some((one) => b.some((other) => one.lo <= other.hi && other.lo <= one.hi));
+}

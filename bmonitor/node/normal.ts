@@ -1,0 +1,83 @@
+import { limits } from '../../protocol/limits.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import { readRange } from '../filters/address.js';
+import type { Filter, Names, NormalFilter, NormalSet } from '../filters/model.js';
+import { normaliseFilter, rectangleCount } from '../filters/normalise.js';
+import type { FilterBlock, FilterState } from './filter-state.js';
+
+/**
+ * Filters as numbers, each worked out once. Filters, blocks and names are never changed in place, so that what was made of one
+ * holds for as long as it lives: one filter more among ten thousand costs what one filter costs. Remembering changes no answer.
+ */
+type NamesOf = FilterState['names'];
+
+interface Known {
+  readonly normal: NormalFilter;
+  /** Undefined: it names nobody, so that no names change what it means. */
+  readonly names: NamesOf | undefined;
+}
+
+const knownFilters = new WeakMap<Filter, Known>();
+const knownBlocks = new WeakMap<FilterBlock, { readonly names: NamesOf; readonly rectangles: number }>();
+const knownNames = new WeakMap<NamesOf, Names>();
+
+function namesOf(names: NamesOf): Names {
+  const known = knownNames.get(names) ?? new Map(Object.entries(names));
+  knownNames.set(names, known);
+  return known;
+}
+
+/** Its id is of no meaning: whoever needs one gives it. */
+export function normalFilter(filter: Filter, names: NamesOf, where: string): Result<NormalFilter> {
+  const known = knownFilters.get(filter);
+  if (known && (known.names === undefined || known.names === names)) return ok(known.normal);
+  const normal = normaliseFilter(filter, namesOf(names), { id: 0, where });
+  if (!normal.ok) return normal;
+  const named = filter.peers?.some((peer) => readRange(peer).kind !== 'range') === true;
+  knownFilters.set(filter, { normal: normal.value, names: named ? names : undefined });
+  return normal;
+}
+
+/** A level's set; the ids are the indexes, and `where` is the place of the list. */
+export function normalLevel(filters: FilterState, where = 'filters'): Result<NormalSet> {
+  const list: NormalFilter[] = [];
+  for (const block of filters.blocks)
+    for (const filter of block.filters) {
+      const one = normalFilter(filter, filters.names, `${where}[${list.length}]`);
+      if (!one.ok) return one;
+      list.push({ ...one.value, id: list.length });
+    }
+  return ok({ otherwise: filters.otherwise, onRefuse: filters.onRefuse, filters: list });
+}
+
+/** Every filter has its meaning, and all together are not too many rectangles. */
+export function checkedLevel(filters: FilterState, where: string): Result<void> {
+  let rectangles = 0;
+  let index = 0;
+  for (const block of filters.blocks) {
+    const counted = rectanglesOf(block, filters.names, (at) => `${where}[${index + at}]`);
+    if (!counted.ok) return counted;
+    index += block.filters.length;
+    rectangles += counted.value;
+    if (rectangles > limits.filter_rectangles_per_set_max)
+      return refuse(
+        'too-large',
+        `peers times ports come to more than ${limits.filter_rectangles_per_set_max} in this set`,
+        { where },
+      );
+  }
+  return ok(undefined);
+}
+
+function rectanglesOf(block: FilterBlock, names: NamesOf, where: (at: number) => string): Result<number> {
+  const known = knownBlocks.get(block);
+  if (known?.names === names) return ok(known.rectangles);
+  let rectangles = 0;
+  for (const [at, filter] of block.filters.entries()) {
+    const one = normalFilter(filter, names, where(at));
+    if (!one.ok) return one;
+    rectangles += rectangleCount(one.value);
+  }
+  knownBlocks.set(block, { names, rectangles });
+  return ok(rectangles);
+}
