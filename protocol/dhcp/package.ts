@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 
 /**
  * The `dhcp` package, of which we use the encoder and the decoder. It is CommonJS without types; these are the parts that we touch.
- * What it gets wrong, and what is done about it, stands in docs/decisions/dhcp.md.
+ * What it gets wrong, and what is done about it, stands in docs/decisions/0013-dhcp.md.
  */
 interface RawMessage {
   readonly op: number;

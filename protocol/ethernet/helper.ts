@@ -2,7 +2,7 @@
  * The program behind a raw link. Node.js has no packet sockets and cannot bind a socket to a device, and before an address
  * exists nothing else will do; perl-base is on every Debian machine, as dpkg needs it. The program opens one packet socket on one
  * interface, lets the kernel pass it ARP and DHCP only, gives up root, and carries frames; it understands nothing of them.
- * See docs/decisions/dhcp.md.
+ * See docs/decisions/0013-dhcp.md.
  *
  * On its pipes, both ways: two bytes of length, then as many bytes. Inwards they are a frame to send. Outwards the first byte says
  * what follows: `h` the interface's hardware address (once, at the start), `c` whether it has a carrier, `f` a frame that came.
