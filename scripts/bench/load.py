@@ -1,6 +1,7 @@
 """Loads a path with packets and prints how many a second it carried, seen from who sends.
 
 With veth, the sender's own system call carries a packet through the receiver's whole stack, so its pace is the path's.
+Seconds are those of the sender's processor time: what else the machine does is not counted.
 
 load.py udp ADDRESS PORT SECONDS     small datagrams of one known flow
 load.py tcp ADDRESS PORT SECONDS     connections, opened and closed
@@ -28,22 +29,22 @@ if kind == "serve":
 
 seconds = float(sys.argv[4])
 done = 0
-begun = time.perf_counter()
+begun = time.process_time()
 if kind == "udp":
     out = socket.socket(family, socket.SOCK_DGRAM)
     out.connect((address, port))
     send = out.send
-    while time.perf_counter() - begun < seconds:
+    while time.process_time() - begun < seconds:
         for _ in range(500):
             send(b"0123456789abcdef")
         done += 500
 else:
     reset = struct.pack("ii", 1, 0)
-    while time.perf_counter() - begun < seconds:
+    while time.process_time() - begun < seconds:
         for _ in range(20):
             client = socket.socket(family, socket.SOCK_STREAM)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
             client.connect((address, port))
             client.close()
         done += 20
-print(f"rate {done / (time.perf_counter() - begun)}", flush=True)
+print(f"rate {done / (time.process_time() - begun)}", flush=True)

@@ -18,6 +18,7 @@ export class Applier {
   readonly #shell: NftShell;
   #standing: Standing | undefined;
   #wanted: FirewallProgram | undefined;
+  #rules: { readonly standing: Standing; readonly text: string } | undefined;
   #epoch = 0;
   #slot = 1;
 
@@ -59,7 +60,9 @@ export class Applier {
     if (standing === undefined) return ok(['unknown']);
     const actual = await listTables(this.#prefix, options);
     if (!actual.ok) return actual;
-    const expected = await this.#expected(standing, options);
+    const expected = options.elements
+      ? await this.#expected(standing, options)
+      : await this.#expectedRules(standing);
     return expected.ok ? ok(differing(expected.value, actual.value)) : expected;
   }
 
@@ -71,6 +74,15 @@ export class Applier {
 
   close(): Promise<void> {
     return this.#shell.close();
+  }
+
+  /** Rules are looked at every other second, and change only when we change them. */
+  async #expectedRules(standing: Standing): Promise<Result<string>> {
+    const known = this.#rules;
+    if (known?.standing === standing) return ok(known.text);
+    const text = await this.#expected(standing, { elements: false });
+    if (text.ok) this.#rules = { standing, text: text.value };
+    return text;
   }
 
   /** nft writes rules in its own way, so what is expected is loaded in a namespace of its own and listed there. */

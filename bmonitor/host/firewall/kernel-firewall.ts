@@ -34,7 +34,7 @@ export interface KernelFirewallOptions {
 /** Another program rarely changes one thing only; and a repair within two seconds is promised. */
 const settle_ms = 100;
 /** Even a change that the watch did not hear of is found. */
-const look_ms = 1000;
+const look_ms = 1500;
 const events_held_max = 100;
 
 /** The real firewall: nftables of the network namespace this process runs in. */
