@@ -89,6 +89,9 @@ export function receiptsIn(content: string): Result<readonly string[]> {
   const json = parseJson(trimmed);
   if (!json.ok) return json;
   const found = Array.isArray(json.value) ? json.value : (json.value as { receipts?: unknown }).receipts;
-  const parsed = list(text({ max: 16_384 }), { max: limits.receipts_kept_max })(found, 'receipts');
+  const parsed = list(text({ max: limits.receipt_chars_max }), { max: limits.receipts_kept_max })(
+    found,
+    'receipts',
+  );
   return parsed;
 }

@@ -121,7 +121,9 @@ export function leaseRoutes(book: LeaseBook, nodes: NodeBook): Route[] {
       summary: 'What the node signed about a lease, to be checked offline by anybody',
       role: 'view',
       params: object({ lease: leaseId }),
-      reply: object({ receipts: list(text({ max: 16_384 }), { max: limits.receipts_per_lease_max }) }),
+      reply: object({
+        receipts: list(text({ max: limits.receipt_chars_max }), { max: limits.receipts_per_lease_max }),
+      }),
       handle: async ({ params }) => {
         const found = await book.receipts(params.lease);
         return found.ok ? ok({ receipts: found.value }) : found;

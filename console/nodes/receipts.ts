@@ -5,7 +5,7 @@ import { list, text, type Parse } from '../../protocol/parse.js';
 import { verifyReceipt } from '../../protocol/receipt.js';
 
 /** Receipts as a node gives them with what it did. */
-export const receiptTexts: Parse<readonly string[]> = list(text({ max: 16_384 }), {
+export const receiptTexts: Parse<readonly string[]> = list(text({ max: limits.receipt_chars_max }), {
   max: limits.receipts_per_lease_max,
 });
 

@@ -14,6 +14,11 @@ const words: readonly Token[] = production
   .flatMap((file) => tokensOf(read(file)));
 
 describe('house: errors', () => {
+  it('are all used in the sources', () => {
+    const texts = new Set(words.filter(({ kind }) => kind === 'text').map(({ value }) => value));
+    expect(Object.keys(errorCatalogue).filter((code) => !texts.has(code))).to.deep.equal([]);
+  });
+
   it('are all in the catalogue when they are refused with', () => {
     const used = words.flatMap((word, at) => {
       const [next, text] = [words[at + 1], words[at + 2]];
@@ -58,6 +63,11 @@ describe('house: limits', () => {
   it('are numbers that limit: positive and finite', () => {
     const wrong = Object.entries(limits).filter(([, value]) => !(Number.isFinite(value) && value > 0));
     expect(wrong).to.deep.equal([]);
+  });
+
+  it('are all used in the sources', () => {
+    const names = new Set(words.filter(({ kind }) => kind === 'name').map(({ value }) => value));
+    expect(Object.keys(limits).filter((name) => !names.has(name))).to.deep.equal([]);
   });
 
   it('are shown in the unit that is easiest to read, and exactly', () => {
