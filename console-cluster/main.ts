@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ConsoleProgram } from '../console/cli/program.js';
 import { ownGateway, serveConsole } from '../console/daemon/daemon.js';
+import { countStates, sample, type Sample } from '../console/metrics/metrics.js';
 import { toB64u } from '../crypto/bytes.js';
 import { ok } from '../protocol/result.js';
 import { certificatePin } from '../protocol/socket.js';
@@ -10,6 +11,7 @@ import { listenGateway } from './gateway/listen.js';
 import { facilityPolicy } from './gateway/policy.js';
 import { gatewayRoutes } from './gateway/routes.js';
 import { LeaseBook } from './leases/book.js';
+import { leaseStates } from './leases/record.js';
 import { leaseRoutes } from './leases/routes.js';
 
 /** The landlord's console, put together. */
@@ -50,7 +52,24 @@ export const consoleCluster: ConsoleProgram = {
     const gateway = config.gateway && (await listenGateway(hub, { ...config.gateway, tls: parts.tls }));
     if (gateway && !gateway.ok) return gateway;
     const routes = [...customers.routes(), ...leaseRoutes(leases, book), ...gatewayRoutes(hub)];
-    const serving = await serveConsole(parts, { title: 'console-cluster', routes });
+    const samples = async (): Promise<readonly Sample[]> => {
+      const all = await leases.all();
+      const { nodes, consoles, channels, waiting } = hub.view();
+      return [
+        ...(all.ok
+          ? countStates(
+              'console_leases',
+              leaseStates,
+              all.value.map(({ value }) => value.state),
+            )
+          : []),
+        ...(gateway ? [sample('console_gateway_nodes', nodes.length)] : []),
+        ...(gateway ? [sample('console_gateway_consoles', consoles)] : []),
+        ...(gateway ? [sample('console_gateway_channels', channels)] : []),
+        ...(gateway ? [sample('console_gateway_waiting', waiting.length)] : []),
+      ];
+    };
+    const serving = await serveConsole(parts, { title: 'console-cluster', routes, samples });
     if (!serving.ok) return serving;
     leases.start();
     return ok({

@@ -258,4 +258,6 @@ export const limits = {
   stream_ack_ms_max: 250,
   /** The last events of each node that a console shows. */
   node_events_kept_max: 100,
+  /** How often the question whether a console can work reaches its disk. */
+  ready_again_ms: 2000,
 } as const;

@@ -4,6 +4,8 @@ import { digestText, idText, nameText, publicJwk } from '../../protocol/fields.j
 import { limits } from '../../protocol/limits.js';
 import { list, object, oneOf, optional, whole, type Parsed } from '../../protocol/parse.js';
 
+export const leaseStates = ['granting', 'granted', 'refused', 'ending', 'ended'] as const;
+
 const moment_s = whole({ min: 0, max: 32_503_680_000 });
 
 /**
@@ -19,7 +21,7 @@ const moment_s = whole({ min: 0, max: 32_503_680_000 });
 export const leaseForm = object({
   node: nameText,
   customer: nameText,
-  state: oneOf('granting', 'granted', 'refused', 'ending', 'ended'),
+  state: oneOf(...leaseStates),
   to: list(
     object({ key: publicJwk, name: nameText, role: oneOf('administrator', 'operator', 'developer') }),
     {

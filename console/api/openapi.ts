@@ -1,4 +1,4 @@
-import type { Route, StreamRoute } from './route.js';
+import type { AnyRoute } from './route.js';
 import { roles } from './access.js';
 import type { JsonSchema } from './shape.js';
 
@@ -33,7 +33,7 @@ function parametersOf(place: 'path' | 'query', schema: JsonSchema): unknown[] {
   }));
 }
 
-function operationOf(route: Route | StreamRoute): JsonSchema {
+function operationOf(route: AnyRoute): JsonSchema {
   const security = route.role === 'anyone' ? [] : [{ token: [] }, { session: [] }];
   const refused = {
     description: 'refused; nothing was changed',
@@ -49,6 +49,16 @@ function operationOf(route: Route | StreamRoute): JsonSchema {
           description: 'server-sent events, each with one JSON value of this form in its data',
           content: { 'text/event-stream': { schema: route.event.schema } },
         },
+        default: refused,
+      },
+    };
+  if (route.kind === 'text')
+    return {
+      summary: route.summary,
+      'x-role': route.role,
+      security,
+      responses: {
+        200: { description: 'text', content: { [route.contentType]: { schema: { type: 'string' } } } },
         default: refused,
       },
     };
@@ -73,7 +83,7 @@ function operationOf(route: Route | StreamRoute): JsonSchema {
 /** The OpenAPI 3.1 document, made from the table that the server serves, so that it cannot differ from it. */
 export function openApiDocument(
   info: { title: string; version: string },
-  routes: readonly (Route | StreamRoute)[],
+  routes: readonly AnyRoute[],
 ): JsonSchema {
   const paths: Record<string, Record<string, JsonSchema>> = {};
   for (const route of routes) {

@@ -57,6 +57,19 @@ export interface Route {
   run(call: RawCall): Promise<Result<unknown>>;
 }
 
+/** Plain text for other programs: figures, signs of life. */
+export interface TextRoute {
+  readonly kind: 'text';
+  readonly method: 'GET';
+  readonly path: string;
+  readonly summary: string;
+  readonly role: Role | 'anyone';
+  readonly contentType: string;
+  read(): Promise<Result<string>>;
+}
+
+export type AnyRoute = Route | StreamRoute | TextRoute;
+
 /** Server-sent events: each event is one JSON value of this shape. */
 export interface StreamRoute {
   readonly kind: 'stream';

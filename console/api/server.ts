@@ -11,7 +11,7 @@ import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js'
 import { mayCall, type Access, type Caller } from './access.js';
 import { checkHost, checkOrigin, securityHeaders } from './guard.js';
 import { openApiDocument } from './openapi.js';
-import { route, type Route, type SessionCookie, type StreamRoute } from './route.js';
+import { route, type AnyRoute, type Route, type SessionCookie } from './route.js';
 import { opaque } from './shape.js';
 import { errorBody, statusOf } from './status.js';
 import { serveEvents } from './events.js';
@@ -25,13 +25,15 @@ export interface ApiOptions {
   /** Names, beside addresses and localhost, under which a browser may call us. */
   readonly names: readonly string[];
   readonly access: Access;
-  readonly routes: readonly (Route | StreamRoute)[];
+  readonly routes: readonly AnyRoute[];
   /** The room whose page is served. */
   readonly page?: 'console-cluster' | 'console-app';
   readonly log: Log;
   readonly now: () => number;
   /** Told of every call that is not a plain read, done or refused. */
   audit(caller: Caller, route: string, refusal: Refusal | undefined): Promise<void>;
+  /** Told of every call, for the figures. */
+  counted?(method: string, path: string, code: string): void;
   /** In tests: replies are held to their documented form too. */
   readonly checkReplies?: boolean;
 }
@@ -144,7 +146,7 @@ function answer(reply: FastifyReply, refusal: Refusal): void {
     .send(JSON.stringify(errorBody(refusal)));
 }
 
-function mount(app: FastifyInstance, line: Route | StreamRoute, options: ApiOptions): void {
+function mount(app: FastifyInstance, line: AnyRoute, options: ApiOptions): void {
   app.route({
     method: line.method,
     url: line.path.replaceAll(/\{([a-zA-Z]+)\}/g, ':$1'),
@@ -155,10 +157,16 @@ function mount(app: FastifyInstance, line: Route | StreamRoute, options: ApiOpti
     },
     handler: async (request, reply) => {
       if (line.kind === 'stream') return serveEvents(line, request, reply);
+      if (line.kind === 'text') {
+        const text = await line.read();
+        if (!text.ok) throw new Rejection(text.refusal);
+        return reply.header('cache-control', 'no-store').type(line.contentType).send(text.value);
+      }
       const caller = callers.get(request) ?? nobody;
       const { params, query, body } = request;
       const session = cookieOn(reply, options.tls !== undefined);
       const done = await line.run({ caller, params, query, body, session });
+      options.counted?.(line.method, line.path, done.ok ? 'ok' : done.refusal.code);
       if (line.method !== 'GET')
         await options.audit(caller, `${line.method} ${line.path}`, done.ok ? undefined : done.refusal);
       if (!done.ok) throw new Rejection(done.refusal);
@@ -183,7 +191,7 @@ const callers = new WeakMap<FastifyRequest, Caller>();
 
 async function callerOf(
   request: FastifyRequest,
-  line: Route | StreamRoute,
+  line: AnyRoute,
   options: ApiOptions,
 ): Promise<Result<Caller>> {
   if (line.role === 'anyone') {

@@ -8,7 +8,9 @@ import { ok, type Result } from '../../protocol/result.js';
 import { accessRoutes } from '../access/routes.js';
 import { Sessions } from '../access/sessions.js';
 import { tokenDigest } from '../api/access.js';
-import type { Route, StreamRoute } from '../api/route.js';
+import type { AnyRoute } from '../api/route.js';
+import { CallCounter, type Sample } from '../metrics/metrics.js';
+import { metricsRoutes } from '../metrics/routes.js';
 import { packageVersion, serveApi, type Api } from '../api/server.js';
 import { openPair } from '../keys/file.js';
 import { NodeBook } from '../nodes/book.js';
@@ -111,11 +113,16 @@ export interface Serving {
 /** The API and the page. On an address that others can reach, only over TLS. */
 export async function serveConsole(
   parts: ConsoleParts,
-  options: { title: 'console-cluster' | 'console-app'; routes: readonly (Route | StreamRoute)[] },
+  options: {
+    title: 'console-cluster' | 'console-app';
+    routes: readonly AnyRoute[];
+    samples?: () => Promise<readonly Sample[]>;
+  },
 ): Promise<Result<Serving>> {
   const { config, files, sessions, book, store, clocks, log } = parts;
   const now = (): number => clocks.wall();
   const audit = new Audit(store, now, log);
+  const calls = new CallCounter();
   const open = !isLoopback(config.api.host);
   const api = await serveApi({
     title: options.title,
@@ -130,11 +137,13 @@ export async function serveConsole(
       ...nodeRoutes(book, now),
       ...filterRoutes(book),
       ...audit.routes(),
+      ...metricsRoutes({ book, store, calls, more: options.samples }),
       ...options.routes,
     ],
     page: options.title,
     log,
     now,
+    counted: (method, path, code) => calls.count(method, path, code),
     audit: async (caller, path, refusal) => audit.note(caller, path, refusal),
   });
   if (!api.ok) return api;

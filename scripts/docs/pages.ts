@@ -5,6 +5,7 @@ import { authorityPage } from './authority.js';
 import { commandsPage } from './commands.js';
 import { errorsPage } from './errors.js';
 import { limitsPage } from './limits.js';
+import { metricsPage } from './metrics.js';
 
 /** The pages that are made from the sources, as they should be, by their path. */
 export function generatedPages(): ReadonlyMap<string, string> {
@@ -15,5 +16,6 @@ export function generatedPages(): ReadonlyMap<string, string> {
     ['docs/commands.md', commandsPage(commands)],
     ['docs/errors.md', errorsPage()],
     ['docs/limits.md', limitsPage(limits)],
+    ['docs/metrics.md', metricsPage()],
   ]);
 }

@@ -195,6 +195,20 @@ describe('a landlord, two customers and two nodes, as real processes', () => {
     await until(() => stateOf(blue, 'node-2') === 'unknown' || stateOf(blue, 'node-2') === 'connecting');
   });
 
+  it('gives its figures to who has a token, and signs of life to anybody', async () => {
+    const { url } = JSON.parse(readFileSync(join(landlord.dir, 'running.json'), 'utf8')) as { url: string };
+    const token = readFileSync(join(landlord.dir, 'token'), 'utf8').trim();
+    const headers = { authorization: `Bearer ${token}` };
+    const figures = await (await fetch(`${url}/metrics`, { headers })).text();
+    expect(figures).to.match(/console_leases\{state="granted"\} [0-9]+\n/);
+    expect(figures).to.match(
+      /console_api_calls_total\{method="GET",path="\/api\/v1\/nodes",code="ok"\} [0-9]+\n/,
+    );
+    expect((await fetch(`${url}/metrics`)).status).to.equal(401);
+    expect(await (await fetch(`${url}/healthz`)).text()).to.equal('alive\n');
+    expect(await (await fetch(`${url}/readyz`)).text()).to.equal('ready\n');
+  });
+
   it('stops cleanly when it is told to', async () => {
     for (const console of consoles) expect(await console.stop('SIGTERM')).to.equal(0);
   });

@@ -1,0 +1,120 @@
+import { nodeStates } from '../nodes/state.js';
+
+/** Every figure a console gives to Prometheus. docs/metrics.md is made from this list, and nothing else is given. */
+export const metricList = {
+  console_nodes: { type: 'gauge', labels: ['state'], help: 'Nodes by what is known of them now.' },
+  console_leases: {
+    type: 'gauge',
+    labels: ['state'],
+    help: 'Leases by where they stand; those that wait for a node are granting or ending.',
+  },
+  console_gateway_nodes: { type: 'gauge', labels: [], help: 'Nodes that have dialled the gateway.' },
+  console_gateway_consoles: {
+    type: 'gauge',
+    labels: [],
+    help: 'Remote consoles that have dialled the gateway.',
+  },
+  console_gateway_channels: {
+    type: 'gauge',
+    labels: [],
+    help: 'Channels between consoles and nodes through the gateway.',
+  },
+  console_gateway_waiting: {
+    type: 'gauge',
+    labels: [],
+    help: 'Nodes that knocked at the gateway and are not known.',
+  },
+  console_api_calls_total: {
+    type: 'counter',
+    labels: ['method', 'path', 'code'],
+    help: 'Calls of the API by route and error code; code is ok for those that were done.',
+  },
+  process_resident_memory_bytes: { type: 'gauge', labels: [], help: 'Memory of the daemon.' },
+  process_cpu_seconds_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Processor time of the daemon, user and system.',
+  },
+  process_start_time_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: 'When the daemon started, in seconds since 1970.',
+  },
+} as const satisfies Record<string, Metric>;
+
+interface Metric {
+  readonly type: 'gauge' | 'counter';
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+export type MetricName = keyof typeof metricList;
+
+export interface Sample {
+  readonly name: MetricName;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+export function sample(
+  name: MetricName,
+  value: number,
+  labels: Readonly<Record<string, string>> = {},
+): Sample {
+  return { name, value, labels };
+}
+
+const escaped = (text: string): string =>
+  text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+
+/** The text format of Prometheus, version 0.0.4. A metric without a sample is left out: what is not known is not zero. */
+export function metricsText(samples: readonly Sample[]): string {
+  const lines: string[] = [];
+  for (const [name, { type, help }] of Object.entries(metricList)) {
+    const mine = samples.filter((one) => one.name === name);
+    if (mine.length === 0) continue;
+    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+    for (const { labels, value } of mine) {
+      const inner = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`);
+      lines.push(`${name}${inner.length === 0 ? '' : `{${inner.join(',')}}`} ${value}`);
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** How often each state stands in a list, also where it is zero, so that a graph has no holes. */
+export function countStates(name: MetricName, states: readonly string[], found: readonly string[]): Sample[] {
+  const counts = new Map<string, number>(states.map((state) => [state, 0]));
+  for (const state of found) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return [...counts].map(([state, count]) => sample(name, count, { state }));
+}
+
+export function nodeSamples(found: readonly string[]): Sample[] {
+  return countStates('console_nodes', nodeStates, found);
+}
+
+export function processSamples(): Sample[] {
+  const { user, system } = process.cpuUsage();
+  return [
+    sample('process_resident_memory_bytes', process.memoryUsage.rss()),
+    sample('process_cpu_seconds_total', (user + system) / 1e6),
+    sample('process_start_time_seconds', Math.round(Date.now() / 1000 - process.uptime())),
+  ];
+}
+
+/** Calls of the API. Paths are those of the route table, so their number is bounded. */
+export class CallCounter {
+  readonly #counts = new Map<string, { labels: Record<string, string>; count: number }>();
+
+  count(method: string, path: string, code: string): void {
+    const key = `${method} ${path} ${code}`;
+    const known = this.#counts.get(key);
+    if (known) known.count += 1;
+    else this.#counts.set(key, { labels: { method, path, code }, count: 1 });
+  }
+
+  samples(): Sample[] {
+    return [...this.#counts.values()].map(({ labels, count }) =>
+      sample('console_api_calls_total', count, labels),
+    );
+  }
+}
