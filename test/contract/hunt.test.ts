@@ -1,0 +1,253 @@
+import { expect } from 'chai';
+import { openBox } from '../../crypto/box.js';
+import type { Command } from '../../protocol/commands.js';
+import { openWrapped } from '../../bmonitor/keys/wrap.js';
+import type { Machine, Running } from '../fakes/machine/machine.js';
+import type { FakeDisk } from '../fakes/machine/disk.js';
+import { pairs } from '../fakes/machine/pairs.js';
+import { rosterOf } from '../fakes/machine/principals.js';
+import { shapeOf } from '../fakes/machine/sound.js';
+import { asked, consoleId, give, grant, leaseAt, nowOf, take, world } from '../fakes/machine/world.js';
+import { refusalIn, value } from '../fakes/results.js';
+
+/**
+ * The hunt: every sequence, up to a depth, of what a landlord can do who has the room, the power switch, the clock, copies of the disk from
+ * every moment, and consoles of accomplices, and what a former tenant can do who kept its consoles. After each step: does anything that they
+ * reach open the tenant's data, in any image of the disk there ever was, and does any of them speak in the tenant's name?
+ */
+const depth = 3;
+const day = 86_400;
+const crooks = ['landlord', 'accomplice', 'former'] as const;
+const crookIds: ReadonlySet<string> = new Set(
+  crooks.flatMap((party) =>
+    (['administrator', 'operator', 'developer'] as const).map((role) => consoleId(`${party}.${role}`)),
+  ),
+);
+
+interface Hunted {
+  readonly machine: Machine;
+  /** Copies of the disk from every step, the oldest first. */
+  readonly images: readonly FakeDisk[];
+  readonly path: readonly string[];
+}
+
+interface Move {
+  readonly name: string;
+  /** What is commanded; absent: something is done to the machine. */
+  readonly command?: (running: Running, machine: Machine, by: string) => Command;
+  readonly do?: (hunted: Hunted) => void;
+}
+
+const destroysAll = ({ core }: Running, from: number): string[] =>
+  core.state.levels.slice(from).map((level) => level.lease);
+
+const moves: readonly Move[] = [
+  { name: 'make its key', command: () => ({ type: 'keys.make' }) },
+  ...([0, 1] as const).flatMap((level): Move[] =>
+    (['keep', 'reencrypt', 'destroy'] as const).map((data) => ({
+      name: `rotate level ${level}, ${data}`,
+      command: (running) => ({
+        type: 'keys.rotate',
+        level,
+        key: true,
+        data,
+        ...(data === 'destroy' ? { destroys: destroysAll(running, level) } : {}),
+      }),
+    })),
+  ),
+  {
+    name: 'end the lease',
+    command: ({ core }) => ({
+      type: 'lease.end',
+      lease: core.state.levels[1]?.lease ?? leaseAt(core.state, 0),
+    }),
+  },
+  { name: 'grant to an accomplice', command: (_, machine) => grant('accomplice', nowOf(machine) + day, 0) },
+  { name: 'take as the accomplice', command: () => take('accomplice') },
+  {
+    name: 'extend the lease',
+    command: ({ core }, machine) => ({
+      type: 'lease.extend',
+      lease: core.state.levels[1]?.lease ?? leaseAt(core.state, 0),
+      until: nowOf(machine) + 30 * day,
+    }),
+  },
+  ...(['end', 'keep'] as const).map((below): Move => ({
+    name: `sell the node to the accomplice, ${below} what is below`,
+    command: (running) => ({
+      type: 'node.transfer',
+      to: rosterOf('accomplice'),
+      below,
+      destroys: destroysAll(running, 0).slice(0, below === 'keep' ? 1 : undefined),
+    }),
+  })),
+  {
+    name: 'agree in the tenant’s place',
+    command: ({ core }) => ({ type: 'keys.consent', to: leaseAt(core.state, 0), act: 'rotate' }),
+  },
+  { name: 'pull the plug', do: () => {} },
+  { name: 'set the clock a month ahead', do: ({ machine }) => machine.clock.set(30 * day) },
+  { name: 'wait until the lease is over', do: ({ machine }) => machine.clock.pass(2 * day) },
+  {
+    name: 'put back the oldest image',
+    do: ({ machine, images }) => (machine.disk = (images[0] ?? machine.disk).copy()),
+  },
+  {
+    name: 'put back the last image',
+    do: ({ machine, images }) => (machine.disk = (images.at(-1) ?? machine.disk).copy()),
+  },
+];
+
+describe('the hunt for a way to a tenant’s data', function () {
+  this.timeout(600_000);
+
+  it(`finds none in any sequence of ${depth} of ${moves.length} moves`, async () => {
+    const { machine: base, formerly, tenant } = await rented();
+    let front: Hunted[] = [{ machine: base, images: [formerly, base.disk.copy()], path: [] }];
+    const known = new Set<string>();
+    let [tried, acted, refusedStarts] = [0, 0, 0];
+    for (let step = 1; step <= depth; step += 1) {
+      const next: Hunted[] = [];
+      for (const hunted of front)
+        for (const move of moves)
+          for (const by of move.command ? crooks : ['landlord']) {
+            tried += 1;
+            const after = await play(hunted, move, by, tenant);
+            if (after === 'refused') continue;
+            if (after === 'dark') {
+              refusedStarts += 1;
+              continue;
+            }
+            acted += 1;
+            if (known.has(after.shape)) continue;
+            known.add(after.shape);
+            next.push(after.hunted);
+          }
+      front = next;
+    }
+    console.log(
+      `      depth ${depth}: ${tried} moves tried, ${acted} had an effect, ${known.size} different states, ` +
+        `${refusedStarts} starts refused with an old image; nothing found`,
+    );
+    expect(known.size).to.be.greaterThan(20);
+    expect(refusedStarts).to.be.greaterThan(0);
+  });
+
+  it('would find a key that opened the data', async () => {
+    const machine = await world('tenant');
+    const running = await machine.startWell();
+    const tenant = leaseAt(running.core.state, 1);
+    const reached = { leases: [tenant], running };
+    expect(opened(reached, [machine.disk], tenant)).to.not.deep.equal([]);
+  });
+});
+
+/** A node on which a tenant was that is gone, and whose present tenant has a key of its own, as has the landlord. */
+async function rented(): Promise<{ machine: Machine; formerly: FakeDisk; tenant: string }> {
+  const machine = await world('landlord');
+  const running = await machine.startWell();
+  const landlord = 'landlord.administrator';
+  const until = nowOf(machine) + day;
+  value(await give(running, asked(landlord, { type: 'keys.make' })));
+  value(await give(running, asked(landlord, grant('former', until))));
+  value(await give(running, asked('former.administrator', take('former'))));
+  const formerly = machine.disk.copy();
+  const lease = leaseAt(running.core.state, 1);
+  value(await give(running, asked(landlord, { type: 'lease.end', lease })));
+  value(await give(running, asked(landlord, grant('tenant', until))));
+  value(await give(running, asked('tenant.administrator', take('tenant'))));
+  const tenant = leaseAt(running.core.state, 1);
+  await sparePair(running);
+  await running.core.close();
+  return { machine, formerly, tenant };
+}
+
+/** No sequence shall end because pairs are made more slowly than they are used. */
+async function sparePair({ core }: Running): Promise<void> {
+  for (const pair of await pairs(24))
+    if (core.ring.pool.length < 2 && !core.ring.pairs.has(pair.public.id))
+      value(await core.addSparePair(pair));
+}
+
+async function play(
+  { machine: before, images, path }: Hunted,
+  move: Move,
+  by: string,
+  tenant: string,
+): Promise<'refused' | 'dark' | { readonly hunted: Hunted; readonly shape: string }> {
+  const machine = before.copy();
+  const where = [...path, `${by}: ${move.name}`];
+  move.do?.({ machine, images, path });
+  const started = await machine.start();
+  // An image that the chip has left behind opens nothing: the node stays dark.
+  if (!started?.ok) return 'dark';
+  const running = started.value;
+  await sparePair(running);
+  if (move.command) {
+    const answer = await give(running, asked(`${by}.administrator`, move.command(running, machine, by)));
+    if (!answer.ok) return 'refused';
+  } else await running.core.passTime();
+  await nobodySpeaksFor(running, tenant, where);
+  const all = [...images, machine.disk.copy()];
+  const leases = running.core.state.levels
+    .filter((level) => level.roster.some((entry) => crookIds.has(entry.id)))
+    .map((level) => level.lease);
+  expect(leases, where.join('; ')).to.not.include(tenant);
+  expect(opened({ leases, running }, all, tenant), where.join('; ')).to.deep.equal([]);
+  const shape = `${machine.clock.wall()} ${shapeOf(running.core.state)}`;
+  await running.core.close();
+  return { hunted: { machine, images: all, path: where }, shape };
+}
+
+/** With everything of the levels for which they speak, and with the salt, which they have not: what of the tenant's opens? */
+function opened(
+  { leases, running }: { readonly leases: readonly string[]; readonly running: Running },
+  images: readonly FakeDisk[],
+  tenant: string,
+): readonly string[] {
+  const { ring, state } = running.core;
+  const mine = leases.flatMap((lease) => [ring.data.get(lease), ring.outer.get(lease)]);
+  const keys = mine.filter((key) => key !== undefined);
+  const found: string[] = [];
+  for (const image of images)
+    for (const place of image.keys().filter((one) => one.split('/')[1] === tenant)) {
+      const box = image.valueAt(place);
+      if (box && keys.some((key) => openBox(key, place, box) !== undefined)) found.push(place);
+    }
+  const wrapped = ring.wrapped.get(tenant);
+  const shares = state.levels.flatMap(({ lease, symmetric }, level) => {
+    const key = symmetric === undefined ? undefined : ring.symmetric.get(symmetric);
+    return leases.includes(lease) && key && symmetric !== undefined
+      ? [{ level, leaseId: lease, keyId: symmetric, key }]
+      : [];
+  });
+  if (!wrapped) return found;
+  for (let choice = 0; choice < 2 ** shares.length; choice += 1)
+    if (
+      openWrapped(
+        wrapped,
+        tenant,
+        shares.filter((_, at) => (choice >> at) & 1),
+      )
+    )
+      found.push('the data key');
+  return found;
+}
+
+/** Each of them says that it speaks for the tenant's level and lease. */
+async function nobodySpeaksFor({ core }: Running, tenant: string, where: readonly string[]): Promise<void> {
+  const level = core.state.levels.findIndex((one) => one.lease === tenant);
+  if (level === -1) return;
+  for (const party of crooks) {
+    const request = {
+      level,
+      lease: tenant,
+      console: consoleId(`${party}.administrator`),
+      jti: `hunt-${party}`,
+      command: { type: 'keys.rotate', level, key: true, data: 'keep' } as const,
+      statement: 'hunt',
+      provenNew: true,
+    };
+    expect(refusalIn(await core.act(request)).code, where.join('; ')).to.equal('unknown-console');
+  }
+}
