@@ -76,7 +76,7 @@ describe('what stands in the kernel is watched', () => {
     await enforced.enforce({ quarantine: true });
     await node.must(['nft', 'delete table inet bmonitor']);
     await until(() => events.some((event) => event.kind === 'altered'));
-    expect(await node.must(['nft', 'list', 'table', 'inet', 'theirs'])).to.include('priority 10');
+    expect(await node.must(['nft', 'list', 'table', 'inet', 'theirs'])).to.include('filter + 10');
   });
 
   it('says of each refused packet which level refused it, and holds it', async () => {
