@@ -130,6 +130,9 @@ export function localStatus(folder: string): Promise<Result<string>> {
   return readLocalStatus(statusSocketOf(folder));
 }
 
+/** What `bmonitor doctor` judges. */
+export { readMachine } from './host/health/readings.js';
+
 /** Wires everything, decides nothing. */
 export async function runNode(folder: string, log: Log): Promise<Result<RunningNode>> {
   const config = await readConfig(folder);

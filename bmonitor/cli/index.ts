@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { version } from '../version.js';
+import { addDoctor } from './doctor.js';
 import { addFilters } from './filters.js';
 import { addHistory } from './history.js';
 import { addInit } from './init.js';
@@ -22,5 +23,6 @@ addStatus(program);
 addHistory(program);
 addReceipt(program);
 addFilters(program);
+addDoctor(program);
 
 await program.parseAsync();

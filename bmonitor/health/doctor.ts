@@ -1,0 +1,186 @@
+import type { Finding, MachineReadings, Verdict } from './machine.js';
+
+function finding(what: string, verdict: Verdict, says: string, todo?: string): Finding {
+  return { what, verdict, says, ...(todo === undefined ? {} : { todo }) };
+}
+
+/** Judges a machine as a place for a node. Pure; what the machine does not say is unknown, never well. */
+export function examine(readings: MachineReadings): readonly Finding[] {
+  return [
+    kernel(readings),
+    nftables(readings),
+    flushing(readings),
+    tools(readings),
+    tpm(readings),
+    secureBoot(readings),
+    clock(readings),
+    swap(readings),
+    cores(readings),
+    cgroups(readings),
+    ipmi(readings),
+    watchdog(readings),
+  ];
+}
+
+/** Without these no node runs here; without the others it runs, and lacks something. */
+const essential: ReadonlySet<string> = new Set(['kernel', 'nftables', 'tools']);
+
+export function canRun(findings: readonly Finding[]): boolean {
+  return !findings.some(({ what, verdict }) => verdict === 'missing' && essential.has(what));
+}
+
+/** Lookups during a transaction could miss entries before this (kernel commits c4eaca2e1052, a60f7bf4a152, b2f742c846ca). */
+const wholeFrom = [6, 17] as const;
+
+function kernel({ kernel: release }: MachineReadings): Finding {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(release ?? '') ?? [];
+  if (release === undefined || major === undefined)
+    return finding('kernel', 'unknown', 'it does not say its version');
+  const [number, part] = [Number(major), Number(minor)];
+  if (number > wholeFrom[0] || (number === wholeFrom[0] && part >= wholeFrom[1]))
+    return finding('kernel', 'ok', release);
+  if (number < 5 || (number === 5 && part < 10))
+    return finding('kernel', 'missing', `${release} lacks what the filters need`, 'use Debian 12 or newer');
+  return finding(
+    'kernel',
+    'weak',
+    `${release}: while filters are changed, a packet may be judged as if an entry were not there (it is dropped then); mended in 6.17, and in stable 6.16`,
+    'use a newer kernel where that matters',
+  );
+}
+
+function nftables({ nft }: MachineReadings): Finding {
+  const [, major = '0', minor = '0', patch = '0'] = /(\d+)\.(\d+)\.(\d+)/.exec(nft ?? '') ?? [];
+  if (nft === undefined) return finding('nftables', 'missing', 'nft does not run', 'apt install nftables');
+  const number = Number(major) * 10_000 + Number(minor) * 100 + Number(patch);
+  return number >= 10_006
+    ? finding('nftables', 'ok', nft)
+    : finding('nftables', 'weak', `${nft}; it is tested from 1.0.6 on`);
+}
+
+function flushing({ debianNftablesService: service }: MachineReadings): Finding {
+  const what = 'nftables.service';
+  if (service === undefined) return finding(what, 'unknown', 'systemd does not say');
+  return service === 'disabled'
+    ? finding(what, 'ok', 'is not enabled')
+    : finding(
+        what,
+        'weak',
+        'is enabled; when it is stopped it flushes all rules, ours too',
+        'systemctl disable nftables.service',
+      );
+}
+
+/** What each tool is for, and whether a node can do without. */
+const needed: Readonly<Record<string, { readonly for: string; readonly must: boolean }>> = {
+  ip: { for: 'addresses', must: true },
+  perl: { for: 'DHCP', must: true },
+  conntrack: { for: 'cutting connections', must: true },
+  tcpdump: { for: 'what was refused', must: true },
+  tpm2_unseal: { for: 'secrets in the TPM', must: false },
+  smartctl: { for: 'the health of disks', must: false },
+};
+
+function tools({ tools: there }: MachineReadings): Finding {
+  const lacking = Object.entries(needed).filter(([name]) => there[name] !== true);
+  if (lacking.length === 0) return finding('tools', 'ok', 'all are there');
+  const list = lacking.map(([name, tool]) => `${name} (${tool.for})`).join(', ');
+  return finding('tools', lacking.some(([, tool]) => tool.must) ? 'missing' : 'weak', `not there: ${list}`);
+}
+
+function tpm({ tpm: kind }: MachineReadings): Finding {
+  if (kind === undefined) return finding('TPM', 'unknown', 'the machine does not say');
+  switch (kind) {
+    case 'tpm2':
+      return finding('TPM', 'ok', 'version 2.0');
+    case 'tpm1':
+      return finding(
+        'TPM',
+        'missing',
+        'of version 1.2, which is not supported',
+        'keys rest in a file: who copies the disk can become this node',
+      );
+    case 'none':
+      return finding(
+        'TPM',
+        'missing',
+        'none',
+        'keys rest in a file: who copies the disk can become this node',
+      );
+  }
+}
+
+function secureBoot({ secureBoot: on }: MachineReadings): Finding {
+  if (on === undefined) return finding('secure boot', 'unknown', 'no UEFI variables can be read');
+  return on
+    ? finding('secure boot', 'ok', 'on')
+    : finding(
+        'secure boot',
+        'weak',
+        'off: what is measured is not what may run',
+        'switch it on in the firmware',
+      );
+}
+
+function clock({ clockSynchronised }: MachineReadings): Finding {
+  if (clockSynchronised === undefined) return finding('clock', 'unknown', 'nobody says whether it is right');
+  return clockSynchronised
+    ? finding('clock', 'ok', 'is synchronised')
+    : finding('clock', 'weak', 'is not synchronised: leases would end at a wrong time', 'install chrony');
+}
+
+function swap({ swaps }: MachineReadings): Finding {
+  if (swaps === undefined) return finding('swap', 'unknown', 'the machine does not say');
+  if (swaps.length === 0) return finding('swap', 'ok', 'none');
+  const plain = swaps.filter(({ encrypted }) => encrypted !== true).map(({ name }) => name);
+  return plain.length === 0
+    ? finding('swap', 'ok', 'in memory only, or encrypted')
+    : finding(
+        'swap',
+        'weak',
+        `${plain.join(', ')}: engines' memory may be written to a disk in the clear`,
+        'swapoff, or encrypt it with a key of this boot',
+      );
+}
+
+function cores({ corePattern }: MachineReadings): Finding {
+  if (corePattern === undefined) return finding('core dumps', 'unknown', 'the machine does not say');
+  return corePattern.trim() === '' || corePattern.startsWith('|/bin/false')
+    ? finding('core dumps', 'ok', 'are not written')
+    : finding(
+        'core dumps',
+        'weak',
+        `go to ${corePattern}; BMonitor's own are off, the engines' are not`,
+        'sysctl kernel.core_pattern=|/bin/false',
+      );
+}
+
+function cgroups({ cgroups: layout }: MachineReadings): Finding {
+  if (layout === undefined) return finding('cgroups', 'unknown', 'the machine does not say');
+  switch (layout) {
+    case 'v2':
+      return finding('cgroups', 'ok', 'version 2');
+    case 'v1':
+    case 'hybrid':
+      return finding(
+        'cgroups',
+        'weak',
+        `${layout}: some limits of engines hold less exactly`,
+        'boot with systemd.unified_cgroup_hierarchy=1',
+      );
+    case 'none':
+      return finding('cgroups', 'missing', 'none: engines cannot be limited');
+  }
+}
+
+function ipmi({ ipmi: there }: MachineReadings): Finding {
+  if (there === undefined) return finding('IPMI', 'unknown', 'the machine does not say');
+  return there
+    ? finding('IPMI', 'ok', 'there is a device')
+    : finding('IPMI', 'missing', 'no device: power cannot be switched out of band from here');
+}
+
+function watchdog({ watchdog: there }: MachineReadings): Finding {
+  if (there === undefined) return finding('watchdog', 'unknown', 'the machine does not say');
+  return there ? finding('watchdog', 'ok', 'there is a device') : finding('watchdog', 'missing', 'no device');
+}
