@@ -162,6 +162,8 @@ export const limits = {
   spare_pairs: 4,
   /** How often the node looks at the time: leases end within a second of it. */
   tick_ms: 500,
+  /** So much of the time may be lost with the power, when the wall clock is set back then. */
+  time_floor_s_max: 60,
   /** How often what could not be done to the machine is tried again. */
   retry_effects_ms: 2_000,
   /** Lines of the audit in one reply. */

@@ -51,10 +51,12 @@ export function recordCommand(decision: Decision, request: Request, at: Recordin
   return append(decision.state, entries, at);
 }
 
-/** Records what the node did by itself, with every level that is told of it. */
+/** Records what the node did by itself: with those whom it touched, or with every level when it says nothing of that. */
 export function recordOwnAct(decision: Decision, name: string, at: Recording): Recorded {
   const entry: Entry = { by: { node: at.node }, command: name, sees: 'statement', outcome: decision.result };
-  return append(decision.state, new Map(decision.state.levels.map((_, level) => [level, entry])), at);
+  const touched = decision.touched.map(({ level }) => level);
+  const levels = touched.length > 0 ? touched : decision.state.levels.map((_, level) => level);
+  return append(decision.state, new Map(levels.map((level) => [level, entry])), at);
 }
 
 function append(state: NodeState, entries: ReadonlyMap<number, Entry>, at: Recording): Recorded {

@@ -51,13 +51,22 @@ export class Jobs {
 
   async #step(job: Job): Promise<Job> {
     const lines = await this.#journal.history(job.lease, job.done + 1, linesAtOnce, job.total);
-    // What was trimmed meanwhile is not there any more, and nobody asks for it.
-    if (lines.length === 0) return { ...job, done: job.total, state: 'done' };
+    if (lines.length === 0) return this.#withoutLines(job);
     const wrong = await this.#firstWrong(lines, job.note);
     const done = job.done + lines.length;
     if (wrong) return { ...job, state: 'failed', done, note: wrong };
     const note = digestOf(lines.at(-1) ?? '');
     return { ...job, done, note, state: done >= job.total ? 'done' : 'running' };
+  }
+
+  /** Trimmed meanwhile: it goes on where the history begins now. Not there, or not to be read: that is what is wrong with it. */
+  #withoutLines(job: Job): Job {
+    const first = this.#core.state.levels.find((level) => level.lease === job.lease)?.history.first ?? 1;
+    const missing = job.done + 1;
+    if (missing > job.total) return { ...job, state: 'done' };
+    if (missing >= first)
+      return { ...job, state: 'failed', note: `entry ${missing} is missing or cannot be read` };
+    return { ...job, done: Math.min(first - 1, job.total), note: '' };
   }
 
   async #firstWrong(lines: readonly string[], before: string): Promise<string | undefined> {

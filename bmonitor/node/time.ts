@@ -2,8 +2,8 @@ import type { Clock } from '../ports/clock.js';
 
 /**
  * The node's time. It follows the wall clock, with two bounds: it never goes back, neither below the floor that was made durable nor within a
- * start of the node; and a step forward that the machine's own clock, which counts suspended time, does not confirm is not
- * followed, so that nobody ends a lease by setting a clock.
+ * start of the node; and a step that the machine's own clock, which counts suspended time, does not confirm is not followed, in
+ * either direction, so that nobody ends a lease, or holds one, by setting a clock.
  */
 export class NodeTime {
   readonly #clock: Clock;
@@ -19,7 +19,8 @@ export class NodeTime {
   }
 
   now_s(): number {
-    const time_ms = Math.min(this.#clock.wall(), this.#confirmed_ms() + slew_ms);
+    const confirmed_ms = this.#confirmed_ms();
+    const time_ms = Math.min(Math.max(this.#clock.wall(), confirmed_ms - slew_ms), confirmed_ms + slew_ms);
     this.#highest_s = Math.max(this.#highest_s, Math.floor(time_ms / 1000));
     return this.#highest_s;
   }

@@ -73,10 +73,13 @@ export const decideChangeFilters: Decide<'filters.change'> = (state, request, gi
   return settle(state, level, next, { ...request, given, within_s: command.confirmWithin });
 };
 
-export const decideConfirmFilters: Decide<'filters.confirm'> = (state, { level, command }) => {
+export const decideConfirmFilters: Decide<'filters.confirm'> = (state, { level, console, command }) => {
   const { pending, ...rest } = state;
   if (!pending || pending.level !== level || pending.version !== command.version)
     return refuse('nothing-pending');
+  // It is this console that could have been cut off: only its own word shows that it was not.
+  if (pending.console !== console)
+    return refuse('not-authorised', 'only the console that asked for the change can confirm it');
   return ok(decided(rest, { result: { version: command.version } }));
 };
 

@@ -153,7 +153,12 @@ function statusBeforeDark(level: Level): 'granted' | 'active' {
 export const decideEndLease: Decide<'lease.end'> = (state, { level: index, command }) => {
   const at = state.levels.findIndex((level, i) => i >= index && i > 0 && level.lease === command.lease);
   if (at === -1) return refuse('lease-unknown');
-  return ok(endFrom(state, at, 'ended'));
+  // Those between lose what they had granted: it is their business too.
+  const between = range(at).filter((one) => one > index);
+  return ok({
+    ...endFrom(state, at, 'ended'),
+    touched: between.map((one) => ({ level: one, sees: 'statement' as const })),
+  });
 };
 
 /** Takes the levels from `at` on out of the chain, with every key they had. */

@@ -1,3 +1,4 @@
+import { limits } from '../../../protocol/limits.js';
 import type { Decision, Given } from '../decision.js';
 import { decided } from '../decision.js';
 import type { Level, NodeState } from '../state.js';
@@ -13,6 +14,8 @@ export function decideTime(state: NodeState, given: Given): Decision | undefined
   );
   if (dark > 0) return goDark(state, dark);
   if (state.pending && given.now_s >= state.pending.undoAt_s) return undoPending(state);
+  // What the node knows of the time must not be lost with the power: a clock that is set back then would give leases more of it.
+  if (given.now_s - state.timeFloor_s >= limits.time_floor_s_max) return decided(state);
   return undefined;
 }
 
