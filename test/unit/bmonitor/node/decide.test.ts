@@ -31,7 +31,7 @@ describe('decide', () => {
         const first = await machine.startWell();
         await sample.prepare?.(first, machine);
         const running = await machine.startWell();
-        const { by, command, jti } = sample.ask(running, machine);
+        const { by, command, jti } = await sample.ask(running, machine);
         const state = frozen(running.core.state);
         const level = state.levels.findIndex((one) => one.roster.some((entry) => entry.name === by));
         const lease = state.levels[level]?.lease ?? '';
@@ -49,11 +49,15 @@ describe('decide', () => {
           frozen({
             now_s: running.core.now_s(),
             timeIsForced: false,
+            locked: new Set<string>(),
+            shareOpens: () => false,
             newId: countingIds(),
             ...(spare ? { sparePair: { id: spare.public.id, jwk: spare.public.jwk } } : {}),
           });
         const once = decide(state, request, given());
-        expect(once.ok, JSON.stringify(once)).to.equal(true);
+        // What comes with a share is decided by a share that only the core takes out of its seal: here it is refused, twice alike.
+        if (type !== 'keys.share' && type !== 'keys.unlock')
+          expect(once.ok, `${sample.title}: ${JSON.stringify(once)}`).to.equal(true);
         expect(decide(state, request, given())).to.deep.equal(once);
       }
     });
@@ -207,6 +211,8 @@ describe('the time of a node', () => {
     const given = {
       now_s: core.now_s() + limits.time_floor_s_max,
       timeIsForced: false,
+      locked: new Set<string>(),
+      shareOpens: () => false,
       newId: countingIds(),
     };
     expect(decideTime(core.state, given)).to.deep.include({ touched: [], keys: [] });
