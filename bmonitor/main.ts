@@ -16,6 +16,7 @@ import { openAddressLink } from './host/addresses/link.js';
 import { addressFile } from './host/addresses/memory.js';
 import { KernelFirewall } from './host/firewall/kernel-firewall.js';
 import { dialGateways } from './host/gateway-dial.js';
+import { withoutCoreDumps } from './host/no-core-dumps.js';
 import { listen, type Listening } from './host/listen.js';
 import { readLocalStatus, serveLocalStatus } from './host/local-status.js';
 import { FileRootStore } from './host/root-store-file.js';
@@ -135,6 +136,7 @@ export { readMachine } from './host/health/readings.js';
 
 /** Wires everything, decides nothing. */
 export async function runNode(folder: string, log: Log): Promise<Result<RunningNode>> {
+  withoutCoreDumps();
   const config = await readConfig(folder);
   if (!config.ok) return config;
   const roots = rootStoreOf(folder, config.value);

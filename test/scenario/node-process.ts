@@ -24,25 +24,44 @@ export class NodeProcess {
     readonly folder: string,
     readonly landlord: Pair,
     readonly card: NodeCard,
+    readonly path: string | undefined,
   ) {}
 
-  static async make(): Promise<NodeProcess> {
+  static async make(
+    options: {
+      /** More for the command line of `bmonitor init`. */
+      readonly init?: readonly string[];
+      /** Where its processes look for programs. */
+      readonly path?: string;
+    } = {},
+  ): Promise<NodeProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'bmonitor-test-'));
     const landlord = await makePair(2048);
     const card = { v: 1, kind: 'console-card', name: 'landlord', key: landlord.public.jwk };
     await writeFile(join(folder, 'landlord.json'), JSON.stringify(card));
     const dir = join(folder, 'node');
+    const keys = options.init ?? ['--keys', 'file'];
     const args = ['init', '--dir', dir, '--landlord', join(folder, 'landlord.json'), '--name', 'node-1'];
-    const child = spawn(process.execPath, [cli, ...args, '--listen', '127.0.0.1:0', '--key-bits', '2048'], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
+    const child = spawn(
+      process.execPath,
+      [cli, ...args, '--listen', '127.0.0.1:0', '--key-bits', '2048', ...keys],
+      {
+        env: environment(options.path),
+        stdio: ['ignore', 'ignore', 'inherit'],
+      },
+    );
     const [code] = (await once(child, 'exit')) as [number];
     if (code !== 0) throw new Error(`bmonitor init ended with ${code}`);
     return new NodeProcess(
       folder,
       landlord,
       value(parseNodeCard(await readFile(join(dir, 'card-0.json'), 'utf8'))),
+      options.path,
     );
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
   }
 
   get dir(): string {
@@ -52,6 +71,7 @@ export class NodeProcess {
   /** Resolves when the node says that it is ready. */
   async start(): Promise<void> {
     const child = spawn(process.execPath, [cli, 'run', '--dir', this.dir, '--log', 'debug'], {
+      env: environment(this.path),
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#child = child;
@@ -103,6 +123,10 @@ export class NodeProcess {
       steady: () => performance.now(),
     });
   }
+}
+
+function environment(path: string | undefined): NodeJS.ProcessEnv {
+  return path === undefined ? process.env : { ...process.env, PATH: path };
 }
 
 function parsed(line: string): Record<string, unknown> {

@@ -1,0 +1,68 @@
+import { cp, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { identityOf } from '../../protocol/node-card.js';
+import { verifyReceipt } from '../../protocol/receipt.js';
+import { value } from '../fakes/results.js';
+import { SoftwareTpm } from '../fakes/swtpm.js';
+import { NodeProcess } from './node-process.js';
+import { rent } from './tenancy.js';
+
+describe('a node whose secrets rest in a TPM', function () {
+  this.timeout(180_000);
+  let tpm: SoftwareTpm;
+  let node: NodeProcess;
+  beforeEach(async () => {
+    tpm = await SoftwareTpm.make();
+    node = await NodeProcess.make({ init: ['--keys', 'tpm', '--tpm', tpm.tcti, '--pcr', '0', '4', '7'] });
+    await node.start();
+  });
+  afterEach(async () => {
+    await node.remove();
+    await tpm.remove();
+  });
+
+  async function endLease(lease: string): Promise<string> {
+    const session = await node.session();
+    const ended = value(await session.request({ command: { type: 'lease.end', lease }, to: node.to }));
+    session.close('done');
+    const { receipts } = ended.result as { receipts: readonly string[] };
+    const [jws = ''] = receipts;
+    return jws;
+  }
+
+  const startsNot = async (): Promise<boolean> =>
+    node.start().then(
+      () => false,
+      () => true,
+    );
+
+  it('does not start from a copy of the disk that is older than the end of a lease', async () => {
+    const { lease } = await rent(node);
+    await node.kill();
+    const old = join(node.folder, 'old');
+    await cp(join(node.dir, 'store'), old, { recursive: true });
+    await node.start();
+    const receipt = value(await verifyReceipt(await endLease(lease), value(identityOf(node.card))));
+    expect(receipt).to.include({ act: 'end', keyStore: 'tpm', lease });
+    await node.kill();
+    await rename(join(node.dir, 'store'), join(node.folder, 'now'));
+    await cp(old, join(node.dir, 'store'), { recursive: true });
+    expect(await startsNot()).to.equal(true);
+    await rm(join(node.dir, 'store'), { recursive: true });
+    await rename(join(node.folder, 'now'), join(node.dir, 'store'));
+    await node.start();
+  });
+
+  it('does not start when something else was measured', async () => {
+    await node.kill();
+    await tpm.measure(4);
+    expect(await startsNot()).to.equal(true);
+  });
+
+  it('does not start once the TPM was cleared', async () => {
+    await node.kill();
+    await tpm.clear();
+    expect(await startsNot()).to.equal(true);
+  });
+});
