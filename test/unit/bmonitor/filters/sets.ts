@@ -141,12 +141,33 @@ function peerMatches(entry: string, filter: Filter, point: Point): boolean {
   return value >= numberOf(lo) && value <= numberOf(hi);
 }
 
-const numbers: Readonly<Record<string, number>> = { tcp: 6, udp: 17, gre: 47, icmpv6: 58 };
+/** As IANA has them: every name in which a set may be spelled. */
+const numbers: Readonly<Record<string, number>> = {
+  igmp: 2,
+  ipip: 4,
+  tcp: 6,
+  udp: 17,
+  dccp: 33,
+  ipv6: 41,
+  rsvp: 46,
+  gre: 47,
+  esp: 50,
+  ah: 51,
+  icmpv6: 58,
+  eigrp: 88,
+  ospf: 89,
+  pim: 103,
+  vrrp: 112,
+  l2tp: 115,
+  sctp: 132,
+  udplite: 136,
+};
 
 function protocolMatches(filter: Filter, point: Point): boolean {
   if (filter.protocol === undefined || filter.protocol === 'any') return true;
   if (filter.protocol === 'icmp') return point.protocol === (point.family === 4 ? 1 : 58);
   const wanted = typeof filter.protocol === 'number' ? filter.protocol : numbers[filter.protocol];
+  if (wanted === undefined) throw new Error(`the oracle does not know ${filter.protocol}`);
   if (wanted !== point.protocol) return false;
   if (filter.ports === undefined) return true;
   return filter.ports.some((entry) => {
