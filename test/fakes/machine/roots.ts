@@ -21,6 +21,15 @@ export class FakeChip {
     return new FakeChip(this.#held);
   }
 
+  /** The root and then G, as the store in a file has them. */
+  bytes(): Uint8Array {
+    return Buffer.concat([this.#held?.root ?? Buffer.alloc(0), this.#held?.g ?? Buffer.alloc(0)]);
+  }
+
+  put(bytes: Uint8Array): void {
+    this.#held = { root: Uint8Array.from(bytes.subarray(0, 32)), g: Uint8Array.from(bytes.subarray(32)) };
+  }
+
   /** True when both hold the same G. */
   sameG(other: FakeChip): boolean {
     return Buffer.compare(this.#held?.g ?? Buffer.alloc(0), other.#held?.g ?? Buffer.alloc(0)) === 0;
