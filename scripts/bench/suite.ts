@@ -6,7 +6,7 @@ export interface BenchSuite {
   run(tools: BenchTools): Promise<readonly Measurement[]>;
 }
 
-export type Unit = 'ms' | 'us' | 'ns' | 'per_s' | 'MB_per_s' | 'bytes' | 'count';
+export type Unit = 'ms' | 'us' | 'ns' | 'per_s' | 'MB_per_s' | 'bytes' | 'count' | 'MB' | 'percent';
 
 export interface Measurement {
   readonly name: string;

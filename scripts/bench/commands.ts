@@ -1,0 +1,450 @@
+import { execFileSync, fork, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { WebSocket } from 'ws';
+import { NodeSession } from '../../console/nodes/session.js';
+import { makePair, publicKeyFromJwk, thumbprint, type Pair } from '../../crypto/rsa.js';
+import { parseNodeCard, type NodeCard } from '../../protocol/node-card.js';
+import { sealRequest, type Addressee } from '../../protocol/request.js';
+import type { Result } from '../../protocol/result.js';
+import { bytesOf, dial, socketChannel } from '../../protocol/socket.js';
+import { formatEnvelope, formatHello, parseWire } from '../../protocol/wire.js';
+import { root } from '../run/root.js';
+import { quantile } from './statistics.js';
+import type { BenchSuite, Measurement } from './suite.js';
+
+const bits = 3072;
+
+function must<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(`${result.refusal.code} ${result.refusal.detail ?? ''}`);
+  return result.value;
+}
+
+/** A real node in a process of its own, with keys of the ordinary size. */
+class BenchNode {
+  readonly #children: ChildProcess[] = [];
+  port = 0;
+
+  private constructor(
+    readonly folder: string,
+    readonly console: Pair,
+    readonly card: NodeCard,
+  ) {}
+
+  static async make(...more: readonly string[]): Promise<BenchNode> {
+    const folder = await mkdtemp(join(tmpdir(), 'bmonitor-bench-'));
+    const pair = await makePair(bits);
+    const card = { v: 1, kind: 'console-card', name: 'bench', key: pair.public.jwk };
+    await writeFile(join(folder, 'console.json'), JSON.stringify(card));
+    const args = [
+      'init',
+      '--dir',
+      join(folder, 'node'),
+      '--landlord',
+      join(folder, 'console.json'),
+      '--name',
+      'bench',
+    ];
+    const cli = join(root, 'dist/bmonitor/cli/index.js');
+    const init = spawn(process.execPath, [cli, ...args, '--listen', '127.0.0.1:0', ...more], {
+      stdio: 'ignore',
+    });
+    const [code] = (await once(init, 'exit')) as [number];
+    if (code !== 0) throw new Error(`bmonitor init ended with ${code}`);
+    const written = await readFile(join(folder, 'node/card-0.json'), 'utf8');
+    return new BenchNode(folder, pair, must(parseNodeCard(written)));
+  }
+
+  get dir(): string {
+    return join(this.folder, 'node');
+  }
+
+  async start(): Promise<number> {
+    const cli = join(root, 'dist/bmonitor/cli/index.js');
+    const child = spawn(process.execPath, [cli, 'run', '--dir', this.dir, '--log', 'warn'], {
+      stdio: ['ignore', 'ignore', 'ignore'],
+    });
+    return this.#started(child, () => this.#portFromStatus());
+  }
+
+  /** A node that makes events when it is told to: `child.send(count)`. */
+  async startEvents(): Promise<ChildProcess> {
+    const child = fork(join(root, 'dist/scripts/bench/parts/event-node.js'), [this.dir]);
+    const [port] = (await once(child, 'message')) as [number];
+    this.port = port;
+    this.#children.push(child);
+    return child;
+  }
+
+  async #started(child: ChildProcess, port: () => number | undefined): Promise<number> {
+    this.#children.push(child);
+    for (;;) {
+      const found = port();
+      if (found !== undefined) {
+        this.port = found;
+        return child.pid ?? 0;
+      }
+      if (child.exitCode !== null) throw new Error('the node ended');
+      await pause(100);
+    }
+  }
+
+  #portFromStatus(): number | undefined {
+    try {
+      const cli = join(root, 'dist/bmonitor/cli/index.js');
+      const out = execFileSync(process.execPath, [cli, 'status', '--dir', this.dir, '--json'], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      return Number(/port (\d+)/.exec(out)?.[1]);
+    } catch {
+      return undefined;
+    }
+  }
+
+  get url(): string {
+    return `wss://127.0.0.1:${this.port}`;
+  }
+
+  get to(): Addressee {
+    const key = publicKeyFromJwk(this.card.key);
+    if (!key) throw new Error('no key in the card');
+    return { level: 0, lease: this.card.lease, key };
+  }
+
+  async session(): Promise<NodeSession> {
+    const pin = this.card.ways[0]?.pin;
+    const socket = must(
+      await dial({ url: this.url, ...(pin === undefined ? {} : { pin }), timeout_ms: 10_000 }),
+    );
+    const clocks = { wall: () => Date.now(), steady: () => performance.now() };
+    return new NodeSession(
+      socketChannel(socket, 'bench'),
+      this.console,
+      thumbprint(this.card.identity),
+      clocks,
+    );
+  }
+
+  async stop(): Promise<void> {
+    for (const child of this.#children.splice(0)) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+    }
+  }
+
+  async remove(): Promise<void> {
+    await this.stop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Processor time of a process, all threads, in seconds. */
+function processorTime_s(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+function resident_mb(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+}
+
+function privateOperations_per_s(seconds: number): number {
+  const out = execFileSync('openssl', ['speed', '-seconds', String(seconds), 'rsa3072'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  return Number(/rsa 3072 bits\s+\S+\s+\S+\s+([\d.]+)/.exec(out)?.[1]);
+}
+
+/** Requests that were sealed before, over some connections, as fast as the node answers. */
+async function requestsPerCore(node: BenchNode, pid: number, count: number): Promise<number> {
+  const session = await node.session();
+  const { boot, nonce } = must(await session.hello());
+  const now_s = Math.floor(Date.now() / 1000);
+  const texts: string[] = [];
+  for (let at = 0; at < count; at += 1) {
+    const sealed = await sealRequest(node.console, node.to, { type: 'status' }, { boot, nonce, now_s });
+    texts.push(formatEnvelope('R1', sealed.text));
+  }
+  const before = processorTime_s(pid);
+  await Promise.all(
+    Array.from({ length: 4 }, (_, at) =>
+      pump(
+        node,
+        texts.filter((_text, it) => it % 4 === at),
+      ),
+    ),
+  );
+  const taken = processorTime_s(pid) - before;
+  session.close('done');
+  return count / taken;
+}
+
+/** Sends them with a few under way at a time, and counts only sealed replies. */
+async function pump(node: BenchNode, texts: readonly string[]): Promise<void> {
+  const socket = must(await dial({ url: node.url, ...pinOf(node), timeout_ms: 10_000 }));
+  let [sent, answered] = [0, 0];
+  await new Promise<void>((resolve, reject) => {
+    const more = (): void => {
+      const text = texts[sent];
+      if (text === undefined) return;
+      sent += 1;
+      socket.send(text);
+    };
+    socket.on('message', (data) => {
+      if (!bytesOf(data).subarray(0, 3).equals(Buffer.from('P1 ')))
+        reject(new Error(bytesOf(data).toString()));
+      answered += 1;
+      if (answered === texts.length) resolve();
+      more();
+    });
+    for (let at = 0; at < 4; at += 1) more();
+  });
+  socket.terminate();
+}
+
+function pinOf(node: BenchNode): { readonly pin?: string } {
+  const pin = node.card.ways[0]?.pin;
+  return pin === undefined ? {} : { pin };
+}
+
+async function eventsPerCore(node: BenchNode, count: number): Promise<number> {
+  const child = await node.startEvents();
+  const session = await node.session();
+  let seen = 0;
+  let bytes = 0;
+  let done = (): void => {};
+  const all = new Promise<void>((resolve) => (done = resolve));
+  must(
+    await session.request({
+      command: { type: 'events.follow' },
+      to: node.to,
+      onFrame: (plaintext) => {
+        bytes += plaintext.length;
+        for (const byte of plaintext) if (byte === 10) seen += 1;
+        seen += 1;
+        if (seen > count) done();
+      },
+    }),
+  );
+  const pid = child.pid ?? 0;
+  const before = processorTime_s(pid);
+  child.send(count);
+  await all;
+  const taken = processorTime_s(pid) - before;
+  session.close('done');
+  await node.stop();
+  if (bytes / seen < 250) throw new Error(`events of ${bytes / seen} bytes are too small`);
+  return count / taken;
+}
+
+function fsyncs_ms(folder: string, count: number): number[] {
+  const file = openSync(join(folder, 'fsync'), 'w');
+  const taken: number[] = [];
+  const block = Buffer.alloc(16 * 1024, 1);
+  for (let at = 0; at < count; at += 1) {
+    const started = performance.now();
+    writeSync(file, block);
+    fdatasyncSync(file);
+    taken.push(performance.now() - started);
+  }
+  closeSync(file);
+  return taken;
+}
+
+async function changes_ms(node: BenchNode, count: number): Promise<number[]> {
+  const session = await node.session();
+  const taken: number[] = [];
+  for (let at = 0; at < count; at += 1) {
+    const { boot, nonce } = must(await session.hello());
+    const options = { boot, nonce, now_s: Math.floor(Date.now() / 1000) };
+    const sealed = await sealRequest(
+      node.console,
+      node.to,
+      { type: 'node.rename', name: `n-${at}` },
+      options,
+    );
+    taken.push(await exchange(node, formatEnvelope('R1', sealed.text)));
+  }
+  session.close('done');
+  lasting?.terminate();
+  lasting = undefined;
+  return taken;
+}
+
+let lasting: WebSocket | undefined;
+
+/** One request on a connection that is open already, without the time that the console takes to seal it. */
+async function exchange(node: BenchNode, text: string): Promise<number> {
+  lasting ??= must(await dial({ url: node.url, ...pinOf(node), timeout_ms: 10_000 }));
+  const started = performance.now();
+  lasting.send(text);
+  const [data] = (await once(lasting, 'message')) as [Buffer];
+  if (!data.toString().startsWith('P1 ')) throw new Error(data.toString());
+  return performance.now() - started;
+}
+
+async function latencies_ms(node: BenchNode, count: number): Promise<number[]> {
+  const session = await node.session();
+  const taken: number[] = [];
+  for (let at = 0; at < count; at += 1) {
+    const started = performance.now();
+    must(await session.request({ command: { type: 'status' }, to: node.to }));
+    taken.push(performance.now() - started);
+  }
+  session.close('done');
+  return taken;
+}
+
+/** One source that dials and sends what opens but is not signed by a console, as fast as it is let. */
+function flood(node: BenchNode, texts: readonly string[]): { stop(): void; lookedAt(): number } {
+  let stopped = false;
+  let lookedAt = 0;
+  const attack = (): void => {
+    if (stopped) return;
+    const socket = new WebSocket(node.url, {
+      localAddress: '127.0.0.66',
+      rejectUnauthorized: false,
+      perMessageDeflate: false,
+    });
+    socket.on('open', () => {
+      for (let at = 0; at < 200; at += 1) socket.send(texts[at % texts.length] ?? '');
+    });
+    socket.on('message', (data) => {
+      const wire = parseWire(bytesOf(data).toString());
+      if (wire.ok && wire.value.kind === 'hint' && wire.value.hint.code !== 'too-many') lookedAt += 1;
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => setTimeout(attack, 5));
+  };
+  for (let at = 0; at < 8; at += 1) attack();
+  return {
+    stop: () => {
+      stopped = true;
+    },
+    lookedAt: () => lookedAt,
+  };
+}
+
+/** How sealed commands, streams and an idle node perform, as ratios to what OpenSSL and the disk can do in the same run. */
+export const suite: BenchSuite = {
+  name: 'commands',
+  about: `sealed commands to a real node over TLS on loopback, RSA ${bits}`,
+  async run({ quick }) {
+    const rows: Measurement[] = [];
+    const node = await BenchNode.make('--gateway', 'wss://127.0.0.1:9');
+    try {
+      const pid = await node.start();
+      await requestsPerCore(node, pid, 100);
+      const operations: number[] = [];
+      const requests: number[] = [];
+      for (let round = 0; round < (quick ? 2 : 5); round += 1) {
+        operations.push(privateOperations_per_s(1));
+        requests.push(await requestsPerCore(node, pid, quick ? 300 : 800));
+      }
+      rows.push(
+        { name: 'openssl rsa3072 private operations', unit: 'per_s', values: operations },
+        {
+          name: 'sealed requests per core',
+          unit: 'per_s',
+          values: requests,
+          baseline: 'openssl rsa3072 private operations',
+        },
+      );
+      const rate = quantile(operations, 0.5);
+      const count = quick ? 100 : 400;
+      const [synced, changed] = [fsyncs_ms(node.folder, count), await changes_ms(node, count)];
+      const beyond = quantile(changed, 0.99) - quantile(synced, 0.99) - 1000 / rate;
+      rows.push(
+        { name: 'one fsync of 16 KiB', unit: 'ms', values: synced },
+        { name: 'durable change', unit: 'ms', values: changed, baseline: 'one fsync of 16 KiB' },
+        {
+          name: 'durable change, p99 beyond fsync p99 and one private operation',
+          unit: 'ms',
+          values: [beyond],
+        },
+      );
+
+      const alone = await latencies_ms(node, quick ? 50 : 200);
+      const stranger = await makePair(bits);
+      const session = await node.session();
+      const { boot } = must(await session.hello());
+      session.close('done');
+      const texts: string[] = [];
+      for (let at = 0; at < 200; at += 1) {
+        const options = { boot, now_s: Math.floor(Date.now() / 1000) };
+        texts.push(
+          formatEnvelope('R1', (await sealRequest(stranger, node.to, { type: 'status' }, options)).text),
+        );
+      }
+      texts.push(formatHello());
+      const attack = flood(node, texts);
+      await pause(500);
+      const burst = attack.lookedAt();
+      const beside = await latencies_ms(node, quick ? 50 : 200);
+      attack.stop();
+      rows.push(
+        { name: 'an honest request alone', unit: 'ms', values: alone },
+        {
+          name: 'an honest request beside a flood',
+          unit: 'ms',
+          values: beside,
+          baseline: 'an honest request alone',
+        },
+        { name: 'messages of a flood looked at before it is cut off', unit: 'count', values: [burst] },
+      );
+      await node.stop();
+
+      rows.push({
+        name: 'stream events of 256 bytes per core',
+        unit: 'per_s',
+        values: await eventRates(node, quick),
+      });
+      rows.push(...(await idle(node, quick)));
+      return rows;
+    } finally {
+      await node.remove();
+    }
+  },
+};
+
+async function eventRates(node: BenchNode, quick: boolean): Promise<number[]> {
+  const rates: number[] = [];
+  for (let round = 0; round < (quick ? 1 : 3); round += 1)
+    rates.push(await eventsPerCore(node, quick ? 200_000 : 500_000));
+  return rates;
+}
+
+/** A short look only: a minute, with every console away and every dial to a gateway failing. */
+async function idle(node: BenchNode, quick: boolean): Promise<readonly Measurement[]> {
+  const pid = await node.start();
+  await pause(quick ? 3000 : 15_000);
+  const seconds = quick ? 5 : 60;
+  const started = processorTime_s(pid);
+  const sizes: number[] = [];
+  for (let at = 0; at <= seconds; at += 1) {
+    sizes.push(resident_mb(pid));
+    await pause(1000);
+  }
+  const used = (processorTime_s(pid) - started) / (seconds + 1);
+  const third = Math.max(1, Math.floor(sizes.length / 3));
+  const growth = quantile(sizes.slice(-third), 0.5) - quantile(sizes.slice(0, third), 0.5);
+  await node.stop();
+  return [
+    { name: 'idle: resident memory', unit: 'MB', values: sizes },
+    { name: `idle: growth in ${seconds} s, consoles away and dials failing`, unit: 'MB', values: [growth] },
+    { name: 'idle: share of one processor', unit: 'percent', values: [used * 100] },
+  ];
+}
