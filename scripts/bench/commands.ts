@@ -210,6 +210,7 @@ async function pump(node: BenchNode, texts: readonly string[]): Promise<void> {
       if (answered === texts.length) resolve();
       more();
     });
+    socket.resume();
     for (let at = 0; at < 4; at += 1) more();
   });
   socket.terminate();
@@ -289,6 +290,7 @@ let lasting: WebSocket | undefined;
 /** One request on a connection that is open already, without the time that the console takes to seal it. */
 async function exchange(node: BenchNode, text: string): Promise<number> {
   lasting ??= must(await dial({ url: node.url, ...pinOf(node), timeout_ms: 10_000 }));
+  lasting.resume();
   const started = performance.now();
   lasting.send(text);
   const [data] = (await once(lasting, 'message')) as [Buffer];
