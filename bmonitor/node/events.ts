@@ -57,12 +57,16 @@ export class EventLog {
   async load(state: NodeState): Promise<void> {
     for (const { lease } of state.levels) {
       const track: Track = { next: 1, recent: [], kept: [] };
+      let newest: Uint8Array | undefined;
       for await (const [key, box] of this.#store.entries(prefix(lease))) {
-        const block = this.#open(lease, key, box);
-        if (!block) continue;
-        track.kept.push({ first: block.first, key });
-        track.next = block.first + block.lines.length;
+        const bytes = this.#sealer.openFor(lease, key, box);
+        if (!bytes) continue;
+        track.kept.push({ first: firstOf(lease, key), key });
+        newest = bytes;
       }
+      // Only the newest one is looked into: the lines of all of them would fill the memory of a node that starts.
+      const last = track.kept.at(-1);
+      if (last && newest) track.next = last.first + textOf(newest).split('\n').length;
       this.#tracks.set(lease, track);
     }
   }
@@ -171,12 +175,17 @@ export class EventLog {
   #open(lease: string, key: string, box: Uint8Array): Block | undefined {
     const bytes = this.#sealer.openFor(lease, key, box);
     if (!bytes) return undefined;
-    return {
-      first: Number(key.slice(prefix(lease).length).split('.')[0]),
-      key,
-      lines: Buffer.from(bytes).toString('utf8').split('\n'),
-    };
+    return { first: firstOf(lease, key), key, lines: textOf(bytes).split('\n') };
   }
+}
+
+function firstOf(lease: string, key: string): number {
+  return Number(key.slice(prefix(lease).length).split('.')[0]);
+}
+
+/** Without a copy of the bytes. */
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }
 
 function lastAtMost(kept: readonly Kept[], seq: number): Kept | undefined {

@@ -1,4 +1,4 @@
-import { publicKeyFromJwk } from '../../crypto/rsa.js';
+import { publicKeyFromJwk, type PublicJwk, type PublicKey } from '../../crypto/rsa.js';
 import type { Message, MessageChannel } from '../../protocol/channel.js';
 import type { ErrorCode } from '../../protocol/errors/index.js';
 import { limits } from '../../protocol/limits.js';
@@ -71,6 +71,7 @@ export class Service {
   readonly #parts: ServiceParts;
   /** Channels with something under way, so that a stop can let them finish. */
   readonly #open = new Set<Party>();
+  readonly #keys = new WeakMap<PublicJwk, PublicKey>();
 
   constructor(parts: ServiceParts) {
     this.#parts = parts;
@@ -185,9 +186,18 @@ export class Service {
     const kid = signerOf(unsealed.value.jws);
     if (!kid.ok) return kid;
     const enrolled = consoleOfKey(core.state, kid.value);
-    const signer = enrolled && publicKeyFromJwk(enrolled.key);
+    const signer = enrolled && this.#keyOf(enrolled.key);
     if (!signer) return refuse('unknown-console');
     return readStatement(unsealed.value, signer, envelope.kid);
+  }
+
+  /** A key as OpenSSL knows it costs more to make than a signature to check, so it is kept as long as its console is enrolled. */
+  #keyOf(jwk: PublicJwk): PublicKey | undefined {
+    const known = this.#keys.get(jwk);
+    if (known) return known;
+    const made = publicKeyFromJwk(jwk);
+    if (made) this.#keys.set(jwk, made);
+    return made;
   }
 
   /** From here on it is known who speaks, and the answer is sealed. */

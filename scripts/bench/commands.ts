@@ -414,8 +414,7 @@ export const suite: BenchSuite = {
         unit: 'per_s',
         values: await eventRates(node, quick),
       });
-      rows.push(...(await idle(node, quick)));
-      return rows;
+      return [...rows, ...(await idle(quick))];
     } finally {
       await node.remove();
     }
@@ -430,7 +429,8 @@ async function eventRates(node: BenchNode, quick: boolean): Promise<number[]> {
 }
 
 /** A short look only: a minute, with every console away and every dial to a gateway failing. */
-async function idle(node: BenchNode, quick: boolean): Promise<readonly Measurement[]> {
+async function idle(quick: boolean): Promise<readonly Measurement[]> {
+  const node = await BenchNode.make('--gateway', 'wss://127.0.0.1:9');
   const pid = await node.start();
   await pause(quick ? 3000 : 15_000);
   const seconds = quick ? 5 : 60;
@@ -443,7 +443,7 @@ async function idle(node: BenchNode, quick: boolean): Promise<readonly Measureme
   const used = (processorTime_s(pid) - started) / (seconds + 1);
   const third = Math.max(1, Math.floor(sizes.length / 3));
   const growth = quantile(sizes.slice(-third), 0.5) - quantile(sizes.slice(0, third), 0.5);
-  await node.stop();
+  await node.remove();
   return [
     { name: 'idle: resident memory', unit: 'MB', values: sizes },
     { name: `idle: growth in ${seconds} s, consoles away and dials failing`, unit: 'MB', values: [growth] },
