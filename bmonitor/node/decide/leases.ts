@@ -209,7 +209,11 @@ export function settlePair(state: NodeState, lease: string): Decision | undefine
   const level = state.levels[index];
   if (!level?.previous) return undefined;
   const { previous, ...settled } = level;
-  return decided(replaceLevel(state, index, settled), { keys: [{ kind: 'destroy-pair', id: previous.id }] });
+  const keys: readonly KeyChange[] = [{ kind: 'destroy-pair', id: previous.id }];
+  return decided(replaceLevel(state, index, settled), {
+    keys,
+    receipts: [{ to: range(index + 1), act: 'keys', level: index, lease, keys }],
+  });
 }
 
 export function range(count: number): readonly number[] {
