@@ -29,11 +29,13 @@ import { localFacts } from './node/local-facts.js';
 import { parseConfig, type Config } from './node/config.js';
 import type { Core } from './node/core.js';
 import { Enforcer, watchFirewall, type Standing } from './node/enforcer.js';
+import { FilterReport } from './node/filter-report.js';
 import { firstState, type FirstState } from './node/first-state.js';
 import { Gate } from './node/gate.js';
 import { openHeart } from './node/heart.js';
 import { Journal } from './node/journal.js';
 import { Nonces } from './node/nonces.js';
+import { RefusalTeller } from './node/refusals.js';
 import { Seen } from './node/seen.js';
 import { Service } from './node/serve.js';
 import { standingOf, standingWith } from './node/standing.js';
@@ -166,6 +168,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     version,
     started_s: time.now_s(),
     filters: () => enforcer?.facts() ?? { enforced: 'no', detail: 'no addresses are configured' },
+    ...(firewall && enforcer ? { kernel: new FilterReport(firewall, enforcer) } : {}),
   };
   const answers = new Answers({ core, journal, events, machine });
   const gate = new Gate(() => hostClock.sinceBoot());
@@ -187,6 +190,8 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       event: (kind, fields) => events.add({ to: everyone(), kind, fields }),
       now_s: () => time.now_s(),
     });
+  const teller = enforcer && new RefusalTeller(enforcer, (event) => events.add(event));
+  if (firewall && teller) void teller.listen(firewall);
   const keeper = addressKeeper(folder, config.value, log, async (change) => {
     if (enforcer && standing) enforcer.standOn(standingWith(standing, change));
     await core.enforceAgain();
@@ -238,6 +243,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       await jobs.stop();
       await core.close();
       // The filters stay: whoever stops BMonitor does not open the node.
+      teller?.close();
       await firewall?.close();
       log.info('node.stopped', {});
     },

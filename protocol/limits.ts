@@ -31,6 +31,10 @@ export const limits = {
   capture_settled_max: 100_000,
   /** Fragments that wait for their other parts; the kernel holds a few megabytes of them. */
   capture_fragments_max: 10_000,
+  /** Kinds of refused packets told at once; how long alike ones are gathered; and the pause while they go on, so that a day of them fits among the events kept. */
+  refused_events_max: 16,
+  refused_gather_ms: 1000,
+  refused_pause_ms: 10_000,
   /** A note is for a person to read. */
   note_chars_max: 200,
   /** Names of nodes, clusters, consoles. */

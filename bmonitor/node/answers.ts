@@ -8,6 +8,7 @@ import { tryBlindness } from '../keys/blindness.js';
 import type { Core } from './core.js';
 import { packetOf, passedAbove, proofOf } from './decide/fit.js';
 import type { EventLog } from './events.js';
+import type { FilterReport } from './filter-report.js';
 import { filterCount, setOf } from './filter-state.js';
 import type { Journal } from './journal.js';
 import { noEntry, rightsNow, type Level, type NodeState } from './state.js';
@@ -19,6 +20,8 @@ export interface MachineFacts {
   readonly version: string;
   readonly started_s: number;
   filters(): FilterFacts;
+  /** Absent: filters are not enforced here. */
+  readonly kernel?: Pick<FilterReport, 'counters' | 'probe'>;
 }
 
 export interface FilterFacts {
@@ -71,8 +74,9 @@ export class Answers {
       case 'filters.read':
         return this.#filters(level, command.level ?? level);
       case 'filters.counters':
+        return this.#machine.kernel?.counters(level) ?? refuse('not-enforced');
       case 'filters.probe':
-        return refuse('not-found', 'the kernel keeps no counters on this node');
+        return this.#machine.kernel?.probe() ?? refuse('not-enforced');
       case 'events.follow':
       case 'node.rename':
       case 'keys.make':

@@ -12,7 +12,13 @@ import type { Level, NodeState } from './state.js';
 export type Standing = Pick<NodePlan, 'addresses' | 'consoles' | 'engines' | 'dhcp' | 'routers'>;
 
 /** Nothing passes: a level that has not been taken, or has gone dark. */
-const nothing: LevelBoxes = { otherwise: 'deny', onRefuse: 'drop', boxes: [] };
+export const nothing: LevelBoxes = { otherwise: 'deny', onRefuse: 'drop', boxes: [] };
+
+interface Since {
+  readonly all_s: number;
+  /** Filters whose elements were put there later, by their id. */
+  readonly touched: Map<number, number>;
+}
 
 /**
  * Makes the kernel filter as the state says. Remembers how each level was compiled, so that one filter more among ten thousand costs
@@ -24,6 +30,7 @@ export class Enforcer {
   readonly #maker = new ProgramMaker();
   #followers: readonly (LevelFollower | undefined)[] = [];
   #standingLevels: readonly (CompiledLevel | undefined)[] = [];
+  #since: readonly Since[] = [];
   #quarantine = false;
   #last: { readonly ok: boolean; readonly at_s: number; readonly detail?: string } | undefined;
 
@@ -66,6 +73,7 @@ export class Enforcer {
     const program = alone ? this.#maker.change(plan, alone.level, alone.change) : this.#maker.make(plan);
     const applied = await this.#firewall.apply(program);
     if (!applied.ok) return this.#failed(applied, now_s);
+    this.#count(levels, alone, { anew: applied.value.recounted, now_s });
     this.#standingLevels = levels;
     this.#last = { ok: true, at_s: now_s };
     return ok(undefined);
@@ -74,6 +82,12 @@ export class Enforcer {
   /** The levels as the kernel holds them. Undefined: nothing passes there. */
   get levels(): readonly (CompiledLevel | undefined)[] {
     return this.#standingLevels;
+  }
+
+  /** Since when the kernel's numbers of a filter are whole. */
+  countedSince_s(level: number, id: number): number {
+    const since = this.#since[level];
+    return since?.touched.get(id) ?? since?.all_s ?? 0;
   }
 
   get addresses(): Standing['addresses'] {
@@ -86,6 +100,27 @@ export class Enforcer {
     return this.#last.ok
       ? { enforced: 'yes', readBack_s: at_s }
       : { enforced: 'no', ...(detail === undefined ? {} : { detail }) };
+  }
+
+  /** Elements that were put there anew count from nothing. */
+  #count(
+    levels: readonly (CompiledLevel | undefined)[],
+    alone: { readonly level: number; readonly change: BoxChange } | undefined,
+    { anew, now_s }: { readonly anew: boolean; readonly now_s: number },
+  ): void {
+    this.#since = levels.map((level, at) => {
+      const known = this.#since[at];
+      if (known && level === this.#standingLevels[at]) return known;
+      if (!known || alone?.level !== at || anew) return { all_s: now_s, touched: new Map() };
+      for (const { filter } of [...alone.change.added, ...alone.change.removed])
+        known.touched.set(filter, now_s);
+      return known;
+    });
+  }
+
+  /** The tables were built anew, and count from nothing. */
+  recounted(now_s: number): void {
+    this.#since = this.#since.map(() => ({ all_s: now_s, touched: new Map() }));
   }
 
   /** What stands in the kernel was compared with what should. */
@@ -132,6 +167,7 @@ export async function watchFirewall(
     switch (event.kind) {
       case 'altered':
         enforcer.compared(tell.now_s());
+        enforcer.recounted(tell.now_s());
         tell.log.error('filters.altered', { what: event.what.join(', '), repaired: event.repaired });
         tell.event('filters.altered', {
           what: event.what.join(', ').slice(0, 500),

@@ -83,6 +83,8 @@ export interface Applied {
   readonly epoch: number;
   readonly added: number;
   readonly removed: number;
+  /** Maps whose elements are counted were filled anew, and count from nothing. */
+  readonly recounted: boolean;
 }
 
 export interface ReadBack {

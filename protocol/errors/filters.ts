@@ -17,4 +17,9 @@ export const filterErrors = {
     why: 'A capture that is half understood would be explained wrongly.',
     todo: 'Convert it as is said, or capture again with tcpdump -w.',
   },
+  'not-enforced': {
+    what: 'This node does not filter packets, so the kernel has nothing to say of them.',
+    why: 'Its configuration names no addresses: it was set up to be tried out, not to enforce.',
+    todo: 'Set up the node with its interface and its addresses, or with DHCP.',
+  },
 } as const satisfies Catalogue;

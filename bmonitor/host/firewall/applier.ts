@@ -147,7 +147,8 @@ export class Applier {
     // What is left over harms nothing, but then what stands is not known: the next change or check builds it anew.
     const removed = plan.remove.length === 0 || (await this.#shell.transact(plan.remove)).ok;
     this.#standing = removed ? plan.next : undefined;
-    return ok({ epoch: plan.next.epoch, added: plan.added, removed: plan.removed });
+    const { added, removed: gone, recounted } = plan;
+    return ok({ epoch: plan.next.epoch, added, removed: gone, recounted });
   }
 
   async #clearMarks(): Promise<Result<void>> {

@@ -52,6 +52,8 @@ export interface Transition {
   readonly next: Standing;
   readonly added: number;
   readonly removed: number;
+  /** A map that counts was filled anew. */
+  readonly recounted: boolean;
 }
 
 interface Difference {
@@ -105,6 +107,7 @@ class Steps {
   added = 0;
   removed = 0;
   tightens = false;
+  recounted = false;
   #nextSlot: number;
 
   constructor(nextSlot: number) {
@@ -122,6 +125,7 @@ class Steps {
     for (const part of chunks([...map.elements], elementsPerTransaction))
       this.fill.push(addElements(table, name, part));
     this.added += map.elements.size;
+    this.recounted ||= map.counted;
   }
 
   inPlace(table: ProgramTable, map: ProgramMap, slot: string, change: Difference): void {
@@ -310,6 +314,6 @@ export function rebuild(
 }
 
 function finish(steps: Steps, program: FirewallProgram, epoch: number): Transition {
-  const { fill, settle, flip, remove, slots, nextSlot, added, removed } = steps;
-  return { fill, settle, flip, remove, added, removed, next: { program, epoch, slots, nextSlot } };
+  const { fill, settle, flip, remove, slots, nextSlot, added, removed, recounted } = steps;
+  return { fill, settle, flip, remove, added, removed, recounted, next: { program, epoch, slots, nextSlot } };
 }
