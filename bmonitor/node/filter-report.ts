@@ -133,7 +133,10 @@ export class FilterReport {
   }
 }
 
-function counted(filter: Filter, count: number): Pick<FilterReportLine, 'connections' | 'packets' | 'refused'> {
+function counted(
+  filter: Filter,
+  count: number,
+): Pick<FilterReportLine, 'connections' | 'packets' | 'refused'> {
   if (filter.action === 'deny') return { refused: count };
   return filter.oneway === true ? { packets: count } : { connections: count };
 }

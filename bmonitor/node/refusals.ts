@@ -38,8 +38,7 @@ export class RefusalTeller {
     const key = keyOf(packet);
     const known = this.#gathered.get(key);
     if (known) known.count += 1;
-    else if (this.#gathered.size < limits.refused_events_max)
-      this.#gathered.set(key, { packet, count: 1 });
+    else if (this.#gathered.size < limits.refused_events_max) this.#gathered.set(key, { packet, count: 1 });
     else this.#more += 1;
     if (this.#timer) return;
     // The first is told soon; while they go on, seldom, so that they do not push other events out of what is kept.
@@ -64,7 +63,8 @@ export class RefusalTeller {
     const attributor = new Attributor({ levels: levels.map((one) => one?.boxes ?? nothing), addresses });
     for (const { packet, count } of gathered)
       for (const event of this.#events(attributor, packet, count)) this.#tell(event);
-    if (more > 0) this.#tell({ to: levels.map((_, at) => at), kind: 'packets.refused-more', fields: { count: more } });
+    if (more > 0)
+      this.#tell({ to: levels.map((_, at) => at), kind: 'packets.refused-more', fields: { count: more } });
   }
 
   #events(attributor: Attributor, packet: RefusedPacket, count: number): readonly NodeEvent[] {

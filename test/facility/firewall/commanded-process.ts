@@ -1,0 +1,55 @@
+// Runs in the namespace of a node: makes the node, starts it, and passes commands on to it, a line of JSON for each.
+import { createInterface } from 'node:readline';
+import type { Pair } from '../../../crypto/rsa.js';
+import type { NodeSession } from '../../../console/nodes/session.js';
+import type { Command } from '../../../protocol/commands.js';
+import type { Addressee } from '../../../protocol/request.js';
+import { NodeProcess } from '../../scenario/node-process.js';
+import { rent } from '../../scenario/tenancy.js';
+
+interface Asked {
+  readonly level: number;
+  readonly command: Command;
+  readonly follow?: boolean;
+}
+
+const node = await NodeProcess.make({ init: process.argv.slice(2) });
+await node.start();
+const holders: { readonly console: Pair; readonly to: Addressee; session?: NodeSession }[] = [
+  { console: node.landlord, to: node.to },
+];
+const tenant = await rent(node);
+holders.push({ console: tenant.console, to: tenant.to });
+
+function tell(line: unknown): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+tell({ ready: true });
+for await (const line of createInterface({ input: process.stdin })) {
+  const { level, command, follow } = JSON.parse(line) as Asked;
+  const holder = holders[level];
+  if (!holder) throw new Error('no such level');
+  holder.session ??= await node.session(holder.console);
+  const started = performance.now();
+  const reply = await holder.session.request({
+    command,
+    to: holder.to,
+    ...(follow === true
+      ? {
+          onFrame: (bytes: Uint8Array) => {
+            for (const text of Buffer.from(bytes).toString('utf8').split('\n'))
+              tell({ level, event: JSON.parse(text) as unknown });
+          },
+        }
+      : {}),
+  });
+  const took_ms = performance.now() - started;
+  tell(
+    reply.ok
+      ? { took_ms, result: reply.value.result, error: reply.value.error }
+      : { took_ms, error: reply.refusal },
+  );
+}
+await node.remove();
+process.exit(0);

@@ -1,0 +1,72 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { Command } from '../../../protocol/commands.js';
+import { distPath, type Place } from '../bed/index.js';
+
+export interface Answered {
+  readonly took_ms: number;
+  readonly result?: Readonly<Record<string, unknown>>;
+  readonly error?: { readonly code: string; readonly detail?: string; readonly data?: unknown };
+}
+
+export interface Heard {
+  readonly level: number;
+  readonly event: Readonly<Record<string, unknown>>;
+}
+
+/** A whole node at a place, with a tenant at level 1, commanded from beside it over its own socket. */
+export class Commanded {
+  readonly heard: Heard[] = [];
+  readonly #child: ChildProcess;
+  readonly #waiting: ((answer: Answered) => void)[] = [];
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  static async at(place: Place): Promise<Commanded> {
+    const network = ['--interface', place.nic, '--address', place.ipv4, place.ipv6];
+    const script = distPath('test/facility/firewall/commanded-process.js');
+    const words = ['netns', 'exec', place.namespace, process.execPath, script, ...network];
+    const child = spawn('ip', words, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const commanded = new Commanded(child);
+    await new Promise<void>((resolve, reject) => {
+      child.once('exit', (code) => reject(new Error(`the node's commander ended with ${code}`)));
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        const said = JSON.parse(line) as Answered & Partial<Heard> & { readonly ready?: boolean };
+        if (said.ready === true) resolve();
+        else if (said.event) commanded.heard.push({ level: said.level ?? 0, event: said.event });
+        else commanded.#waiting.shift()?.(said);
+      });
+    });
+    return commanded;
+  }
+
+  /** What the node answered, be it a refusal. */
+  ask(level: number, command: Command, options: { readonly follow?: boolean } = {}): Promise<Answered> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#child.stdin?.write(`${JSON.stringify({ level, command, ...options })}\n`);
+    });
+  }
+
+  /** Its result, or the refusal thrown. */
+  async must(level: number, command: Command): Promise<Readonly<Record<string, unknown>>> {
+    const { result, error } = await this.ask(level, command);
+    if (!result) throw new Error(`${command.type}: ${error?.code} ${error?.detail ?? ''}`);
+    return result;
+  }
+
+  events(level: number, kind: string): readonly Readonly<Record<string, unknown>>[] {
+    return this.heard
+      .filter((one) => one.level === level && one.event['kind'] === kind)
+      .map((one) => one.event);
+  }
+
+  async close(): Promise<void> {
+    const gone = once(this.#child, 'exit');
+    this.#child.stdin?.end();
+    await gone;
+  }
+}
