@@ -190,7 +190,13 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       event: (kind, fields) => events.add({ to: everyone(), kind, fields }),
       now_s: () => time.now_s(),
     });
-  const teller = enforcer && new RefusalTeller(enforcer, (event) => events.add(event));
+  const teller =
+    enforcer &&
+    new RefusalTeller(
+      enforcer,
+      () => hostClock.sinceBoot(),
+      (event) => events.add(event),
+    );
   if (firewall && teller) void teller.listen(firewall);
   const keeper = addressKeeper(folder, config.value, log, async (change) => {
     if (enforcer && standing) enforcer.standOn(standingWith(standing, change));

@@ -17,6 +17,7 @@ interface Gathered {
  */
 export class RefusalTeller {
   readonly #enforcer: Enforcer;
+  readonly #now_ms: () => number;
   readonly #tell: (event: NodeEvent) => void;
   #gathered = new Map<string, Gathered>();
   #more = 0;
@@ -24,7 +25,8 @@ export class RefusalTeller {
   #quietUntil_ms = 0;
   #closed = false;
 
-  constructor(enforcer: Enforcer, tell: (event: NodeEvent) => void) {
+  constructor(enforcer: Enforcer, now_ms: () => number, tell: (event: NodeEvent) => void) {
+    this.#now_ms = now_ms;
     this.#enforcer = enforcer;
     this.#tell = tell;
   }
@@ -42,7 +44,7 @@ export class RefusalTeller {
     else this.#more += 1;
     if (this.#timer) return;
     // The first is told soon; while they go on, seldom, so that they do not push other events out of what is kept.
-    const wait_ms = Math.max(limits.refused_gather_ms, this.#quietUntil_ms - Date.now());
+    const wait_ms = Math.max(limits.refused_gather_ms, this.#quietUntil_ms - this.#now_ms());
     this.#timer = setTimeout(() => this.#flush(), wait_ms);
     this.#timer.unref();
   }
@@ -54,7 +56,7 @@ export class RefusalTeller {
 
   #flush(): void {
     this.#timer = undefined;
-    this.#quietUntil_ms = Date.now() + limits.refused_pause_ms;
+    this.#quietUntil_ms = this.#now_ms() + limits.refused_pause_ms;
     const gathered = [...this.#gathered.values()];
     const more = this.#more;
     this.#gathered = new Map();
