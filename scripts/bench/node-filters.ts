@@ -36,11 +36,11 @@ async function changes(
   samples: number,
 ): Promise<readonly number[]> {
   const times: number[] = [];
-  const [extra] = filtersOf(1, 20_000);
+  const extra = filtersOf(1, 20_000);
   let expect = await version(node, level);
   for (let round = 0; round < samples; round++) {
     const even = round % 2 === 0;
-    const change = { add: even ? [extra] : [], remove: even ? [] : [count] };
+    const change = { add: even ? extra : [], remove: even ? [] : [count] };
     times.push(await took(node, level, { type: 'filters.change', expect: expect++, ...change }));
   }
   return times;
