@@ -4,7 +4,7 @@ import type { Command } from '../../protocol/commands.js';
 import type { BenchSuite, BenchTools, Measurement } from './suite.js';
 
 /** No two overlap, so that what is measured is the size of the set and not what filters do to each other. */
-function filtersOf(count: number, port: string, from = 0): Record<string, unknown>[] {
+function filtersOf(count: number, port: number | string, from = 0): Record<string, unknown>[] {
   return Array.from({ length: count }, (_, at) => {
     const number = from + at;
     return {
@@ -37,7 +37,7 @@ async function changes(
 ): Promise<readonly number[]> {
   const times: number[] = [];
   // The tenant's lies within the boundary and beside all filters of its own.
-  const extra = level === 0 ? filtersOf(1, '443', 20_000) : filtersOf(1, '444', 500);
+  const extra = level === 0 ? filtersOf(1, 443, 20_000) : filtersOf(1, 444, 500);
   let expect = await version(node, level);
   for (let round = 0; round < samples; round++) {
     const even = round % 2 === 0;
@@ -58,7 +58,7 @@ async function replacements(
   for (let round = 0; round < samples; round++) {
     const set = {
       otherwise: level === 0 ? 'deny' : 'inherit',
-      filters: filtersOf(count, level === 0 ? '443-444' : '443'),
+      filters: filtersOf(count, level === 0 ? '443-444' : 443),
     };
     times.push(await took(node, level, { type: 'filters.replace', expect: expect++, set }));
   }
