@@ -198,6 +198,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       (event) => events.add(event),
     );
   if (firewall && teller) void teller.listen(firewall);
+  const telling = setInterval(() => teller?.tick(), limits.tick_ms);
   const keeper = addressKeeper(folder, config.value, log, async (change) => {
     if (enforcer && standing) enforcer.standOn(standingWith(standing, change));
     await core.enforceAgain();
@@ -249,7 +250,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       await jobs.stop();
       await core.close();
       // The filters stay: whoever stops BMonitor does not open the node.
-      teller?.close();
+      clearInterval(telling);
       await firewall?.close();
       log.info('node.stopped', {});
     },

@@ -21,9 +21,8 @@ export class RefusalTeller {
   readonly #tell: (event: NodeEvent) => void;
   #gathered = new Map<string, Gathered>();
   #more = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #tellAt_ms = 0;
   #quietUntil_ms = 0;
-  #closed = false;
 
   constructor(enforcer: Enforcer, now_ms: () => number, tell: (event: NodeEvent) => void) {
     this.#now_ms = now_ms;
@@ -36,27 +35,26 @@ export class RefusalTeller {
   }
 
   take(packet: RefusedPacket): void {
-    if (this.#closed) return;
     const key = keyOf(packet);
     const known = this.#gathered.get(key);
     if (known) known.count += 1;
     else if (this.#gathered.size < limits.refused_events_max) this.#gathered.set(key, { packet, count: 1 });
     else this.#more += 1;
-    if (this.#timer) return;
-    // The first is told soon; while they go on, seldom, so that they do not push other events out of what is kept.
-    const wait_ms = Math.max(limits.refused_gather_ms, this.#quietUntil_ms - this.#now_ms());
-    this.#timer = setTimeout(() => this.#flush(), wait_ms);
-    this.#timer.unref();
   }
 
-  close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
+  /** Called now and then. The first is told soon; while they go on, seldom, so that they do not push other events out of what is kept. */
+  tick(): void {
+    if (this.#gathered.size === 0) return;
+    const now_ms = this.#now_ms();
+    if (this.#tellAt_ms === 0)
+      this.#tellAt_ms = Math.max(now_ms + limits.refused_gather_ms, this.#quietUntil_ms);
+    if (now_ms < this.#tellAt_ms) return;
+    this.#tellAt_ms = 0;
+    this.#quietUntil_ms = now_ms + limits.refused_pause_ms;
+    this.#flush();
   }
 
   #flush(): void {
-    this.#timer = undefined;
-    this.#quietUntil_ms = this.#now_ms() + limits.refused_pause_ms;
     const gathered = [...this.#gathered.values()];
     const more = this.#more;
     this.#gathered = new Map();

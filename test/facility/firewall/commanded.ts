@@ -26,7 +26,7 @@ export class Commanded {
   }
 
   static async at(place: Place): Promise<Commanded> {
-    const network = ['--interface', place.nic, '--address', place.ipv4, place.ipv6];
+    const network = ['--keys', 'file', '--interface', place.nic, '--address', place.ipv4, place.ipv6];
     const script = distPath('test/facility/firewall/commanded-process.js');
     const words = ['netns', 'exec', place.namespace, process.execPath, script, ...network];
     const child = spawn('ip', words, { stdio: ['pipe', 'pipe', 'inherit'] });
