@@ -17,6 +17,8 @@ export const limits = {
   filter_boxes_per_set_max: 400_000,
   /** Overlapping pairs looked at while compiling: far above what 100,000 ordinary filters need, a second or two of work. */
   filter_overlaps_per_compile_max: 20_000_000,
+  /** Rectangles made while sets are clamped or compared, those cut from one rectangle weighing more: about a second of work, far above what ordinary sets need. */
+  region_rectangles_max: 1_000_000,
   /** Boxes shown of what a clamp cut off; how many there are is always said. */
   cut_boxes_max: 1000,
   /** Boxes in the answer to what the levels above let through: what fits into a reply. */

@@ -14,7 +14,17 @@ import type {
 import { anyAllowedPeers, mergePeers } from './normalise.js';
 import { anyService, protocolsIn } from './protocols.js';
 import { prove } from './prove.js';
-import { passing, passingTogether, planes, slabs, type Passing, type Plane, type Region } from './region.js';
+import {
+  passing,
+  passingTogether,
+  planes,
+  RegionEffort,
+  slabs,
+  tooComplex,
+  type Passing,
+  type Plane,
+  type Region,
+} from './region.js';
 import { subtract, type Rect } from './rects.js';
 import { spellPeers, spellServices, type SpelledBox, type SpelledService } from './spell.js';
 
@@ -35,7 +45,8 @@ export function clamp(
   outers: readonly NormalSet[],
 ): Result<Clamped> {
   if (prove(inner.normal, outers).within) return ok({ set: inner.set, changed: [], cut: [] });
-  const above = passingTogether(outers);
+  const effort = new RegionEffort();
+  const above = passingTogether(outers, effort);
   if (!above.ok) return above;
   const denied = inner.normal.filters.filter((filter) => filter.action === 'deny');
   const own = passing({ ...inner.normal, otherwise: 'deny' });
@@ -51,27 +62,30 @@ export function clamp(
   for (const [index, filter] of inner.normal.filters.entries()) {
     const words = inner.set.filters[index];
     if (words === undefined) throw new Error('a normal set that is not of this set');
-    if (filter.action === 'deny' || !reachesOutside(filter, above.value, denials.value.twoway))
+    if (filter.action === 'deny' || !reachesOutside(filter, above.value, denials.value.twoway, effort))
       filters.push(words);
     else {
       changed.push(index);
-      for (const piece of piecesOf(filter, words, above.value)) filters.push(piece);
+      for (const piece of piecesOf(filter, words, above.value, effort)) filters.push(piece);
     }
+    if (effort.spent) return tooComplex();
     if (filters.length > limits.filters_per_set_max)
       return refuse('filters-too-complex', 'clamped, the set would have more filters than a set may have');
   }
   const cut = [
-    ...spellRegion(own.value.twoway.minus(above.value.twoway), false),
-    ...spellRegion(own.value.oneway.minus(own.value.twoway).minus(above.value.oneway), true),
+    ...spellRegion(own.value.twoway.minus(above.value.twoway, effort), false),
+    ...spellRegion(own.value.oneway.minus(own.value.twoway, effort).minus(above.value.oneway, effort), true),
   ];
+  if (effort.spent) return tooComplex();
   return ok({ set: { ...inner.set, filters }, changed, cut });
 }
 
-function reachesOutside(filter: NormalFilter, above: Passing, denied: Region): boolean {
+function reachesOutside(filter: NormalFilter, above: Passing, denied: Region, effort: RegionEffort): boolean {
   const allowed = filter.oneway ? above.oneway : above.twoway;
   for (const plane of planes)
     for (const rect of rectsOf(filter, plane.direction, plane.family))
-      if (allowed.without(plane, rect).some((left) => denied.without(plane, left).length > 0)) return true;
+      if (allowed.without(plane, rect, effort).some((left) => denied.without(plane, left, effort).length > 0))
+        return true;
   return false;
 }
 
@@ -85,13 +99,18 @@ interface Strip {
   readonly but: readonly SpelledService[];
 }
 
-function piecesOf(filter: NormalFilter, words: Filter, above: Passing): readonly Filter[] {
+function piecesOf(
+  filter: NormalFilter,
+  words: Filter,
+  above: Passing,
+  effort: RegionEffort,
+): readonly Filter[] {
   const strips: Strip[] = [];
   for (const plane of planes) {
     const rects = [...rectsOf(filter, plane.direction, plane.family)];
-    const oneway = rects.flatMap((rect) => above.oneway.within(plane, rect));
-    const twoway = filter.oneway ? [] : rects.flatMap((rect) => above.twoway.within(plane, rect));
-    const only = filter.oneway ? oneway : oneway.flatMap((rect) => subtract(rect, twoway));
+    const oneway = rects.flatMap((rect) => above.oneway.within(plane, rect, effort));
+    const twoway = filter.oneway ? [] : rects.flatMap((rect) => above.twoway.within(plane, rect, effort));
+    const only = filter.oneway ? oneway : oneway.flatMap((rect) => effort.take(subtract(rect, twoway)));
     const mayDeny = filter.oneway || only.length === 0;
     for (const strip of stripsOf(plane, twoway, false, mayDeny)) strips.push(strip);
     for (const strip of stripsOf(plane, only, true, mayDeny)) strips.push(strip);

@@ -1,6 +1,6 @@
 import { ok, type Result } from '../../protocol/result.js';
 import type { NormalSet } from './model.js';
-import { passing, planes, type Passing, type Region } from './region.js';
+import { passing, planes, RegionEffort, tooComplex, type Passing, type Region } from './region.js';
 import { spellBoxes, type SpelledBox } from './spell.js';
 
 /**
@@ -18,12 +18,14 @@ export function diff(before: NormalSet, after: NormalSet): Result<Difference> {
   if (!old.ok) return old;
   const now = passing(after);
   if (!now.ok) return now;
+  const effort = new RegionEffort();
   const gained = (to: typeof now.value, from: typeof old.value): readonly SpelledBox[] => {
-    const twoway = to.twoway.minus(from.twoway);
-    const oneway = to.oneway.minus(from.oneway).minus(twoway);
+    const twoway = to.twoway.minus(from.twoway, effort);
+    const oneway = to.oneway.minus(from.oneway, effort).minus(twoway, effort);
     return [...spellRegion(twoway, false), ...spellRegion(oneway, true)];
   };
-  return ok({ allowed: gained(now.value, old.value), refused: gained(old.value, now.value) });
+  const difference = { allowed: gained(now.value, old.value), refused: gained(old.value, now.value) };
+  return effort.spent ? tooComplex() : ok(difference);
 }
 
 export function spellRegion(region: Region, oneway: boolean): readonly SpelledBox[] {
@@ -31,6 +33,9 @@ export function spellRegion(region: Region, oneway: boolean): readonly SpelledBo
 }
 
 /** What passes, as disjoint boxes: connections first, then what passes one way only. */
-export function spellPassing(passed: Passing): readonly SpelledBox[] {
-  return [...spellRegion(passed.twoway, false), ...spellRegion(passed.oneway.minus(passed.twoway), true)];
+export function spellPassing(passed: Passing): Result<readonly SpelledBox[]> {
+  const effort = new RegionEffort();
+  const only = passed.oneway.minus(passed.twoway, effort);
+  if (effort.spent) return tooComplex();
+  return ok([...spellRegion(passed.twoway, false), ...spellRegion(only, true)]);
 }

@@ -1,7 +1,7 @@
 import { ok, type Result } from '../../protocol/result.js';
 import { formatRange, readRange } from './address.js';
 import type { Names, NormalSet, PeerRange } from './model.js';
-import { passingTogether, planes, type Region } from './region.js';
+import { passingTogether, planes, type Region, RegionEffort, tooComplex } from './region.js';
 import { peersOf, spellBoxes, spelledService } from './spell.js';
 
 /** Who may talk to whom, all levels together: the peers, and what they may start and be asked. */
@@ -32,7 +32,9 @@ export function whoTalks(levels: readonly NormalSet[], names: Names): Result<rea
       }
   };
   put(twoway, false);
-  put(oneway.minus(twoway), true);
+  const effort = new RegionEffort();
+  put(oneway.minus(twoway, effort), true);
+  if (effort.spent) return tooComplex();
   return ok([...talks.values()]);
 }
 

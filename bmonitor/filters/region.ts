@@ -1,4 +1,5 @@
-import { ok, type Result } from '../../protocol/result.js';
+import { limits } from '../../protocol/limits.js';
+import { ok, refuse, type Refused, type Result } from '../../protocol/result.js';
 import { addressMax } from './address.js';
 import { passes, type TrafficClass } from './boxes.js';
 import { compileSet, peerCoord } from './compile.js';
@@ -25,6 +26,29 @@ export const planes: readonly Plane[] = directions.flatMap((direction) =>
   families.map((family) => ({ direction, family })),
 );
 
+/** Counts rectangles made, so that sets made to shatter each other cannot hold up the node. Once spent, regions are empty and of no use. */
+export class RegionEffort {
+  #left: number = limits.region_rectangles_max;
+
+  get spent(): boolean {
+    return this.#left < 0;
+  }
+
+  /** The list itself, or nothing once too many were made. */
+  take<T>(list: readonly T[]): readonly T[] {
+    // Cutting many out of one takes longer than there are of them, at worst by their square.
+    this.#left -= 1 + list.length + Math.floor((list.length * list.length) / 256);
+    return this.spent ? [] : list;
+  }
+}
+
+export function tooComplex(): Refused {
+  return refuse(
+    'filters-too-complex',
+    `what these sets let through falls into more than ${limits.region_rectangles_max} pieces`,
+  );
+}
+
 export class Region {
   readonly #planes = new Map<string, RectIndex<Rect>>();
 
@@ -43,23 +67,25 @@ export class Region {
   }
 
   /** The parts of a rectangle that lie in this region. */
-  within(plane: Plane, rect: Rect): readonly Rect[] {
-    return this.#index(plane)
-      .all(rect)
-      .map((other) => common(rect, other));
+  within(plane: Plane, rect: Rect, effort: RegionEffort): readonly Rect[] {
+    if (effort.spent) return [];
+    return effort.take(this.#index(plane).all(rect)).map((other) => common(rect, other));
   }
 
   /** The parts of a rectangle that lie outside it. */
-  without(plane: Plane, rect: Rect): readonly Rect[] {
-    return subtract(rect, this.#index(plane).all(rect));
+  without(plane: Plane, rect: Rect, effort: RegionEffort): readonly Rect[] {
+    if (effort.spent) return [];
+    return effort.take(subtract(rect, effort.take(this.#index(plane).all(rect))));
   }
 
-  and(other: Region): Region {
-    return new Region((plane) => this.rects(plane).flatMap((rect) => other.within(plane, rect)));
+  and(other: Region, effort: RegionEffort): Region {
+    return new Region((plane) => this.rects(plane).flatMap((rect) => other.within(plane, rect, effort)));
   }
 
-  minus(other: Region): Region {
-    return new Region((plane) => coalesce(this.rects(plane).flatMap((rect) => other.without(plane, rect))));
+  minus(other: Region, effort: RegionEffort): Region {
+    return new Region((plane) =>
+      coalesce(this.rects(plane).flatMap((rect) => other.without(plane, rect, effort))),
+    );
   }
 }
 
@@ -79,7 +105,7 @@ export function world(family: Family): Rect {
 export type Passing = Readonly<Record<TrafficClass, Region>>;
 
 /** What all these levels let through together. */
-export function passingTogether(levels: readonly NormalSet[]): Result<Passing> {
+export function passingTogether(levels: readonly NormalSet[], effort = new RegionEffort()): Result<Passing> {
   let together: Passing | undefined;
   for (const level of levels) {
     const passed = passing(level);
@@ -88,12 +114,12 @@ export function passingTogether(levels: readonly NormalSet[]): Result<Passing> {
       together === undefined
         ? passed.value
         : {
-            twoway: together.twoway.and(passed.value.twoway),
-            oneway: together.oneway.and(passed.value.oneway),
+            twoway: together.twoway.and(passed.value.twoway, effort),
+            oneway: together.oneway.and(passed.value.oneway, effort),
           };
   }
   if (together === undefined) throw new Error('there is no level');
-  return ok(together);
+  return effort.spent ? tooComplex() : ok(together);
 }
 
 /** What a set passes, class by class, as it is enforced: with its `otherwise`. */

@@ -1,12 +1,8 @@
 import { families, type NormalFilter, type PeerRange, type ServiceRange } from './model.js';
 
-/** Of `filters` those that share a point with one of `others`. Whatever is asked of the others alone depends on no more. */
-export function meeting(
-  filters: readonly NormalFilter[],
-  others: readonly NormalFilter[],
-): readonly NormalFilter[] {
-  if (others.length === 0) return [];
-  return filters.filter((filter) => others.some((other) => meet(filter, other)));
+/** Does the filter share a point with one of the others? Whatever is asked of those alone depends on no filter that does not. */
+export function meets(filter: NormalFilter, others: readonly NormalFilter[]): boolean {
+  return others.some((other) => meet(filter, other));
 }
 
 function meet(a: NormalFilter, b: NormalFilter): boolean {

@@ -17,8 +17,14 @@ interface Known {
   readonly names: NamesOf | undefined;
 }
 
+interface KnownBlock {
+  readonly names: NamesOf;
+  readonly filters: readonly NormalFilter[];
+  readonly rectangles: number;
+}
+
 const knownFilters = new WeakMap<Filter, Known>();
-const knownBlocks = new WeakMap<FilterBlock, { readonly names: NamesOf; readonly rectangles: number }>();
+const knownBlocks = new WeakMap<FilterBlock, KnownBlock>();
 const knownNames = new WeakMap<NamesOf, Names>();
 
 function namesOf(names: NamesOf): Names {
@@ -40,25 +46,36 @@ export function normalFilter(filter: Filter, names: NamesOf, where: string): Res
 
 /** A level's set; the ids are the indexes, and `where` is the place of the list. */
 export function normalLevel(filters: FilterState, where = 'filters'): Result<NormalSet> {
+  return normalPart(filters, () => true, where);
+}
+
+/** Of a level's set the filters that are wanted, which keep their ids. */
+export function normalPart(
+  filters: FilterState,
+  wanted: (filter: NormalFilter) => boolean,
+  where = 'filters',
+): Result<NormalSet> {
   const list: NormalFilter[] = [];
-  for (const block of filters.blocks)
-    for (const filter of block.filters) {
-      const one = normalFilter(filter, filters.names, `${where}[${list.length}]`);
-      if (!one.ok) return one;
-      list.push({ ...one.value, id: list.length });
-    }
+  let first = 0;
+  for (const block of filters.blocks) {
+    const known = normalBlock(block, filters.names, first, where);
+    if (!known.ok) return known;
+    for (const [at, filter] of known.value.filters.entries())
+      if (wanted(filter)) list.push({ ...filter, id: first + at });
+    first += block.filters.length;
+  }
   return ok({ otherwise: filters.otherwise, onRefuse: filters.onRefuse, filters: list });
 }
 
 /** Every filter has its meaning, and all together are not too many rectangles. */
 export function checkedLevel(filters: FilterState, where: string): Result<void> {
   let rectangles = 0;
-  let index = 0;
+  let first = 0;
   for (const block of filters.blocks) {
-    const counted = rectanglesOf(block, filters.names, (at) => `${where}[${index + at}]`);
-    if (!counted.ok) return counted;
-    index += block.filters.length;
-    rectangles += counted.value;
+    const known = normalBlock(block, filters.names, first, where);
+    if (!known.ok) return known;
+    first += block.filters.length;
+    rectangles += known.value.rectangles;
     if (rectangles > limits.filter_rectangles_per_set_max)
       return refuse(
         'too-large',
@@ -69,15 +86,18 @@ export function checkedLevel(filters: FilterState, where: string): Result<void> 
   return ok(undefined);
 }
 
-function rectanglesOf(block: FilterBlock, names: NamesOf, where: (at: number) => string): Result<number> {
+function normalBlock(block: FilterBlock, names: NamesOf, first: number, where: string): Result<KnownBlock> {
   const known = knownBlocks.get(block);
-  if (known?.names === names) return ok(known.rectangles);
+  if (known?.names === names) return ok(known);
+  const filters: NormalFilter[] = [];
   let rectangles = 0;
   for (const [at, filter] of block.filters.entries()) {
-    const one = normalFilter(filter, names, where(at));
+    const one = normalFilter(filter, names, `${where}[${first + at}]`);
     if (!one.ok) return one;
+    filters.push(one.value);
     rectangles += rectangleCount(one.value);
   }
-  knownBlocks.set(block, { names, rectangles });
-  return ok(rectangles);
+  const made: KnownBlock = { names, filters, rectangles };
+  knownBlocks.set(block, made);
+  return ok(made);
 }

@@ -7,9 +7,9 @@ import { normaliseSet } from '../../filters/normalise.js';
 import { prove, type Exceeds, type Proof } from '../../filters/prove.js';
 import { passingTogether } from '../../filters/region.js';
 import type { SpelledBox } from '../../filters/spell.js';
-import { meeting } from '../../filters/touch.js';
+import { meets } from '../../filters/touch.js';
 import { changedFilters, sameNames, type FilterState } from '../filter-state.js';
-import { normalFilter, normalLevel } from '../normal.js';
+import { normalFilter, normalLevel, normalPart } from '../normal.js';
 import type { NodeState } from '../state.js';
 
 /** The sets of the levels above `at`, from the top. They were normalised when they were accepted, so they can be now. */
@@ -84,19 +84,25 @@ function shortProof(state: NodeState, at: number, before: NodeState): Result<Pro
   if (!suspects.ok) return suspects;
   const { allows, tightened } = suspects.value;
   if (allows.length === 0 && tightened.length === 0) return ok({ within: true });
-  const inner = normalLevel(own);
-  if (!inner.ok) return inner;
-  const outers = levelsAbove(state, at);
-  if (!outers.ok) return outers;
-  const allowing = inner.value.filters.filter(({ action }) => action === 'allow');
-  const asked = [...allows, ...meeting(allowing, tightened)];
+  const cut = tightened.length === 0 ? undefined : allowsMeeting(own, tightened);
+  if (cut?.ok === false) return cut;
+  const asked = [...allows, ...(cut?.value ?? [])];
   if (asked.length > touchedMax) return undefined;
-  const denies = inner.value.filters.filter(({ action }) => action === 'deny');
-  const proof = prove(
-    { ...inner.value, filters: [...asked, ...meeting(denies, asked)] },
-    outers.value.map((outer) => ({ ...outer, filters: meeting(outer.filters, asked) })),
-  );
+  const denies = normalPart(own, (one) => one.action === 'deny' && meets(one, asked));
+  if (!denies.ok) return denies;
+  const outers: NormalSet[] = [];
+  for (const { filters } of state.levels.slice(0, at)) {
+    const outer = normalPart(filters, (one) => meets(one, asked));
+    if (!outer.ok) return outer;
+    outers.push(outer.value);
+  }
+  const proof = prove({ ...denies.value, filters: [...asked, ...denies.value.filters] }, outers);
   return proof.within ? ok(proof) : undefined;
+}
+
+function allowsMeeting(own: FilterState, others: readonly NormalFilter[]): Result<readonly NormalFilter[]> {
+  const found = normalPart(own, (one) => one.action === 'allow' && meets(one, others));
+  return found.ok ? ok(found.value.filters) : found;
 }
 
 interface Suspects {
@@ -219,7 +225,7 @@ export function passedAbove(state: NodeState, to: number): Result<readonly Spell
   const passed = passingTogether(above.value);
   if (!passed.ok) return passed;
   const boxes = spellPassing(passed.value);
-  if (boxes.length > limits.passed_boxes_max)
-    return refuse('too-large', `what passes comes to ${boxes.length} boxes`);
-  return ok(boxes);
+  if (boxes.ok && boxes.value.length > limits.passed_boxes_max)
+    return refuse('too-large', `what passes comes to ${boxes.value.length} boxes`);
+  return boxes;
 }

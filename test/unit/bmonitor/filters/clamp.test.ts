@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { passes, type TrafficClass } from '../../../../bmonitor/filters/boxes.js';
 import { clamp, type Clamped } from '../../../../bmonitor/filters/clamp.js';
 import { diff, type Difference } from '../../../../bmonitor/filters/diff.js';
-import type { FilterSet } from '../../../../bmonitor/filters/model.js';
+import type { Filter, FilterSet } from '../../../../bmonitor/filters/model.js';
 import { prove } from '../../../../bmonitor/filters/prove.js';
 import type { SpelledBox } from '../../../../bmonitor/filters/spell.js';
 import { judge, normal, numberOf, points, setArbitrary, type Point } from './sets.js';
@@ -241,5 +241,22 @@ describe('the difference of two sets', () => {
       { direction: 'out', oneway: false, peers: '2001:db8::/32', protocol: 'udp', ports: '53' },
     ]);
     assert.equal(numberOf('2001:db8::') >> 96n, 0x2001_0db8n);
+  });
+
+  it('refuses sets that shatter each other into more pieces than are calculated with', () => {
+    const columns = normal({
+      otherwise: 'deny',
+      filters: [{ action: 'allow', protocol: 'tcp', ports: Array.from({ length: 4000 }, (_, at) => at * 2) }],
+    });
+    const rows: FilterSet = {
+      otherwise: 'inherit',
+      filters: Array.from({ length: 600 }, (_, at): Filter => ({
+        action: 'allow',
+        peers: [`10.0.${at >> 7}.${(at % 128) * 2}`],
+        protocol: 'tcp',
+      })),
+    };
+    const refused = clamp({ set: rows, normal: normal(rows) }, [columns]);
+    assert.equal(refused.ok ? undefined : refused.refusal.code, 'filters-too-complex');
   });
 });
