@@ -111,6 +111,8 @@ function cardOf(state: NodeState, ring: KeyRing, keyStore: 'tpm' | 'file', url: 
 }
 
 export interface RunningNode {
+  /** Resolves when the node cannot go on: only a new start can tell what is on the disk. The filters stay as they are. */
+  readonly failed: Promise<string>;
   readonly listening: Listening;
   readonly boot: string;
   stop(): Promise<void>;
@@ -236,7 +238,10 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     port: listening.value.port,
     boot,
   });
+  const failed = new Promise<string>((resolve) => (core.onFault = resolve));
+  if (core.fault !== undefined) core.onFault(core.fault);
   return ok({
+    failed,
     listening: listening.value,
     boot,
     async stop() {

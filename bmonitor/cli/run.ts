@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { logLevels, stderrLog, type LogLevel } from '../../protocol/log.js';
 import { runNode } from '../main.js';
-import { fail } from './output.js';
+import { exits, fail } from './output.js';
 
 export function addRun(program: Command): void {
   program
@@ -27,4 +27,5 @@ async function run(flags: { readonly dir: string; readonly log: string }): Promi
   };
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
+  void node.value.failed.then(() => process.exit(exits.refused));
 }

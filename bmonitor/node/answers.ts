@@ -150,7 +150,7 @@ export class Answers {
   #status(level: number): Readonly<Record<string, unknown>> {
     const { state, ring } = this.#core;
     const own = this.#own(level);
-    const { quarantine, pending } = state;
+    const { quarantine } = state;
     return {
       name: state.name,
       node: ring.identity.public.id,
@@ -169,9 +169,7 @@ export class Answers {
         count: filterCount(own.filters),
         ...this.#machine.filters(),
         ...noLongerFitting(state, level),
-        ...(pending && pending.lease === own.lease
-          ? { pending: { version: pending.version, undoAt: pending.undoAt_s } }
-          : {}),
+        ...(own.waiting ? { pending: { version: own.filters.version, undoAt: own.waiting.undoAt_s } } : {}),
       },
       locked: !ring.data.has(own.lease),
       quarantine: quarantine

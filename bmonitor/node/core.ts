@@ -54,6 +54,8 @@ export class Core {
   readonly #time: NodeTime;
   #queue: Promise<unknown> = Promise.resolve();
   #fault: string | undefined;
+  /** Told once, when the core has stopped deciding: whoever runs the node starts it anew. */
+  onFault: (why: string) => void = () => {};
   /** Effects that could not be carried out, by what they are: shown in `status` and tried again. */
   readonly #undone = new Map<string, { effect: Effect; why: string }>();
 
@@ -341,6 +343,7 @@ export class Core {
       } catch (error) {
         this.#fault = `stopped deciding after a fault: ${messageOf(error)}`;
         this.#parts.log.error('core.fault', { why: messageOf(error) });
+        this.onFault(this.#fault);
         return refuse('internal', this.#fault);
       }
     });

@@ -118,11 +118,8 @@ const rules: readonly (readonly [name: string, holds: (state: NodeState, ring: K
     ({ levels }) => levels.every((level) => filterCount(level.filters) <= limits.filters_per_set_max),
   ],
   [
-    'a change that waits for confirmation is of a level that is there, and of its newest version',
-    ({ levels, pending }) =>
-      !pending ||
-      (levels[pending.level]?.lease === pending.lease &&
-        levels[pending.level]?.filters.version === pending.version),
+    'only an active level has a change that waits for confirmation',
+    ({ levels }) => levels.every(({ waiting, status }) => !waiting || status === 'active'),
   ],
 ];
 

@@ -48,8 +48,7 @@ export function blockKeys(
 ): ReadonlyMap<string, { lease: string; block: FilterBlock }> {
   const keys = new Map<string, { lease: string; block: FilterBlock }>();
   for (const level of state?.levels ?? []) {
-    const waiting = state?.pending?.lease === level.lease ? state.pending.before.blocks : [];
-    for (const block of [...level.filters.blocks, ...waiting])
+    for (const block of [...level.filters.blocks, ...(level.waiting?.before.blocks ?? [])])
       keys.set(blockKey(level.lease, block.id), { lease: level.lease, block });
   }
   return keys;

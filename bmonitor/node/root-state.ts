@@ -1,21 +1,22 @@
 import type { FilterBlock, FilterState } from './filter-state.js';
-import type { Level, NodeState, PendingFilters } from './state.js';
+import type { Level, NodeState, WaitingFilters } from './state.js';
 
 /** The state as it stands in the root: with blocks of filters by name, since they are stored once, beside it. */
 type NamedFilters = Omit<FilterState, 'blocks'> & { readonly blocks: readonly string[] };
-type NamedLevel = Omit<Level, 'filters'> & { readonly filters: NamedFilters };
-type NamedPending = Omit<PendingFilters, 'before'> & { readonly before: NamedFilters };
-type NamedState = Omit<NodeState, 'levels' | 'pending'> & {
-  readonly levels: readonly NamedLevel[];
-  readonly pending?: NamedPending;
+type NamedLevel = Omit<Level, 'filters' | 'waiting'> & {
+  readonly filters: NamedFilters;
+  readonly waiting?: Omit<WaitingFilters, 'before'> & { readonly before: NamedFilters };
 };
+type NamedState = Omit<NodeState, 'levels'> & { readonly levels: readonly NamedLevel[] };
 
 export function pickRootState(state: NodeState): NamedState {
-  const { pending, levels, ...rest } = state;
   return {
-    ...rest,
-    levels: levels.map((level) => ({ ...level, filters: named(level.filters) })),
-    ...(pending ? { pending: { ...pending, before: named(pending.before) } } : {}),
+    ...state,
+    levels: state.levels.map(({ waiting, ...level }) => ({
+      ...level,
+      filters: named(level.filters),
+      ...(waiting ? { waiting: { ...waiting, before: named(waiting.before) } } : {}),
+    })),
   };
 }
 
@@ -28,17 +29,15 @@ export async function unpickRootState(
   root: unknown,
   read: (lease: string, block: string) => Promise<FilterBlock | undefined>,
 ): Promise<NodeState | undefined> {
-  const { pending, levels, ...rest } = root as NamedState;
+  const { levels, ...rest } = root as NamedState;
   const whole: Level[] = [];
-  for (const level of levels) {
+  for (const { waiting, ...level } of levels) {
     const filters = await unnamed(level.filters, level.lease, read);
-    if (!filters) return undefined;
-    whole.push({ ...level, filters });
+    const before = waiting && (await unnamed(waiting.before, level.lease, read));
+    if (!filters || (waiting && !before)) return undefined;
+    whole.push({ ...level, filters, ...(waiting && before ? { waiting: { ...waiting, before } } : {}) });
   }
-  if (!pending) return { ...rest, levels: whole as unknown as NodeState['levels'] };
-  const before = await unnamed(pending.before, pending.lease, read);
-  if (!before) return undefined;
-  return { ...rest, levels: whole as unknown as NodeState['levels'], pending: { ...pending, before } };
+  return { ...rest, levels: whole as unknown as NodeState['levels'] };
 }
 
 async function unnamed(

@@ -16,8 +16,6 @@ export interface NodeState {
   /** The chain, landlord first. There is always a landlord. */
   readonly levels: readonly [Level, ...Level[]];
   readonly quarantine?: { readonly reason: string; readonly since_s: number };
-  /** A change of filters that is undone unless it is confirmed in time. */
-  readonly pending?: PendingFilters;
   readonly jobs: readonly Job[];
   /** Time never falls below this again, whatever the wall clock says. */
   readonly timeFloor_s: number;
@@ -42,6 +40,8 @@ export interface Level {
   /** Every key that was ever enrolled in this lease, so that its holder can see that nobody else's was. */
   readonly everEnrolled: readonly string[];
   readonly filters: FilterState;
+  /** The newest version of the filters is undone unless it is confirmed in time. */
+  readonly waiting?: WaitingFilters;
   readonly history: HistoryMark;
   /** Rises when the data key of the lease is replaced: what rests under the old one stands elsewhere. */
   readonly epoch: number;
@@ -85,11 +85,9 @@ export interface HistoryMark {
   readonly first: number;
 }
 
-export interface PendingFilters {
-  readonly level: number;
-  readonly lease: string;
-  /** The version that waits. */
-  readonly version: number;
+/** Each level has its own: nobody's unconfirmed change holds up another level. */
+export interface WaitingFilters {
+  /** Only the console that asked can confirm: it is the one that could have been cut off. */
   readonly console: string;
   readonly undoAt_s: number;
   readonly before: FilterState;
@@ -113,6 +111,12 @@ export interface Job {
 export const noEntry = 'A'.repeat(43);
 
 export const emptyHistory: HistoryMark = { head: { seq: 0, digest: noEntry }, first: 1 };
+
+/** An undo that waits is void: it would restore a set that was weighed under another state. */
+export function withoutWaiting(level: Level): Level {
+  const { waiting: _void, ...rest } = level;
+  return rest;
+}
 
 export function lastLevel(state: NodeState): number {
   return state.levels.length - 1;

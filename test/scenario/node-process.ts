@@ -93,6 +93,15 @@ export class NodeProcess {
     return `wss://127.0.0.1:${this.#port}`;
   }
 
+  /** Resolves with the exit code when the node ends by itself. */
+  async ended(): Promise<number | null> {
+    const child = this.#child;
+    if (!child) throw new Error('the node was not started');
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    this.#child = undefined;
+    return child.exitCode;
+  }
+
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const child = this.#child;
     this.#child = undefined;

@@ -13,16 +13,17 @@ import {
   type FilterState,
 } from '../filter-state.js';
 import { checkedLevel } from '../normal.js';
-import { replaceLevel, type NodeState } from '../state.js';
+import { replaceLevel, withoutWaiting, type Level, type NodeState } from '../state.js';
 import { levelOf } from './consoles.js';
 import { clampToFit, fitsAbove, misfits, packetOf, type ClampedToFit } from './fit.js';
 import { range } from './leases.js';
 
 export const decideReplaceFilters: Decide<'filters.replace'> = (state, request, given) => {
   const { command, level } = request;
-  const own = levelOf(state, level).filters;
-  const may = mayChange(state, own, command.expect);
+  const standing = levelOf(state, level);
+  const may = mayChange(standing, command.expect);
   if (!may.ok) return may;
+  const own = standing.filters;
   const set = parseFilterSet(command.set, 'command.set');
   if (!set.ok) return set;
   const names = parseNames(command.names ?? {}, 'command.names');
@@ -47,9 +48,10 @@ export const decideReplaceFilters: Decide<'filters.replace'> = (state, request, 
 
 export const decideChangeFilters: Decide<'filters.change'> = (state, request, given) => {
   const { command, level } = request;
-  const own = levelOf(state, level).filters;
-  const may = mayChange(state, own, command.expect);
+  const standing = levelOf(state, level);
+  const may = mayChange(standing, command.expect);
   if (!may.ok) return may;
+  const own = standing.filters;
   const count = filterCount(own);
   const outside = command.remove.findIndex((index) => index >= count);
   if (outside !== -1)
@@ -73,34 +75,40 @@ export const decideChangeFilters: Decide<'filters.change'> = (state, request, gi
   return settle(state, level, next, { ...request, given, within_s: command.confirmWithin });
 };
 
-export const decideConfirmFilters: Decide<'filters.confirm'> = (state, { level, console, command }) => {
-  const { pending, ...rest } = state;
-  if (!pending || pending.level !== level || pending.version !== command.version)
-    return refuse('nothing-pending');
+export const decideConfirmFilters: Decide<'filters.confirm'> = (
+  state,
+  { level: index, console, command },
+) => {
+  const level = levelOf(state, index);
+  if (!level.waiting || level.filters.version !== command.version) return refuse('nothing-pending');
   // It is this console that could have been cut off: only its own word shows that it was not.
-  if (pending.console !== console)
+  if (level.waiting.console !== console)
     return refuse('not-authorised', 'only the console that asked for the change can confirm it');
-  return ok(decided(rest, { result: { version: command.version } }));
+  const confirmed = replaceLevel(state, index, withoutWaiting(level));
+  return ok(decided(confirmed, { result: { version: command.version } }));
 };
 
 export const decideQuarantine: Decide<'quarantine'> = (state, { command }, given) => {
-  // An undo that waits is void: it would restore a set that was weighed under another state.
-  const { quarantine: before, pending: _void, ...rest } = state;
+  const { quarantine: before, ...rest } = state;
   const to = range(state.levels.length);
+  const levels = state.levels.map(withoutWaiting) as unknown as NodeState['levels'];
   if (!command.on)
     return ok(
-      decided(rest, {
-        loosens: true,
-        effects: [{ kind: 'enforce-filters' }],
-        events: [{ to, kind: 'quarantine.lifted', fields: {} }],
-        touched: below(state).map((level) => ({ level, sees: 'statement' as const })),
-        result: { on: false },
-      }),
+      decided(
+        { ...rest, levels },
+        {
+          loosens: true,
+          effects: [{ kind: 'enforce-filters' }],
+          events: [{ to, kind: 'quarantine.lifted', fields: {} }],
+          touched: below(state).map((level) => ({ level, sees: 'statement' as const })),
+          result: { on: false },
+        },
+      ),
     );
   const quarantine = before ?? { reason: command.reason ?? '', since_s: given.now_s };
   return ok(
     decided(
-      { ...rest, quarantine },
+      { ...rest, levels, quarantine },
       {
         effects: [{ kind: 'enforce-filters' }],
         events: [{ to, kind: 'quarantine.on', fields: { reason: quarantine.reason } }],
@@ -112,30 +120,28 @@ export const decideQuarantine: Decide<'quarantine'> = (state, { command }, given
 };
 
 /** The change that waited was not confirmed in time: what was before comes back. */
-export function undoPending(state: NodeState): Decision | undefined {
-  const { pending, ...rest } = state;
-  const level = pending && state.levels[pending.level];
-  if (!pending || level?.lease !== pending.lease) return undefined;
-  const filters: FilterState = { ...pending.before, version: pending.version + 1 };
-  const undone = replaceLevel(rest, pending.level, { ...level, filters });
-  const cut = noLongerFitting(state, undone, pending.level);
+export function undoWaiting(state: NodeState, at: number): Decision | undefined {
+  const level = levelOf(state, at);
+  if (!level.waiting) return undefined;
+  const { version } = level.filters;
+  const filters: FilterState = { ...level.waiting.before, version: version + 1 };
+  const undone = replaceLevel(state, at, { ...withoutWaiting(level), filters });
+  const cut = noLongerFitting(state, undone, at);
   return decided(undone, {
     effects: [{ kind: 'enforce-filters' }],
     events: [
-      { to: [pending.level], kind: 'filters.undone', fields: { version: filters.version } },
+      { to: [at], kind: 'filters.undone', fields: { version: filters.version } },
       ...(cut.ok ? cut.value : []),
     ],
-    touched: [{ level: pending.level, sees: 'statement' }],
-    result: { undone: pending.version, version: filters.version },
+    touched: [{ level: at, sees: 'statement' }],
+    result: { undone: version, version: filters.version },
   });
 }
 
-function mayChange(state: NodeState, own: FilterState, expect: number): Result<void> {
-  if (expect !== own.version)
-    return refuse('version-mismatch', `the filters stand at version ${own.version}`, {
-      data: { version: own.version },
-    });
-  return state.pending ? refuse('change-pending', `version ${state.pending.version}`) : ok(undefined);
+function mayChange({ filters: { version }, waiting }: Level, expect: number): Result<void> {
+  if (expect !== version)
+    return refuse('version-mismatch', `the filters stand at version ${version}`, { data: { version } });
+  return waiting ? refuse('change-pending', `version ${version}`) : ok(undefined);
 }
 
 interface Settling {
@@ -151,48 +157,42 @@ function settle(state: NodeState, at: number, next: FilterState, how: Settling):
     return refuse('bad-input', 'the landlord has nobody to inherit from', { where: 'command.set.otherwise' });
   const checked = checkedLevel(next, 'command.set.filters');
   if (!checked.ok) return checked;
-  const changed = replaceLevel(state, at, { ...level, filters: next });
-  const fits = fitsAbove(changed, at, state);
-  if (!fits.ok) return fits;
-  const cut = noLongerFitting(state, changed, at);
-  if (!cut.ok) return cut;
-  const pending =
+  const waiting =
     how.within_s === undefined
       ? {}
       : {
-          pending: {
-            level: at,
-            lease: level.lease,
-            version: next.version,
+          waiting: {
             console: how.console,
             undoAt_s: how.given.now_s + how.within_s,
             before: level.filters,
           },
         };
+  const changed = replaceLevel(state, at, { ...level, filters: next, ...waiting });
+  const fits = fitsAbove(changed, at, state);
+  if (!fits.ok) return fits;
+  const cut = noLongerFitting(state, changed, at);
+  if (!cut.ok) return cut;
   return ok(
-    decided(
-      { ...changed, ...pending },
-      {
-        loosens: loosens(level.filters, next),
-        effects: [{ kind: 'enforce-filters' }],
-        events: [
-          {
-            to: [at],
-            kind: 'filters.changed',
-            fields: { version: next.version, filters: filterCount(next) },
-          },
-          ...cut.value,
-        ],
-        touched: below(state, at).map((index) => ({ level: index, sees: 'name' as const })),
-        result: {
-          version: next.version,
-          filters: filterCount(next),
-          ...(cut.value.length === 0 ? {} : { levelsNoLongerFit: cut.value.length }),
-          ...(how.clamped === undefined ? {} : { clamped: how.clamped }),
-          ...(how.within_s === undefined ? {} : { undoAt: how.given.now_s + how.within_s }),
+    decided(changed, {
+      loosens: loosens(level.filters, next),
+      effects: [{ kind: 'enforce-filters' }],
+      events: [
+        {
+          to: [at],
+          kind: 'filters.changed',
+          fields: { version: next.version, filters: filterCount(next) },
         },
+        ...cut.value,
+      ],
+      touched: below(state, at).map((index) => ({ level: index, sees: 'name' as const })),
+      result: {
+        version: next.version,
+        filters: filterCount(next),
+        ...(cut.value.length === 0 ? {} : { levelsNoLongerFit: cut.value.length }),
+        ...(how.clamped === undefined ? {} : { clamped: how.clamped }),
+        ...(how.within_s === undefined ? {} : { undoAt: how.given.now_s + how.within_s }),
       },
-    ),
+    }),
   );
 }
 

@@ -170,14 +170,8 @@ export function endFrom(state: NodeState, at: number, reason: EndReason) {
     fields: { lease: level.lease, reason },
   }));
   const kept = state.levels.slice(0, at) as unknown as NodeState['levels'];
-  const { pending, ...rest } = state;
   const jobs = state.jobs.filter((job) => !ended.some((level) => level.lease === job.lease));
-  const next: NodeState = {
-    ...rest,
-    levels: kept,
-    jobs,
-    ...(pending && pending.level < at ? { pending } : {}),
-  };
+  const next: NodeState = { ...state, levels: kept, jobs };
   return decided(next, {
     keys: [...ended.flatMap(destroyKeys), { kind: 'new-salt' }],
     receipts: ended.map((level, below) => ({

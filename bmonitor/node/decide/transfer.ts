@@ -3,7 +3,7 @@ import { ok, refuse } from '../../../protocol/result.js';
 import type { KeyChange } from '../../keys/ring.js';
 import { decided, type Decide } from '../decision.js';
 import { closedSet, initialFilters } from '../filter-state.js';
-import { emptyHistory, type Level, type NodeState } from '../state.js';
+import { emptyHistory, type Level, type NodeState, withoutWaiting } from '../state.js';
 import { enrolAll, levelOf } from './consoles.js';
 import { allOpen, haveConsented, names, withoutConsentTo } from './keys.js';
 import { destroyKeys, endFrom, range } from './leases.js';
@@ -57,8 +57,8 @@ export const decideTransfer: Decide<'node.transfer'> = (state, { command }, give
     { kind: 'make-data', lease },
     { kind: 'new-salt' },
   ];
-  const { pending: _, quarantine: __, ...rest } = end?.state ?? state;
-  const kept = goOn ? below.map((one) => withoutConsentTo(one, old.lease)) : [];
+  const { quarantine: _, ...rest } = end?.state ?? state;
+  const kept = goOn ? below.map((one) => withoutConsentTo(withoutWaiting(one), old.lease)) : [];
   const levels = [level, ...kept] as unknown as NodeState['levels'];
   const receipts = [
     ...(end?.receipts ?? []),

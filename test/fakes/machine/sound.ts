@@ -103,11 +103,9 @@ function unaccounted({ core }: Running, { disk }: Machine): readonly string[] {
 }
 
 function blocks(state: NodeState): readonly string[] {
-  const { pending } = state;
-  return [
-    ...state.levels.flatMap((level) => level.filters.blocks.map((block) => `f/${level.lease}/${block.id}`)),
-    ...(pending?.before.blocks ?? []).map((block) => `f/${pending?.lease}/${block.id}`),
-  ];
+  return state.levels.flatMap(({ lease, filters, waiting }) =>
+    [...filters.blocks, ...(waiting?.before.blocks ?? [])].map((block) => `f/${lease}/${block.id}`),
+  );
 }
 
 function lines(state: NodeState): readonly string[] {

@@ -97,7 +97,27 @@ describe('a change of filters that waits', () => {
   it('is confirmed by the console that asked for it', async () => {
     const { running } = await waiting();
     value(await give(running, asked('landlord.operator', { type: 'filters.confirm', version: 1 })));
-    expect(running.core.state.pending).to.equal(undefined);
+    expect(running.core.state.levels[0].waiting).to.equal(undefined);
+  });
+
+  it('holds up nobody but its own level: the landlord tightens while a tenant has not confirmed', async () => {
+    const machine = await world('tenant');
+    const running = await machine.startWell();
+    const { version } = running.core.state.levels[1]?.filters ?? { version: -1 };
+    const deny = { otherwise: 'inherit', filters: [{ action: 'deny', peers: ['10.9.0.0/16'] }] };
+    const slow = { type: 'filters.replace' as const, expect: version, set: deny, confirmWithin: 600 };
+    value(await give(running, asked('tenant.operator', slow)));
+    const again = refusalIn(await give(running, asked('tenant.operator', { ...slow, expect: version + 1 })));
+    expect(again.code).to.equal('change-pending');
+    const closed = { otherwise: 'deny', filters: [] };
+    const landlord = running.core.state.levels[0].filters.version;
+    value(
+      await give(
+        running,
+        asked('landlord.operator', { type: 'filters.replace', expect: landlord, set: closed }),
+      ),
+    );
+    expect(running.core.state.levels[1]?.waiting?.console).to.be.a('string');
   });
 
   it('is not confirmed by another console of the level, which was not the one to be cut off', async () => {
