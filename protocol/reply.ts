@@ -52,7 +52,7 @@ function replyKey(secret: Secret, requestDigest: string): Secret {
 
 export function sealReply(secret: Secret, requestDigest: string, reply: Reply): Promise<string> {
   const key = replyKey(secret, requestDigest);
-  return sealDirect(key, { typ: replyTyp, kid: requestDigest }, utf8(JSON.stringify(reply)));
+  return Promise.resolve(sealDirect(key, { typ: replyTyp, kid: requestDigest }, utf8(JSON.stringify(reply))));
 }
 
 /** Which request a sealed reply answers, without opening it. */
