@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { parseNodeCard } from '../../protocol/node-card.js';
-import { readFileLimited } from '../daemon/files.js';
+import { readFileLimited, writeFileWhole } from '../daemon/files.js';
 import type { NodeView } from '../nodes/routes.js';
 import { clientFor } from './client.js';
 import { ago, orExit, table } from './output.js';
@@ -28,6 +28,28 @@ function listing({ now, nodes }: Listed): string {
 export function nodeCommands(program: Command, dirOf: () => string): void {
   const nodes = program.command('nodes').description('the nodes of this console');
   listCommand(nodes, dirOf);
+
+  /** Page by page, as the node gave them, one a line. */
+  async function exportHistory(name: string, flags: { out?: string; json?: boolean }): Promise<void> {
+    const client = orExit(clientFor(dirOf()), flags.json);
+    const path = `/api/v1/nodes/${encodeURIComponent(name)}/history`;
+    const pages: string[] = [];
+    let entries = 0;
+    for (let from = 1; ;) {
+      const page = orExit(await client.call('GET', `${path}?from=${from}`), flags.json);
+      const { lines = [], head, from: first = from } = page as HistoryPage;
+      pages.push(JSON.stringify(page));
+      entries += lines.length;
+      from = first + lines.length;
+      if (lines.length === 0 || from > (head?.seq ?? 0)) break;
+    }
+    if (flags.out === undefined) return console.log(pages.join('\n'));
+    orExit(writeFileWhole(flags.out, `${pages.join('\n')}\n`), flags.json);
+    console.log(
+      flags.json ? JSON.stringify({ file: flags.out, entries }) : `${entries} entries in ${flags.out}`,
+    );
+  }
+
   nodes
     .command('add')
     .argument('<card>', 'the card of the node, as `bmonitor init` wrote it or a hand-over gave it')
@@ -76,6 +98,14 @@ export function nodeCommands(program: Command, dirOf: () => string): void {
       if (answer['gap'] !== null) console.log(`missing: ${JSON.stringify(answer['gap'])}`);
     });
   nodes
+    .command('history')
+    .argument('<name>')
+    .option('--out <file>', 'where to write it; without it, it is printed')
+    .option('--json', 'print JSON')
+    .description('export the history of this level, for `bmonitor history verify`')
+    .addHelpText('after', '\nExample:\n  nodes history node-1 --out node-1.history')
+    .action(exportHistory);
+  nodes
     .command('remove')
     .argument('<name>')
     .option('--json', 'print JSON')
@@ -85,6 +115,12 @@ export function nodeCommands(program: Command, dirOf: () => string): void {
       orExit(await client.call('DELETE', `/api/v1/nodes/${encodeURIComponent(name)}`), flags.json);
       console.log(flags.json ? '{}' : `${name} is forgotten`);
     });
+}
+
+interface HistoryPage {
+  readonly from?: number;
+  readonly lines?: readonly string[];
+  readonly head?: { readonly seq: number };
 }
 
 function listCommand(nodes: Command, dirOf: () => string): void {

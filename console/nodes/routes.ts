@@ -11,8 +11,10 @@ import {
   object,
   oneOf,
   opaque,
+  optional,
   text,
   whole,
+  wholeText,
   type Shape,
   type ShapeOf,
 } from '../api/shape.js';
@@ -104,6 +106,20 @@ export function nodeRoutes(book: NodeBook, now: () => number): (Route | StreamRo
       async handle({ params }) {
         const node = book.get(params.name);
         return node.ok ? ok({ events: node.value.events ?? [], gap: node.value.gap ?? null }) : node;
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/api/v1/nodes/{name}/history',
+      summary: 'A page of the level’s history, to the letter, with a checkpoint that the node signs',
+      role: 'view',
+      params: named,
+      query: object({ from: optional(wholeText({ min: 0, max: Number.MAX_SAFE_INTEGER })) }),
+      reply: opaque('what `history.read` gave'),
+      async handle({ params, query }) {
+        const page = { from: query.from ?? 1, count: limits.history_page_entries_max };
+        const reply = await book.request(params.name, { type: 'history.read', ...page });
+        return reply.ok ? ok(reply.value.result ?? {}) : reply;
       },
     }),
     route({

@@ -140,6 +140,27 @@ describe('a landlord, two customers and two nodes, as real processes', () => {
     expect(stateOf(blue, 'node-2')).to.equal('good');
   });
 
+  it('exports the history of its level, which holds offline against the node’s card, and not with a line altered', () => {
+    const file = join(landlord.dir, 'node-1.history');
+    landlord.must('nodes', 'history', 'node-1', '--out', file);
+    const bmonitor = fileURLToPath(new URL('../../bmonitor/cli/index.js', import.meta.url));
+    const verify = (path: string): number | null => {
+      const args = [
+        'history',
+        'verify',
+        path,
+        '--node',
+        nodes[0]?.cardFile ?? '',
+        '--console',
+        cardOf(landlord),
+      ];
+      return spawnSync(process.execPath, [bmonitor, ...args], { encoding: 'utf8' }).status;
+    };
+    expect(verify(file)).to.equal(0);
+    const altered = readFileSync(file, 'utf8').replace('lease.end', 'lease.and');
+    expect(verify(landlord.file('altered.history', altered))).to.equal(1);
+  });
+
   it('grants again after the node was away: the command is sent until it is answered, and acts once', async () => {
     await nodes[0]?.stop('SIGKILL');
     await until(() => stateOf(landlord, 'node-1') !== 'good');
