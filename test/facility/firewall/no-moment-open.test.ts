@@ -36,7 +36,12 @@ describe('no moment open while filters change', () => {
     return Number((await process.says(/sent (\d+)/))[1]);
   };
 
-  it('passes nothing that all refuse and loses nothing that all allow, change after change', async () => {
+  // Over all tries: a packet that came through once is never forgiven.
+  let leaked = 0;
+
+  it('passes nothing that all refuse and loses nothing that all allow, change after change', async function () {
+    // A machine that is busy elsewhere can lose a new packet outside our tables, uncounted by them; a moment in the rules shows in each try.
+    this.retries(1);
     const seed = Number(process.env['BMONITOR_SEED'] ?? Date.now() % 1e6);
     const random = numbers(seed);
     const enforced = await Enforced.at(node);
@@ -64,6 +69,8 @@ describe('no moment open while filters change', () => {
         '-c',
         'nft list counters table inet bmonitor; grep Udp: /proc/net/snmp',
       ]);
+      leaked += got.forbidden;
+      expect(leaked, 'packets that all refuse').to.equal(0);
       expect(got, `seed ${seed}, ${attacks} attacks, ${told}`).to.deep.equal({
         forbidden: 0,
         fresh: begun,
