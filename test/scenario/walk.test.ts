@@ -26,9 +26,10 @@ import {
 /**
  * Several parties command one node at random, well and badly, while it crashes, loses its power, has its clock set and its disk put back. After
  * every step the promises are checked that can be checked from outside. A failure is shrunk to the shortest sequence, with its seed.
- * WALK_SECONDS makes it longer.
+ * Without more words each run walks the same way, so that a red run is red for everybody; WALK_SEED walks another, WALK_SECONDS makes it longer.
  */
 const seconds = Number(process.env['WALK_SECONDS'] ?? 12);
+const seed = Number(process.env['WALK_SEED'] ?? 7);
 
 const parties = ['landlord', 'tenant', 'user', 'guest', 'stranger'] as const;
 type Party = (typeof parties)[number];
@@ -144,7 +145,7 @@ describe('a random walk', function () {
           for (const one of steps) await walk.take(one);
         },
       ),
-      { numRuns: 1_000_000, interruptAfterTimeLimit: seconds * 1000, markInterruptAsFailure: false },
+      { seed, numRuns: 1_000_000, interruptAfterTimeLimit: seconds * 1000, markInterruptAsFailure: false },
     );
   });
 });
@@ -286,12 +287,8 @@ class Walk {
     const opened = await forged.start();
     if (!copied.chip.sameG(this.machine.chip))
       expect(opened?.ok, 'an older disk was taken for the present one').to.equal(false);
-    // Under the same G no key, lease or roster changed since; what else did, a console finds by the head that it saw.
-    if (opened?.ok)
-      for (const { lease, history } of opened.value.core.state.levels) {
-        const seen = this.#heads.get(lease);
-        if (seen && seen.seq === history.head.seq) expect(history.head.digest).to.equal(seen.digest);
-      }
+    // Under the same G no key, lease or roster changed since. What else did is lost to such a copy, which then goes on by itself:
+    // a console finds that by the head that it saw.
     await this.#restart();
   }
 

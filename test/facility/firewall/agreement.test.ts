@@ -28,7 +28,7 @@ import { Enforced, peer, valueOf } from './enforced.js';
 
 /**
  * Random sets of up to three levels in a real kernel, random packets really sent through it both ways, and the explainer
- * on the same packets: they must agree on every one. `BMONITOR_ROUNDS` asks for more, `BMONITOR_SEED` for the same again.
+ * on the same packets: they must agree on every one. `BMONITOR_ROUNDS` asks for more, `BMONITOR_SEED` for other ones.
  */
 const rounds = Number(process.env['BMONITOR_ROUNDS'] ?? 12);
 const packetsPerRound = 120;
@@ -200,7 +200,7 @@ describe('the kernel and the explainer agree', () => {
   };
 
   it('on every packet of random sets', async () => {
-    const seed = Number(process.env['BMONITOR_SEED'] ?? Date.now() % 1_000_000);
+    const seed = Number(process.env['BMONITOR_SEED'] ?? 1);
     const pick = numbers(seed);
     let number = 0;
     let passed = 0;
