@@ -27,6 +27,8 @@ import {
  * Several parties command one node at random, well and badly, while it crashes, loses its power, has its clock set and its disk put back. After
  * every step the promises are checked that can be checked from outside. A failure is shrunk to the shortest sequence, with its seed.
  * Without more words each run walks the same way, so that a red run is red for everybody; WALK_SEED walks another, WALK_SECONDS makes it longer.
+ *
+ * Open: seed 1 fails after 161 walks with "a stranger acted". Whether the node or this model is wrong is not known yet.
  */
 const seconds = Number(process.env['WALK_SECONDS'] ?? 12);
 const seed = Number(process.env['WALK_SEED'] ?? 7);
