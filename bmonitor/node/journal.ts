@@ -251,7 +251,8 @@ export class Journal {
       if (!before.levels.some((level) => level.lease === lease)) continue;
       const unlocked = !this.#ring.data.has(lease) && ring.data.has(lease);
       const [from, to] = [homeOf(before, lease), homeOf(state, lease)];
-      if (!unlocked && !(from !== to && reencrypt?.includes(lease))) continue;
+      // What a new data key replaced is carried over only where that was asked for: also while a share was outstanding.
+      if (from === to ? !unlocked : !reencrypt?.includes(lease)) continue;
       for (const room of gatedRooms)
         for await (const [key, box] of this.#store.entries(`${room}/${from}/`)) {
           const moved = `${room}/${to}/${key.slice(room.length + from.length + 2)}`;

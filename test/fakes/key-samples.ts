@@ -42,6 +42,25 @@ export const keySamples: Partial<Record<CommandType, readonly Sample[]>> = {
         }),
     },
     {
+      title: 'a tenant that lost its share rotates its keys and destroys its data',
+      base: 'tenant',
+      prepare: async (running) =>
+        value(
+          await give(
+            running,
+            asked('tenant.administrator', { type: 'keys.share', share: await shareFor(running, 1) }),
+          ),
+        ),
+      ask: ({ core }) =>
+        asked('tenant.administrator', {
+          type: 'keys.rotate',
+          level: 1,
+          key: true,
+          data: 'destroy',
+          destroys: [leaseAt(core.state, 1)],
+        }),
+    },
+    {
       title: 'the landlord rotates its keys and destroys all data',
       base: 'chain',
       ask: ({ core }) =>
