@@ -15,6 +15,7 @@ import { AddressKeeper, type AddressChange } from './addresses/keeper.js';
 import { openAddressLink } from './host/addresses/link.js';
 import { addressFile } from './host/addresses/memory.js';
 import { KernelFirewall } from './host/firewall/kernel-firewall.js';
+import { openDirectoryStore } from './host/data/detect.js';
 import { dialGateways } from './host/gateway-dial.js';
 import { withoutCoreDumps } from './host/no-core-dumps.js';
 import { listen, type Listening } from './host/listen.js';
@@ -23,6 +24,7 @@ import { FileRootStore } from './host/root-store-file.js';
 import { TpmRootStore } from './host/root-store-tpm.js';
 import { openLevelStore } from './host/store-level.js';
 import type { KeyRing } from './keys/ring.js';
+import type { DirectoryStore } from './ports/directory-store.js';
 import type { RootStore } from './ports/root-store.js';
 import { Answers, type MachineFacts } from './node/answers.js';
 import { localFacts } from './node/local-facts.js';
@@ -156,6 +158,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     roots,
     clock: hostClock,
     log,
+    directories: await directoriesOf(folder, config.value, log),
     enforce: (state) =>
       enforcer?.enforce(state, Math.floor(hostClock.wall() / 1000)) ?? Promise.resolve(ok(undefined)),
   });
@@ -260,6 +263,13 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       log.info('node.stopped', {});
     },
   });
+}
+
+/** Without them the node runs, and takes no files. */
+async function directoriesOf(folder: string, { data }: Config, log: Log): Promise<Result<DirectoryStore>> {
+  const store = await openDirectoryStore(folder, data?.bytes ?? limits.lease_directory_bytes);
+  if (!store.ok) log.warn('data.no-store', { why: store.refusal.detail });
+  return store;
 }
 
 interface Filtering {

@@ -192,6 +192,15 @@ export const limits = {
   receipt_chars_max: 16_384,
   /** A TPM answers in tens of milliseconds; making a key takes a few seconds on a slow one. */
   tpm_tool_ms_max: 60_000,
+  /** What is set aside for the files of one lease when the configuration does not say. */
+  lease_directory_bytes: 4 * 1024 * 1024 * 1024,
+  /** A smaller file system has no room for a journal, a larger one is not made in a moment. */
+  lease_directory_bytes_min: 16 * 1024 * 1024,
+  lease_directory_bytes_max: 64 * 1024 * 1024 * 1024 * 1024,
+  /** A program that makes, mounts, opens or closes a directory: setting terabytes aside takes seconds. */
+  data_program_ms_max: 60_000,
+  /** Copying a whole directory at re-encryption: terabytes at the pace of a slow disk. */
+  data_copy_ms_max: 7 * 24 * 3600 * 1000,
   /** How much of what a tool says is kept for the log. */
   tool_words_max: 2000,
   /** A DHCP packet in one Ethernet frame. */

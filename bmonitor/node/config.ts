@@ -1,5 +1,6 @@
 import { rsaBits } from '../../crypto/rsa.js';
 import { nameText } from '../../protocol/fields.js';
+import { limits } from '../../protocol/limits.js';
 import { parseJson } from '../../protocol/json.js';
 import { wayForm } from '../../protocol/node-card.js';
 import { flag, list, object, oneOf, optional, text, whole, type Parsed } from '../../protocol/parse.js';
@@ -31,6 +32,13 @@ export const configForm = object({
       ),
       /** The registers that must stand as they stood when the node was made. */
       pcrs: optional(list(whole({ min: 0, max: 23 }), { min: 1, max: 24 })),
+    }),
+  ),
+  /** The files of the leases. Absent: as much for each as is usual. */
+  data: optional(
+    object({
+      /** Set aside for the files of each lease. */
+      bytes: whole({ min: limits.lease_directory_bytes_min, max: limits.lease_directory_bytes_max }),
     }),
   ),
   /** Gateways to which the node dials out. */

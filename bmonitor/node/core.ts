@@ -12,11 +12,12 @@ import { changesSomething, decide } from './decide.js';
 import type { Decision, Effect, Given, Request } from './decision.js';
 import { decideTime } from './decide/time.js';
 import type { EventLog } from './events.js';
+import { holdersChanged } from './holders.js';
 import { recordCommand, recordOwnAct, type Recorded } from './history.js';
 import { brokenInvariants } from './invariants.js';
 import type { Journal } from './journal.js';
 import { keepReceipts, signReceipts, type KeptReceipt } from './receipts.js';
-import type { Level, NodeState } from './state.js';
+import type { NodeState } from './state.js';
 import type { NodeTime } from './time.js';
 
 /** What was answered to a command that may change the node. */
@@ -94,6 +95,7 @@ export class Core {
     await this.passTime();
     await this.#runEffects([
       { kind: 'enforce-filters' },
+      { kind: 'settle-directories' },
       ...this.state.jobs
         .filter((job) => job.state === 'running')
         .map((job): Effect => ({ kind: 'run-job', job: job.id })),
@@ -291,7 +293,7 @@ export class Core {
       ...(reply ? { reply } : {}),
     });
     events.written();
-    await this.#runEffects(decision.effects);
+    await this.#runEffects(renewG ? withDirectories(decision.effects) : decision.effects);
     return ok(undefined);
   }
 
@@ -360,6 +362,12 @@ function effectName(effect: Effect): string {
   return effect.kind === 'run-job' ? `${effect.kind} ${effect.job}` : effect.kind;
 }
 
+/** Whatever touches keys or leases may open or close a directory. Packets stop first. */
+function withDirectories(effects: readonly Effect[]): readonly Effect[] {
+  const after = effects.findLastIndex((effect) => effect.kind === 'enforce-filters') + 1;
+  return [...effects.slice(0, after), { kind: 'settle-directories' }, ...effects.slice(after)];
+}
+
 /** Remembers the console's last command that changed something: what `after` is compared with. */
 function markLast(recorded: Recorded, request: Request): Recorded {
   const levels = recorded.state.levels.map((level, at) =>
@@ -376,21 +384,4 @@ function markLast(recorded: Recorded, request: Request): Recorded {
     lines: recorded.lines,
     state: { ...recorded.state, levels: levels as unknown as NodeState['levels'] },
   };
-}
-
-/** Leases, their terms and status, and who speaks for them: a copy of the disk from before must not bring them back. */
-function holdersChanged(before: NodeState, after: NodeState): boolean {
-  return holders(before) !== holders(after);
-}
-
-function holders(state: NodeState): string {
-  return JSON.stringify(
-    state.levels.map((level: Level) => [
-      level.lease,
-      level.status,
-      level.term ?? null,
-      level.rights,
-      level.roster.map((entry) => [entry.id, entry.role]),
-    ]),
-  );
 }

@@ -42,6 +42,8 @@ export interface Given {
 export type Effect =
   /** Puts the filters of the state into the kernel. */
   | { readonly kind: 'enforce-filters' }
+  /** Opens, closes and destroys the directories of the leases as the state says. */
+  | { readonly kind: 'settle-directories' }
   /** Goes on with a long command. */
   | { readonly kind: 'run-job'; readonly job: string };
 

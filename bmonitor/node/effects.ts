@@ -1,23 +1,28 @@
 import { ok, type Result } from '../../protocol/result.js';
 import type { EffectRunner } from './core.js';
 import type { Effect } from './decision.js';
+import type { Directories } from './directories.js';
 import type { Jobs } from './jobs.js';
 import type { NodeState } from './state.js';
 
 /** Carries out effects through the ports. */
 export class Effects implements EffectRunner {
   readonly #enforce: (state: NodeState) => Promise<Result<void>>;
+  readonly #directories: Directories;
   /** Set once the core is there, which the jobs need in turn. */
   jobs: Jobs | undefined;
 
-  constructor(enforce: (state: NodeState) => Promise<Result<void>>) {
+  constructor(enforce: (state: NodeState) => Promise<Result<void>>, directories: Directories) {
     this.#enforce = enforce;
+    this.#directories = directories;
   }
 
   run(effect: Effect, state: NodeState): Promise<Result<void>> {
     switch (effect.kind) {
       case 'enforce-filters':
         return this.#enforce(state);
+      case 'settle-directories':
+        return this.#directories.settle();
       case 'run-job':
         this.jobs?.run(effect.job);
         return Promise.resolve(ok(undefined));

@@ -1,12 +1,14 @@
 import type { Log } from '../../protocol/log.js';
 import { ok, type Result } from '../../protocol/result.js';
 import type { Clock } from '../ports/clock.js';
+import type { DirectoryStore } from '../ports/directory-store.js';
 import type { RootStore } from '../ports/root-store.js';
 import type { Store } from '../ports/store.js';
 import type { Pair } from '../../crypto/rsa.js';
 import { BootKey } from '../keys/boot.js';
 import { newId } from '../../protocol/request.js';
 import { Core } from './core.js';
+import { Directories } from './directories.js';
 import { Effects } from './effects.js';
 import { EventLog } from './events.js';
 import { Jobs } from './jobs.js';
@@ -25,6 +27,8 @@ export interface HeartParts {
   readonly makeBootPair?: () => Promise<Pair>;
   /** Makes the kernel filter as the state says. */
   readonly enforce: (state: NodeState) => Promise<Result<void>>;
+  /** Where the files of the leases rest, or why there is no such place. */
+  readonly directories: Result<DirectoryStore>;
 }
 
 /** What decides and remembers, put together: the same in the daemon and in the tests that cut its power. */
@@ -34,6 +38,7 @@ export interface Heart {
   readonly time: NodeTime;
   readonly core: Core;
   readonly jobs: Jobs;
+  readonly directories: Directories;
 }
 
 /** Reads what the node remembers. Nothing runs before `core.start()`. */
@@ -46,10 +51,11 @@ export async function openHeart(parts: HeartParts): Promise<Result<Heart>> {
   const events = new EventLog(store, journal);
   await events.load(journal.state);
   const time = new NodeTime(clock, journal.state.timeFloor_s);
-  const effects = new Effects(enforce);
+  const directories = new Directories({ store: parts.directories, now: () => journal });
+  const effects = new Effects(enforce, directories);
   const core = new Core({ journal, events, effects, keyStore: roots.kind, boot, log }, time);
   const jobs = new Jobs(core, journal);
   effects.jobs = jobs;
   events.onWaiting = () => void core.flushEvents();
-  return ok({ journal, events, time, core, jobs });
+  return ok({ journal, events, time, core, jobs, directories });
 }

@@ -11,6 +11,7 @@ import { authorityErrors } from './authority.js';
 import { nodeErrors } from './node.js';
 import { historyErrors } from './history.js';
 import { keyErrors } from './keys.js';
+import { dataErrors } from './data.js';
 
 /**
  * The catalogue of coded errors. Codes are stable: programs act on them. docs/errors.md lists them, and a test checks
@@ -28,6 +29,7 @@ export const errorCatalogue = {
   ...nodeErrors,
   ...historyErrors,
   ...keyErrors,
+  ...dataErrors,
   ...addressErrors,
 } as const;
 

@@ -12,7 +12,7 @@ import { Seen } from '../../../bmonitor/node/seen.js';
 import { Service } from '../../../bmonitor/node/serve.js';
 import { silentLog as log } from '../../../protocol/log.js';
 import { newId } from '../../../protocol/request.js';
-import { ok, type Result } from '../../../protocol/result.js';
+import { ok, refuse, type Result } from '../../../protocol/result.js';
 
 function must<T>(result: Result<T>): T {
   if (!result.ok) throw new Error(result.refusal.code);
@@ -22,6 +22,7 @@ function must<T>(result: Result<T>): T {
 const folder = process.argv[2] ?? '';
 const { core, journal, events, time } = must(
   await openHeart({
+    directories: refuse('data-no-store', 'this bench stores no files'),
     store: must(await openLevelStore(join(folder, 'store'))),
     roots: new FileRootStore(folder),
     clock: hostClock,

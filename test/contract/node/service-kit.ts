@@ -16,6 +16,7 @@ import type { Message, MessageChannel } from '../../../protocol/channel.js';
 import { silentLog } from '../../../protocol/log.js';
 import { newId, type Addressee } from '../../../protocol/request.js';
 import { ok, type Result } from '../../../protocol/result.js';
+import { FakeDirectories } from '../../fakes/machine/directories.js';
 import { value } from '../../fakes/results.js';
 
 /** Counts what goes to the private keys: the gate is the only way to them. */
@@ -60,6 +61,7 @@ export async function makeKit(): Promise<Kit> {
   );
   const heart = value(
     await openHeart({
+      directories: new FakeDirectories().open(),
       store: value(await openLevelStore(join(folder, 'store'))),
       roots: new FileRootStore(folder),
       clock,

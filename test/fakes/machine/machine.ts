@@ -7,6 +7,7 @@ import type { Log } from '../../../protocol/log.js';
 import { newId } from '../../../protocol/request.js';
 import { ok, type Result } from '../../../protocol/result.js';
 import { value } from '../results.js';
+import { FakeDirectories } from './directories.js';
 import { FakeDisk } from './disk.js';
 import { pairs } from './pairs.js';
 import { Power, type Stop } from './power.js';
@@ -61,10 +62,12 @@ export class Machine {
   disk: FakeDisk;
   chip: FakeChip;
   readonly clock: FakeClock;
+  directories: FakeDirectories;
   /** What the kernel was last told to enforce. */
   enforced: NodeState | undefined;
 
-  private constructor(disk: FakeDisk, chip: FakeChip, clock: FakeClock) {
+  private constructor(disk: FakeDisk, chip: FakeChip, clock: FakeClock, directories: FakeDirectories) {
+    this.directories = directories;
     this.disk = disk;
     this.chip = chip;
     this.clock = clock;
@@ -72,7 +75,7 @@ export class Machine {
 
   /** A new node, with the landlord's consoles `landlord.admin`, `landlord.operator` and `landlord.developer`. */
   static async make(): Promise<Machine> {
-    const machine = new Machine(new FakeDisk(), new FakeChip(), new FakeClock());
+    const machine = new Machine(new FakeDisk(), new FakeChip(), new FakeClock(), new FakeDirectories());
     const [identity, tls, own, ...spare] = await pairs(8);
     if (!identity || !tls || !own) throw new Error('there are eight');
     const { state, ring } = firstState({
@@ -95,7 +98,7 @@ export class Machine {
 
   /** Everything at this moment, to try something out on. */
   copy(): Machine {
-    return new Machine(this.disk.copy(), this.chip.copy(), this.clock.copy());
+    return new Machine(this.disk.copy(), this.chip.copy(), this.clock.copy(), this.directories.copy());
   }
 
   /** Undefined when the power went away while it started. */
@@ -116,6 +119,7 @@ export class Machine {
     const heart = await openHeart({
       makeBootPair: async () => (await pairs(10))[9] ?? neverMade(),
       store: this.disk.open(power),
+      directories: this.directories.open(power),
       roots: this.chip.open(power),
       clock: this.clock,
       log: silent,

@@ -16,6 +16,7 @@ export async function unsoundness(running: Running, machine: Machine): Promise<r
     ...(await brokenHistories(running)),
     ...brokenEvents(running, machine),
     ...unaccounted(running, machine),
+    ...brokenDirectories(running, machine),
   ];
 }
 
@@ -98,6 +99,25 @@ function unaccounted({ core }: Running, { disk }: Machine): readonly string[] {
     const box = disk.valueAt(key);
     const bytes = box && openWithEither(core.ring, key.split('/')[1] ?? '', key, box);
     if (!bytes) broken.push(`${key} does not open`);
+  }
+  return broken;
+}
+
+/** Directories are those of leases there are, each under the data key that its lease has now, and open exactly while that may be read. */
+function brokenDirectories({ core }: Running, { directories }: Machine): readonly string[] {
+  const broken: string[] = [];
+  for (const { lease, epoch, open } of directories.all()) {
+    const where = `the directory of ${lease} at ${epoch}`;
+    const level = core.state.levels.find((one) => one.lease === lease && one.epoch === epoch);
+    if (!level) {
+      broken.push(`${where} belongs to nobody`);
+      continue;
+    }
+    const readable = level.status !== 'dark' && core.ring.data.has(lease);
+    if (level.status === 'dark' && open) broken.push(`${where} is open, and its lease is dark`);
+    if (readable && !open) broken.push(`${where} is not open`);
+    if (readable && directories.read({ lease, epoch }, 'two') !== `two of ${lease}`)
+      broken.push(`${where} lost a file`);
   }
   return broken;
 }

@@ -68,13 +68,29 @@ async function build(base: Base): Promise<Machine> {
   if (base === 'tenant') {
     value(await give(running, asked('tenant.administrator', take('tenant'))));
     value(await give(running, asked('tenant.operator', narrow(1))));
+    await fill(running, machine, [0, 1]);
   }
   if (base === 'chain') {
     value(await give(running, asked('tenant.administrator', grant('user', until - hour))));
     value(await give(running, asked('user.administrator', take('user'))));
+    await fill(running, machine, [2]);
   }
   await running.core.close();
   return machine;
+}
+
+/** Two files in the directory of each of these levels, so that a command has something to keep, to carry over or to destroy. */
+async function fill(
+  { core, directories }: Running,
+  machine: Machine,
+  levels: readonly number[],
+): Promise<void> {
+  for (const at of levels) {
+    const { lease, epoch } = core.state.levels[at] ?? { lease: '', epoch: 0 };
+    value(await directories.need(lease));
+    for (const file of ['one', 'two'])
+      machine.directories.write({ lease, epoch }, file, `${file} of ${lease}`);
+  }
 }
 
 export function grant(party: string, until: number, destroyAfter = hour): Command {

@@ -6,6 +6,7 @@ import type { Store } from '../../../bmonitor/ports/store.js';
 import { makeLog } from '../../../protocol/log.js';
 import { ok } from '../../../protocol/result.js';
 import type { Command } from '../../../protocol/commands.js';
+import { FakeDirectories } from '../../fakes/machine/directories.js';
 import { FakeClock } from '../../fakes/machine/machine.js';
 import { give } from '../../fakes/machine/world.js';
 import { Power } from '../../fakes/machine/power.js';
@@ -50,7 +51,16 @@ const roots: RootStore = {
 };
 const log = makeLog(() => {}, { level: 'error', now: () => new Date() });
 const enforce = () => Promise.resolve(ok(undefined));
-const heart = value(await openHeart({ store, roots, clock: new FakeClock(), log, enforce }));
+const heart = value(
+  await openHeart({
+    directories: new FakeDirectories().open(),
+    store,
+    roots,
+    clock: new FakeClock(),
+    log,
+    enforce,
+  }),
+);
 await heart.core.start();
 const running = { ...heart, power: new Power() };
 const answer = await give(running, { by, command: JSON.parse(command) as Command, jti });

@@ -1,0 +1,109 @@
+import { derive } from '../../crypto/derive.js';
+import { utf8 } from '../../crypto/jose.js';
+import type { Secret } from '../../crypto/secret.js';
+import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
+import type { KeyRing } from '../keys/ring.js';
+import type { DirectoryName, DirectoryStore } from '../ports/directory-store.js';
+import type { NodeState } from './state.js';
+
+/** What the directories stand on: the state, and the keys that are open just now. */
+export interface Standing {
+  readonly state: NodeState;
+  readonly ring: KeyRing;
+}
+
+export interface DirectoryParts {
+  /** The refusal: this machine has no place for directories, and why. */
+  readonly store: Result<DirectoryStore>;
+  /** As it is at that moment. */
+  readonly now: () => Standing;
+}
+
+/**
+ * The directories of the leases, in which engines and whatever else of a level is stored in files rest.
+ *
+ * A directory is made when it is first needed, and is open while its level is active and its data key is open. `settle` makes it so, and can be
+ * called at any time: it closes what went dark, and destroys what belongs to no lease and to no data key any more.
+ *
+ * INVARIANTS:
+ * - One thing at a time, in the order in which it was asked for.
+ * - Nobody is told of a directory that is not under the data key of its lease.
+ * - Before a directory is closed, whoever uses it is told to stop, and has.
+ */
+export class Directories {
+  readonly #parts: DirectoryParts;
+  #queue: Promise<unknown> = Promise.resolve();
+  /** Whoever has files open in a directory lets go of them here: the engines of the lease are stopped. */
+  beforeClosing: (lease: string) => Promise<void> = () => Promise.resolve();
+
+  constructor(parts: DirectoryParts) {
+    this.#parts = parts;
+  }
+
+  /** How directories are encrypted here, or why there are none. */
+  get kind(): string | Refusal {
+    const { store } = this.#parts;
+    return store.ok ? store.value.kind : store.refusal;
+  }
+
+  /** Where the lease's directory is: open, and made if there was none. */
+  need(lease: string): Promise<Result<string>> {
+    return this.#inTurn(async () => {
+      const { store } = this.#parts;
+      if (!store.ok) return store;
+      const { state, ring } = this.#parts.now();
+      const level = state.levels.find((one) => one.lease === lease);
+      const key = ring.data.get(lease);
+      if (!level || level.status === 'dark') return refuse('lease-unknown', 'it is dark, or there is none');
+      if (!key) return refuse('shares-outstanding');
+      return store.value.open(level, directoryKey(key, level));
+    });
+  }
+
+  /** Makes the directories match the state. */
+  settle(): Promise<Result<void>> {
+    return this.#inTurn(async () => {
+      const { store } = this.#parts;
+      if (!store.ok) return ok(undefined);
+      const listed = await store.value.list();
+      if (!listed.ok) return listed;
+      let failed: Result<void> = ok(undefined);
+      for (const kept of listed.value) {
+        const done = await this.#settleOne(store.value, kept, kept.open);
+        // What cannot be done to one holds up no other; it is tried again.
+        if (!done.ok) failed = done;
+      }
+      return failed;
+    });
+  }
+
+  async #settleOne(store: DirectoryStore, name: DirectoryName, open: boolean): Promise<Result<void>> {
+    const { state, ring } = this.#parts.now();
+    const level = state.levels.find((one) => one.lease === name.lease && one.epoch === name.epoch);
+    if (!level) {
+      if (open) await this.beforeClosing(name.lease);
+      return store.destroy(name);
+    }
+    if (level.status === 'dark') {
+      if (!open) return ok(undefined);
+      await this.beforeClosing(name.lease);
+      return store.lock(name);
+    }
+    const key = ring.data.get(name.lease);
+    // With a share outstanding, what the kernel still has open since before BMonitor was started again stays so: the engines go on.
+    if (open || !key) return ok(undefined);
+    const opened = await store.open(name, directoryKey(key, name));
+    return opened.ok ? ok(undefined) : opened;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(work);
+    this.#queue = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+/** A data key never encrypts two things: the directory has a key of its own from it. */
+export function directoryKey(data: Secret, { lease, epoch }: DirectoryName): Secret {
+  return derive(data, utf8(`${lease}/${epoch}`), 'bmonitor directory v1');
+}

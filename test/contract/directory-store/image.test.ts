@@ -1,0 +1,127 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import { lackingForDirectories } from '../../../bmonitor/host/data/detect.js';
+import { ImageStore } from '../../../bmonitor/host/data/image-store.js';
+import type { DirectoryName } from '../../../bmonitor/ports/directory-store.js';
+import { newKey } from '../../../bmonitor/keys/ring.js';
+import { refusalIn, value } from '../../fakes/results.js';
+import { directoryStoreContract } from './contract.js';
+
+const run = promisify(execFile);
+const bytes = 32 * 1024 * 1024;
+
+export async function imageRoom() {
+  const folder = await mkdtemp(join(tmpdir(), 'bmonitor-data-'));
+  const at = ({ lease, epoch }: DirectoryName, file: string) =>
+    join(folder, `${lease}.${epoch}`, 'data', file);
+  const unmountAll = async (): Promise<void> => {
+    for (const name of await readdir(folder))
+      if (!name.endsWith('.img')) await run('umount', [join(folder, name)]).catch(() => {});
+  };
+  return {
+    folder,
+    at,
+    open: (size = bytes) => new ImageStore(folder, size),
+    // The keys belong to the mounted file system, and are gone with it.
+    reboot: unmountAll,
+    write: (name: DirectoryName, file: string, content: string) => writeFile(at(name, file), content),
+    read: (name: DirectoryName, file: string) => readFile(at(name, file), 'utf8').catch(() => undefined),
+    async hold(name: DirectoryName, file: string) {
+      const held = await open(at(name, file), 'r');
+      return () => held.close();
+    },
+    async remove() {
+      await unmountAll();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const name = { lease: 'CCCCCCCCCCCCCCCCCCCCCC', epoch: 0 };
+
+describe('this machine', () => {
+  it('can encrypt directories, or says what it lacks', async function () {
+    const lacking = await lackingForDirectories();
+    expect(lacking, 'run as root on a kernel with ext4 encryption').to.deep.equal([]);
+  });
+});
+
+directoryStoreContract('in images under the kernel’s file encryption', imageRoom);
+
+describe('the store for directories in images', function () {
+  this.timeout(120_000);
+  let room: Awaited<ReturnType<typeof imageRoom>>;
+  beforeEach(async () => (room = await imageRoom()));
+  afterEach(() => room.remove());
+
+  it('puts neither content nor names on the disk, before nor after it was destroyed', async () => {
+    const store = room.open();
+    value(await store.open(name, newKey()));
+    const secret = 'a-secret-of-the-tenant-'.repeat(500);
+    await room.write(name, 'name-of-a-file-of-the-tenant', secret);
+    await run('sync', ['-f', room.at(name, '.')]);
+    const image = join(room.folder, `${name.lease}.0.img`);
+    const searched = await readFile(image);
+    expect(searched.includes('a-secret-of-the-tenant')).to.equal(false);
+    expect(searched.includes('name-of-a-file-of-the-tenant')).to.equal(false);
+    value(await store.destroy(name));
+    expect(await readdir(room.folder)).to.deep.equal([]);
+  });
+
+  it('sets aside what a lease may use, and a lease that fills it takes nothing from others', async () => {
+    const store = room.open();
+    value(await store.open(name, newKey()));
+    const { blocks } = await stat(join(room.folder, `${name.lease}.0.img`));
+    expect(blocks * 512).to.be.at.least(bytes);
+    const full = await room.write(name, 'big', 'x'.repeat(bytes)).then(
+      () => undefined,
+      (error: NodeJS.ErrnoException) => error.code,
+    );
+    expect(full).to.equal('ENOSPC');
+  });
+
+  it('refuses clearly when there is no room to set aside, and leaves nothing', async () => {
+    const refused = await room.open(2 ** 49).open(name, newKey());
+    expect(refusalIn(refused).code).to.equal('data-no-space');
+    expect(await readdir(room.folder)).to.deep.equal([]);
+  });
+
+  it('clears away what was left of a directory that was not made whole', async () => {
+    await writeFile(join(room.folder, `${name.lease}.0.img.new`), 'half');
+    expect(value(await room.open().list())).to.deep.equal([]);
+    expect(await readdir(room.folder)).to.deep.equal([]);
+  });
+
+  it('refuses an image in which somebody put files in the clear', async () => {
+    const store = room.open();
+    value(await store.open(name, newKey()));
+    value(await store.lock(name));
+    await run('mkdir', [join(room.folder, `${name.lease}.0`)]);
+    const mount = join(room.folder, `${name.lease}.0`);
+    await run('mount', ['-o', 'loop', join(room.folder, `${name.lease}.0.img`), mount]);
+    await run('rm', ['-rf', join(mount, 'data')]);
+    await run('mkdir', [join(mount, 'data')]);
+    await writeFile(join(mount, 'data', 'planted'), 'in the clear');
+    expect(refusalIn(await store.open(name, newKey())).code).to.equal('store-damaged');
+  });
+
+  it('uses one device for one file, however often it is mounted', async () => {
+    const store = room.open();
+    value(await store.open(name, newKey()));
+    const { stdout } = await run('losetup', [
+      '-n',
+      '-O',
+      'NAME',
+      '-j',
+      join(room.folder, `${name.lease}.0.img`),
+    ]);
+    expect(stdout.trim().split('\n')).to.have.length(1);
+    value(await store.lock(name));
+    const left = await run('losetup', ['-n', '-O', 'NAME', '-j', join(room.folder, `${name.lease}.0.img`)]);
+    expect(left.stdout.trim()).to.equal('');
+  });
+});
