@@ -23,6 +23,9 @@ const depends = [
   'tcpdump',
   'procps',
   'util-linux',
+  'mount',
+  'e2fsprogs',
+  'xfsprogs',
 ];
 const recommends = ['tpm2-tools', 'smartmontools', 'chrony | systemd-timesyncd'];
 
