@@ -75,8 +75,7 @@ async function contentKey(key: KeyObject, wrapped: Uint8Array): Promise<Uint8Arr
 export async function openWith(key: KeyObject, envelope: string): Promise<Uint8Array | undefined> {
   const parts = envelope.split('.', 6);
   const [header = '', wrapped = '', nonce = '', sealed = '', tag = ''] = parts;
-  if (parts.length !== 5 || !hasLengthOf(key, wrapped) || !says(header, pinned['sealed-to'].members))
-    return undefined;
+  if (parts.length !== 5 || !hasLengthOf(key, wrapped) || !isPinned('sealed-to', header)) return undefined;
   const cek = await contentKey(key, Buffer.from(wrapped, 'base64url'));
   const [iv, mac] = [Buffer.from(nonce, 'base64url'), Buffer.from(tag, 'base64url')];
   if (iv.length !== nonceBytes || mac.length !== tagBytes) return undefined;
@@ -126,7 +125,7 @@ export function sign(key: KeyObject, header: Header, payload: Uint8Array): Promi
 export function verify(key: KeyObject, statement: string): Promise<Uint8Array | undefined> {
   const parts = statement.split('.', 4);
   const [header = '', payload = '', signature = ''] = parts;
-  if (parts.length !== 3 || !hasLengthOf(key, signature) || !says(header, pinned.signed.members))
+  if (parts.length !== 3 || !hasLengthOf(key, signature) || !isPinned('signed', header))
     return Promise.resolve(undefined);
   const good = verifySignature(
     'sha256',
@@ -137,7 +136,36 @@ export function verify(key: KeyObject, statement: string): Promise<Uint8Array | 
   return Promise.resolve(good ? Buffer.from(payload, 'base64url') : undefined);
 }
 
+/**
+ * What reading a header gave, by its spelling: a console writes the same one each time, and reading it costs as much as all else that a
+ * message costs beside its keys. Whoever writes a header can only have that very header remembered; they are few, so that
+ * strangers do not fill the memory, and what is not good is not kept.
+ */
+class Remembered<T> {
+  readonly #known = new Map<string, T>();
+
+  of(spelling: string, read: () => T | undefined): T | undefined {
+    const known = this.#known.get(spelling);
+    if (known !== undefined) return known;
+    const made = read();
+    if (made === undefined) return undefined;
+    if (this.#known.size >= headersRememberedMax) this.#known.clear();
+    this.#known.set(spelling, made);
+    return made;
+  }
+}
+
+const headersRememberedMax = 128;
+const headersRead = new Remembered<Header>();
+const headersPinned = new Remembered<true>();
+
 /** Does the header name exactly these algorithms, and nothing else but what it is and which key? */
+function isPinned(shape: Shape, header: string): boolean {
+  const { members } = pinned[shape];
+  if (header.length > headerCharsMax) return false;
+  return headersPinned.of(`${shape} ${header}`, () => (says(header, members) ? true : undefined)) ?? false;
+}
+
 function says(header: string, members: Readonly<Record<string, string>>): boolean {
   try {
     const fields = new Map<string, unknown>(
@@ -176,7 +204,14 @@ export function readHeader(shape: Shape, compact: string, typ: string): Header |
   if (dots !== parts - 1) return undefined;
   const end = compact.indexOf('.');
   if (end > headerCharsMax) return undefined;
-  const bytes = fromB64u(compact.slice(0, end));
+  const spelling = compact.slice(0, end);
+  const read = (): Header | undefined => parseHeader(spelling, { ...members, typ });
+  // The header of a reply names its request, so it never comes twice.
+  return shape === 'sealed-direct' ? read() : headersRead.of(`${shape} ${typ} ${spelling}`, read);
+}
+
+function parseHeader(spelling: string, wanted: Readonly<Record<string, string>>): Header | undefined {
+  const bytes = fromB64u(spelling);
   if (!bytes) return undefined;
   const text = Buffer.from(bytes).toString('utf8');
   let header: unknown;
@@ -187,13 +222,12 @@ export function readHeader(shape: Shape, compact: string, typ: string): Header |
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header)) return undefined;
   const fields = new Map<string, unknown>(Object.entries(header));
-  const wanted = { ...members, typ };
   for (const [name, value] of Object.entries(wanted)) if (fields.get(name) !== value) return undefined;
   const kid = fields.get('kid');
   if (typeof kid !== 'string' || fields.size !== Object.keys(wanted).length + 1) return undefined;
   // Our own writers put no space and no escape into a header, so a member given twice shows as a longer text.
   if (text.length !== JSON.stringify(header).length) return undefined;
-  return { typ, kid };
+  return { typ: wanted['typ'] ?? '', kid };
 }
 
 /** Every other part must be canonical too, or one message would have many spellings. */

@@ -9,11 +9,23 @@ import type { BenchSuite, BenchTools } from './bench/suite.js';
 import { root } from './run/root.js';
 
 const { values } = parseArgs({
-  options: { only: { type: 'string', multiple: true }, quick: { type: 'boolean' }, out: { type: 'string' } },
+  options: {
+    only: { type: 'string', multiple: true },
+    quick: { type: 'boolean' },
+    minutes: { type: 'string' },
+    out: { type: 'string' },
+  },
 });
+
+const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+if (minutes !== undefined && !(minutes > 0 && minutes <= 24 * 60)) {
+  console.error('--minutes takes a number above 0, a day at most.');
+  process.exit(2);
+}
 
 const tools: BenchTools = {
   quick: values.quick === true,
+  ...(minutes === undefined ? {} : { minutes }),
   async time(run, { samples = 20, warmup = 3 } = {}) {
     const taken: number[] = [];
     for (let round = -warmup; round < samples; round++) {

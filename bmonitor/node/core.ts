@@ -8,7 +8,7 @@ import type { BootKey } from '../keys/boot.js';
 import { openShared } from '../keys/shares.js';
 import { lockedLeases } from '../keys/wrap.js';
 import { changeRing, withSparePair, type KeyRing } from '../keys/ring.js';
-import { changesSomething, decide } from './decide.js';
+import { admit, changesSomething, decide } from './decide.js';
 import type { Decision, Effect, Given, Request } from './decision.js';
 import { decideTime } from './decide/time.js';
 import type { EventLog } from './events.js';
@@ -103,12 +103,12 @@ export class Core {
   }
 
   /**
-   * Carries out a command whose speaker is proved. Reading commands go through `decide` too: that is where authority is. What the
+   * Carries out a command whose speaker is proved. Reading commands are only admitted here, as by `decide`: there is one authority. What the
    * command is conditional on is asked in its turn, when nothing else can change any more, and not at all when it acted before.
    */
   act(request: Request, stillHolds: () => Promise<Result<void>> = nothingMore): Promise<Result<Acted>> {
     if (!changesSomething(request.command)) {
-      const may = decide(this.state, request, this.#given());
+      const may = admit(this.state, request);
       if (!may.ok) return Promise.resolve(may);
       return stillHolds().then((holds) => (holds.ok ? ok({ result: {}, again: false }) : holds));
     }

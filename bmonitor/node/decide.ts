@@ -22,15 +22,21 @@ import { rightsNow, type NodeState } from './state.js';
  * same output, and nothing happens.
  */
 export function decide(state: NodeState, request: Request, given: Given): Result<Decision> {
-  const who = speakerOf(state, request);
+  const who = admit(state, request);
   if (!who.ok) return who;
-  if (state.levels[request.level]?.lease !== request.lease) return refuse('wrong-lease');
-  const may = authorize(who.value, request.command.type, { provenNew: request.provenNew, loosens: false });
-  if (!may.ok) return may;
   const decision = dispatch(state, request, given);
   if (!decision.ok || !decision.value.loosens) return decision;
   const still = authorize(who.value, request.command.type, { provenNew: request.provenNew, loosens: true });
   return still.ok ? decision : still;
+}
+
+/** Who speaks, and may it ask for this at all? All there is to decide about a command that reads. */
+export function admit(state: NodeState, request: Request): Result<Speaker> {
+  const who = speakerOf(state, request);
+  if (!who.ok) return who;
+  if (state.levels[request.level]?.lease !== request.lease) return refuse('wrong-lease');
+  const may = authorize(who.value, request.command.type, { provenNew: request.provenNew, loosens: false });
+  return may.ok ? who : may;
 }
 
 export function speakerOf(state: NodeState, request: Pick<Request, 'level' | 'console'>): Result<Speaker> {

@@ -7,7 +7,7 @@ import { makePair } from '../../crypto/rsa.js';
 import { sealRequest } from '../../protocol/request.js';
 import { bytesOf, dial } from '../../protocol/socket.js';
 import { formatEnvelope, formatHello, parseWire } from '../../protocol/wire.js';
-import { BenchNode, bits, must, pause, processorTime_s, resident_mb } from './parts/bench-node.js';
+import { BenchNode, bits, must, pause, processorTime_s } from './parts/bench-node.js';
 import { quantile } from './statistics.js';
 import type { BenchSuite, Measurement } from './suite.js';
 
@@ -191,13 +191,13 @@ function flood(node: BenchNode, texts: readonly string[]): { stop(): void; looke
   };
 }
 
-/** How sealed commands, streams and an idle node perform, as ratios to what OpenSSL and the disk can do in the same run. */
+/** How sealed commands and streams perform, as ratios to what OpenSSL and the disk can do in the same run. */
 export const suite: BenchSuite = {
   name: 'commands',
   about: `sealed commands to a real node over TLS on loopback, RSA ${bits}`,
   async run({ quick }) {
     const rows: Measurement[] = [];
-    const node = await BenchNode.make('--gateway', 'wss://127.0.0.1:9');
+    const node = await BenchNode.make();
     try {
       const pid = await node.start();
       await requestsPerCore(node, pid, 100);
@@ -265,7 +265,7 @@ export const suite: BenchSuite = {
         unit: 'per_s',
         values: await eventRates(node, quick),
       });
-      return [...rows, ...(await idle(quick))];
+      return rows;
     } finally {
       await node.remove();
     }
@@ -277,27 +277,4 @@ async function eventRates(node: BenchNode, quick: boolean): Promise<number[]> {
   for (let round = 0; round < (quick ? 1 : 3); round += 1)
     rates.push(await eventsPerCore(node, quick ? 200_000 : 500_000));
   return rates;
-}
-
-/** A short look only: a minute, with every console away and every dial to a gateway failing. */
-async function idle(quick: boolean): Promise<readonly Measurement[]> {
-  const node = await BenchNode.make('--gateway', 'wss://127.0.0.1:9');
-  const pid = await node.start();
-  await pause(quick ? 3000 : 15_000);
-  const seconds = quick ? 5 : 60;
-  const started = processorTime_s(pid);
-  const sizes: number[] = [];
-  for (let at = 0; at <= seconds; at += 1) {
-    sizes.push(resident_mb(pid));
-    await pause(1000);
-  }
-  const used = (processorTime_s(pid) - started) / (seconds + 1);
-  const third = Math.max(1, Math.floor(sizes.length / 3));
-  const growth = quantile(sizes.slice(-third), 0.5) - quantile(sizes.slice(0, third), 0.5);
-  await node.remove();
-  return [
-    { name: 'idle: resident memory', unit: 'MB', values: sizes },
-    { name: `idle: growth in ${seconds} s, consoles away and dials failing`, unit: 'MB', values: [growth] },
-    { name: 'idle: share of one processor', unit: 'percent', values: [used * 100] },
-  ];
 }

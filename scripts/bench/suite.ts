@@ -20,6 +20,8 @@ export interface Measurement {
 export interface BenchTools {
   /** True when a person only wants to see that it runs: fewer samples, smaller sizes. */
   readonly quick: boolean;
+  /** How long to watch, for a suite that watches; each has a default of its own. */
+  readonly minutes?: number;
   /** Times a function, in milliseconds for each of its runs; `warmup` runs are not counted. */
   time(
     run: () => unknown,
