@@ -13,6 +13,7 @@ import { gatewayRoutes } from './gateway/routes.js';
 import { LeaseBook } from './leases/book.js';
 import { leaseStates } from './leases/record.js';
 import { leaseRoutes } from './leases/routes.js';
+import { openStaff } from './staff/staff.js';
 
 /** The landlord's console, put together. */
 export const consoleCluster: ConsoleProgram = {
@@ -23,6 +24,8 @@ export const consoleCluster: ConsoleProgram = {
   hasGateway: true,
   async serve(parts) {
     const { store, book, config, clocks, log } = parts;
+    const staff = await openStaff(parts);
+    if (!staff.ok) return staff;
     const customers = new Customers(store);
     const gateways = ownGateway(config, parts.tls.cert);
     const now = (): number => clocks.wall();
@@ -51,7 +54,12 @@ export const consoleCluster: ConsoleProgram = {
     });
     const gateway = config.gateway && (await listenGateway(hub, { ...config.gateway, tls: parts.tls }));
     if (gateway && !gateway.ok) return gateway;
-    const routes = [...customers.routes(), ...leaseRoutes(leases, book), ...gatewayRoutes(hub)];
+    const routes = [
+      ...staff.value.routes,
+      ...customers.routes(),
+      ...leaseRoutes(leases, book),
+      ...gatewayRoutes(hub),
+    ];
     const samples = async (): Promise<readonly Sample[]> => {
       const all = await leases.all();
       const { nodes, consoles, channels, waiting } = hub.view();

@@ -100,6 +100,28 @@ export const limits = {
   passphrase_bytes_max: 512,
   /** Shorter ones are guessed from a copied key file, in spite of scrypt. */
   passphrase_bytes_min: 10,
+  /** Passwords of people; stretched, and guessed only through an interface that counts. */
+  password_bytes_min: 12,
+  /** Passwords checked at once, at 128 MiB each, and logins that wait for that. */
+  password_checks_max: 2,
+  password_checks_waiting_max: 32,
+  /** Failed logins in a row before a name rests, how long at first, and at most. */
+  login_failures_max: 5,
+  login_rest_ms: 60_000,
+  login_rest_ms_max: 3_600_000,
+  login_names_watched_max: 10_000,
+  /** Between two steps of a login or an invitation: time to find the telephone. */
+  login_ticket_ms_max: 10 * 60_000,
+  login_tickets_max: 1024,
+  login_tries_max: 10,
+  /** An invitation reaches its person by another way, maybe after a weekend. */
+  invitation_ms_max: 3 * 86_400_000,
+  accounts_max: 1000,
+  passkeys_per_account_max: 8,
+  recovery_codes_count: 8,
+  /** Tokens for programs, and how long one may hold. */
+  tokens_max: 1000,
+  token_days_max: 3660,
   /** A key with its certificate, in a backup. */
   key_file_bytes_max: 64 * 1024,
   /** What may wait in a WebSocket for a peer that reads slowly, before the sender has to wait. */

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { consoleProgram } from '../../console/cli/program.js';
 import { consoleCluster } from '../main.js';
+import { accountCommands, tokenCommands } from './accounts.js';
 import { gatewayCommands } from './gateway.js';
 import { customerCommands, leaseCommands } from './leases.js';
 
@@ -8,4 +9,6 @@ const { program, dirOf } = consoleProgram(consoleCluster);
 customerCommands(program, dirOf);
 leaseCommands(program, dirOf);
 gatewayCommands(program, dirOf);
+accountCommands(program, dirOf);
+tokenCommands(program, dirOf);
 await program.parseAsync();

@@ -1,4 +1,5 @@
 import { begin } from '../../console/page/session.js';
 import { showNodes } from '../../console/page/nodes.js';
+import { logIn } from './login.js';
 
-await begin('console-cluster', showNodes);
+await begin('console-cluster', showNodes, logIn);

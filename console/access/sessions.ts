@@ -15,15 +15,16 @@ interface Session {
   idleUntil: number;
 }
 
-interface Token {
+export interface KnownToken {
   readonly name: string;
   readonly role: Role;
   readonly until: number;
+  readonly areas?: readonly string[] | undefined;
 }
 
 /** Where tokens that people made are kept; the daemon's own file token is not among them. */
 export interface TokenSource {
-  find(digest: string): Promise<Token | undefined>;
+  find(digest: string): Promise<KnownToken | undefined>;
 }
 
 /**
@@ -36,19 +37,32 @@ export interface TokenSource {
 export class Sessions implements Access {
   readonly #sessions = new Map<string, Session>();
   readonly #links = new Map<string, { readonly caller: Caller; readonly until: number }>();
-  readonly #tokens: TokenSource;
+  readonly #sources: TokenSource[];
 
   constructor(tokens: TokenSource) {
-    this.#tokens = tokens;
+    this.#sources = [tokens];
+  }
+
+  addTokens(source: TokenSource): void {
+    this.#sources.push(source);
+  }
+
+  async #find(id: string): Promise<KnownToken | undefined> {
+    for (const source of this.#sources) {
+      const found = await source.find(id);
+      if (found) return found;
+    }
+    return undefined;
   }
 
   async authenticate(credentials: Credentials, now: number): Promise<Result<Caller>> {
     if (credentials.token !== undefined) {
       const id = tokenDigest(credentials.token);
-      const token = await this.#tokens.find(id);
-      return token && token.until > now
-        ? ok({ name: token.name, role: token.role, by: 'token', id })
-        : refuse('not-authenticated', 'the token is not known or has ended');
+      const token = await this.#find(id);
+      if (!token || token.until <= now)
+        return refuse('not-authenticated', 'the token is not known or has ended');
+      const { name, role, areas } = token;
+      return ok({ name, role, by: 'token', id, ...(areas ? { areas } : {}) });
     }
     if (credentials.session === undefined) return refuse('not-authenticated');
     const session = this.#sessions.get(tokenDigest(credentials.session));
@@ -92,9 +106,10 @@ export class Sessions implements Access {
     this.#sessions.delete(caller.id);
   }
 
-  /** Ends every session of a person whose account was changed or closed. */
-  endAllOf(name: string): void {
-    for (const [id, session] of this.#sessions) if (session.caller.name === name) this.#sessions.delete(id);
+  /** Ends every session of a person whose account was changed or closed, or all but the one in which that was done. */
+  endAllOf(name: string, but?: string): void {
+    for (const [id, session] of this.#sessions)
+      if (session.caller.name === name && id !== but) this.#sessions.delete(id);
   }
 }
 

@@ -11,12 +11,18 @@ export interface Caller {
   readonly role: Role;
   /** A browser sends its cookie by itself, so requests by session need proof that our own page made them. */
   readonly by: 'token' | 'session';
+  /** A token may be for some areas only: the first parts of the paths behind /api/v1/. */
+  readonly areas?: readonly string[];
   /** Names the session or token without giving it away. */
   readonly id: string;
 }
 
 export function mayCall(caller: Role, needed: Role): boolean {
   return roles.indexOf(caller) >= roles.indexOf(needed);
+}
+
+export function mayReach({ areas }: Caller, path: string): boolean {
+  return areas === undefined || areas.includes(path.split('/')[3] ?? '');
 }
 
 /** What a request brings to prove who makes it. */

@@ -11,6 +11,8 @@ export interface SessionCookie {
 
 export interface Call<P, Q, B> {
   readonly session: SessionCookie;
+  /** Scheme, name and port under which the caller reached us; the name is one of ours. */
+  readonly origin: string;
   readonly caller: Caller;
   readonly params: P;
   readonly query: Q;
@@ -34,6 +36,7 @@ interface RouteParts<P, Q, B, R> {
 /** What came in, not yet looked at. */
 export interface RawCall {
   readonly session: SessionCookie;
+  readonly origin: string;
   readonly caller: Caller;
   readonly params: unknown;
   readonly query: unknown;
@@ -113,6 +116,7 @@ export function route<P = object, Q = object, B = undefined, R = unknown>(
       return parts.handle({
         caller: call.caller,
         session: call.session,
+        origin: call.origin,
         params: readParams.value as P,
         query: readQuery.value as Q,
         body: readBody.value as B,

@@ -8,7 +8,7 @@ import { parseJson } from '../../protocol/json.js';
 import { limits } from '../../protocol/limits.js';
 import { messageOf, type Log } from '../../protocol/log.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
-import { mayCall, type Access, type Caller } from './access.js';
+import { mayCall, mayReach, type Access, type Caller } from './access.js';
 import { checkHost, checkOrigin, securityHeaders } from './guard.js';
 import { openApiDocument } from './openapi.js';
 import { route, type AnyRoute, type Route, type SessionCookie } from './route.js';
@@ -165,7 +165,8 @@ function mount(app: FastifyInstance, line: AnyRoute, options: ApiOptions): void 
       const caller = callers.get(request) ?? nobody;
       const { params, query, body } = request;
       const session = cookieOn(reply, options.tls !== undefined);
-      const done = await line.run({ caller, params, query, body, session });
+      const origin = `${options.tls ? 'https' : 'http'}://${request.headers.host}`;
+      const done = await line.run({ caller, params, query, body, session, origin });
       options.counted?.(line.method, line.path, done.ok ? 'ok' : done.refusal.code);
       if (line.method !== 'GET')
         await options.audit(caller, `${line.method} ${line.path}`, done.ok ? undefined : done.refusal);
@@ -206,6 +207,8 @@ async function callerOf(
   if (!caller.ok) return caller;
   const site = checkOrigin(caller.value, line.method, request.headers);
   if (!site.ok) return site;
+  if (!mayReach(caller.value, line.path))
+    return refuse('not-permitted', `${caller.value.name} is for ${caller.value.areas?.join(', ')} only`);
   return mayCall(caller.value.role, line.role)
     ? caller
     : refuse('not-permitted', `${caller.value.name} may ${caller.value.role}; this needs ${line.role}`);

@@ -4,6 +4,9 @@ import type { Refusal } from '../../protocol/result.js';
 /** The HTTP status of a refusal. What is not listed is the caller's input: 400. */
 const statuses: Partial<Record<ErrorCode, number>> = {
   'not-authenticated': 401,
+  'wrong-second-factor': 401,
+  'wrong-password': 403,
+  'account-locked': 429,
   'not-permitted': 403,
   'cross-site': 403,
   'wrong-host': 421,

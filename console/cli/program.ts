@@ -7,6 +7,7 @@ import type { ConsoleConfig } from '../daemon/config.js';
 import { openConsole, type ConsoleParts, type Serving } from '../daemon/daemon.js';
 import { initConsole } from '../daemon/init.js';
 import { newPassphraseFrom, passphraseFrom } from '../keys/passphrase.js';
+import { auditCommands } from './audit.js';
 import { clientFor } from './client.js';
 import { filterCommands } from './filters.js';
 import { keyCommands } from './keys.js';
@@ -60,6 +61,7 @@ Examples:
   nodeCommands(program, dirOf);
   filterCommands(program, dirOf);
   keyCommands(program, dirOf);
+  auditCommands(program, dirOf);
   return { program, dirOf };
 }
 

@@ -1,5 +1,4 @@
-import { randomBytes, scrypt, type ScryptOptions } from 'node:crypto';
-import { promisify } from 'node:util';
+import { randomBytes } from 'node:crypto';
 import { openBox, sealBox } from '../../crypto/box.js';
 import { fromB64u, toB64u } from '../../crypto/bytes.js';
 import {
@@ -10,13 +9,11 @@ import {
   type PublicKey,
 } from '../../crypto/rsa.js';
 import { Secret } from '../../crypto/secret.js';
+import { stretch, stretchCost as cost } from '../../crypto/stretch.js';
 import { bytesText, publicJwk } from '../../protocol/fields.js';
 import { parseJson } from '../../protocol/json.js';
 import { object, oneOf, text, whole, type Parsed } from '../../protocol/parse.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
-
-/** OWASP's first choice for scrypt: 128 MiB and about half a second for each guess. */
-const cost = { n: 2 ** 17, r: 8, p: 1 } as const;
 
 const fileForm = object({
   v: whole({ min: 1, max: 1 }),
@@ -34,18 +31,6 @@ const fileForm = object({
 });
 type KeyFile = Parsed<typeof fileForm>;
 
-const derive = promisify(scrypt) as (
-  password: Uint8Array,
-  salt: Uint8Array,
-  length: number,
-  options: ScryptOptions,
-) => Promise<Buffer>;
-
-async function keyOf(passphrase: Secret, salt: Uint8Array): Promise<Secret> {
-  const options = { N: cost.n, r: cost.r, p: cost.p, maxmem: 256 * 1024 * 1024 };
-  return Secret.take(await passphrase.use(async (bytes) => derive(bytes, salt, 32, options)));
-}
-
 /** What the box is bound to: everything else in the file. */
 function contextOf(file: Omit<KeyFile, 'box'>): string {
   return JSON.stringify([file.v, file.kind, file.key.n, file.key.e, file.kdf.salt]);
@@ -60,7 +45,7 @@ export async function sealPair(pair: Pair, passphrase: Secret): Promise<string> 
     key: pair.public.jwk,
     kdf: { name: 'scrypt', ...cost, salt: toB64u(salt) },
   } as const;
-  const key = await keyOf(passphrase, salt);
+  const key = await stretch(passphrase, salt);
   const inner = exportPrivate(pair);
   const box = inner.use((bytes) => sealBox(key, contextOf(head), bytes));
   inner.wipe();
@@ -84,7 +69,7 @@ export function publicOf(content: string): Result<PublicKey> {
 export async function openPair(content: string, passphrase: Secret): Promise<Result<Pair>> {
   const file = parseFile(content);
   if (!file.ok) return file;
-  const key = await keyOf(passphrase, fromB64u(file.value.kdf.salt) ?? new Uint8Array());
+  const key = await stretch(passphrase, fromB64u(file.value.kdf.salt) ?? new Uint8Array());
   const plain = openBox(key, contextOf(file.value), fromB64u(file.value.box) ?? new Uint8Array());
   key.wipe();
   if (!plain) return refuse('wrong-passphrase');

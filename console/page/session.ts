@@ -22,7 +22,7 @@ async function useLink(): Promise<void> {
   });
 }
 
-function askForLink(title: string): void {
+export function askForLink(title: string): void {
   const text =
     'Nobody is logged in here. Open the link that this command prints; it works once, for two minutes:';
   byId('main').replaceChildren(
@@ -31,12 +31,16 @@ function askForLink(title: string): void {
 }
 
 /** Shows the page to who is logged in, and says how to log in to who is not. */
-export async function begin(title: string, show: (main: HTMLElement) => void): Promise<void> {
+export async function begin(
+  title: string,
+  show: (main: HTMLElement) => void,
+  logIn: (main: HTMLElement) => void = () => askForLink(title),
+): Promise<void> {
   // A second login link may be opened in a tab that is here already.
   addEventListener('hashchange', () => location.reload());
   await useLink();
   const caller = await who();
-  if (!caller) return askForLink(title);
+  if (!caller) return logIn(byId('main'));
   const leave = make('button', { type: 'button', class: 'quiet' }, 'log out');
   leave.addEventListener('click', () => {
     void fetch('/api/v1/session', { method: 'DELETE' }).then(() => location.reload());

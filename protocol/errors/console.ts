@@ -7,6 +7,26 @@ export const consoleErrors = {
     why: 'The token, session or password is missing, wrong or has ended.',
     todo: 'Log in again, or give the token file of this console.',
   },
+  'wrong-second-factor': {
+    what: 'The second factor does not fit.',
+    why: 'The code is wrong, was used before or is too old, or the passkey was made for another site or person.',
+    todo: 'Try the next code; check the clock of the authenticator; else use a recovery code, or ask an administrator to reset the account.',
+  },
+  'wrong-password': {
+    what: 'The present password is wrong.',
+    why: 'What changes how an account is opened asks for its password again.',
+    todo: 'Try again; if it is forgotten, ask an administrator to reset the account.',
+  },
+  'account-locked': {
+    what: 'This name is locked for a while.',
+    why: 'Too many logins failed in a row, which is what guessing looks like.',
+    todo: 'Wait; if it was not you, tell an administrator. On the machine itself the command `open` always leads in.',
+  },
+  'last-second-factor': {
+    what: 'The last second factor of an account cannot be removed.',
+    why: 'Nobody could come in with it any more.',
+    todo: 'Add another one first.',
+  },
   'not-permitted': {
     what: 'The role of this account does not reach that far.',
     why: 'Each route of the API names the least role that may call it.',

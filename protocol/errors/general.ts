@@ -2,6 +2,11 @@ import type { Catalogue } from './entry.js';
 
 /** Errors that any part may give. */
 export const generalErrors = {
+  'confirm-by-name': {
+    what: 'What cannot be undone has to be confirmed by its name.',
+    why: 'A plain yes is given too easily.',
+    todo: 'Give the command again with the option that names what is to go.',
+  },
   'bad-input': {
     what: 'The input is not of the form that is documented.',
     why: 'What is not known is refused, and nothing is changed.',

@@ -5,6 +5,7 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 import { FakeNode } from '../fakes/node.js';
 import { freePort, RealConsole } from '../fakes/console.js';
 import { until } from '../fakes/until.js';
+import { browserOptions } from './browser.js';
 
 /** Where pictures go when somebody wants to look at them. */
 const pictures = process.env['BMONITOR_PICTURES'];
@@ -33,18 +34,7 @@ describe('the page of nodes, in a browser', () => {
       landlord.must('nodes', 'add', card);
       nodes.push(node);
     }
-    browser = await chromium.launch({
-      executablePath: '/usr/bin/chromium',
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    });
+    browser = await chromium.launch(browserOptions);
     page = await browser.newPage({ viewport: { width: 1200, height: 640 }, colorScheme: 'light' });
     page.on('console', (message) => message.type() === 'error' && refusals.push(message.text()));
     page.on('pageerror', (error) => refusals.push(error.message));
@@ -67,6 +57,7 @@ describe('the page of nodes, in a browser', () => {
   it('shows nothing to who has no session, and says how to get one', async () => {
     const url = landlord.must('open').trim().split('#')[0] ?? '';
     await page.goto(url);
+    await page.getByRole('button', { name: 'no account?' }).click();
     await page.getByText('console-cluster open').waitFor();
     expect(await page.locator('table').count()).to.equal(0);
     await picture('login');
@@ -139,6 +130,7 @@ describe('the page of nodes, in a browser', () => {
     await until(async () => (await stateOf('node-1')) === 'unknown');
     await picture('console-away');
     await landlord.run();
+    await page.getByRole('button', { name: 'no account?' }).click();
     await page.getByText('console-cluster open').waitFor();
   });
 });

@@ -1,0 +1,301 @@
+import { expect } from 'chai';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { roles, type Role } from '../../console/api/access.js';
+import { Authenticator } from '../fakes/authenticator.js';
+import { RealConsole } from '../fakes/console.js';
+
+interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+  readonly cookie: string;
+}
+const codeOf = ({ body }: Answer): string | undefined =>
+  (body['error'] as { code?: string } | undefined)?.code;
+
+/**
+ * Role by route, written down a second time from what each role is for: a viewer sees, an operator changes what runs, an
+ * administrator says who may. A route that is not listed here fails the test.
+ */
+const needs: Readonly<Record<string, Role | 'anyone'>> = {
+  'GET /api/v1/openapi.json': 'view',
+  'GET /api/v1/session': 'view',
+  'DELETE /api/v1/session': 'view',
+  'POST /api/v1/session': 'anyone',
+  'POST /api/v1/login-links': 'view',
+  'POST /api/v1/login': 'anyone',
+  'POST /api/v1/login/second': 'anyone',
+  'POST /api/v1/invitation': 'anyone',
+  'POST /api/v1/invitation/accept': 'anyone',
+  'GET /api/v1/account': 'view',
+  'POST /api/v1/account/password': 'view',
+  'POST /api/v1/account/passkeys': 'view',
+  'POST /api/v1/account/passkeys/begin': 'view',
+  'DELETE /api/v1/account/passkeys/{id}': 'view',
+  'GET /api/v1/accounts': 'administer',
+  'POST /api/v1/accounts': 'administer',
+  'PUT /api/v1/accounts/{name}': 'administer',
+  'DELETE /api/v1/accounts/{name}': 'administer',
+  'POST /api/v1/accounts/{name}/reset': 'administer',
+  'GET /api/v1/tokens': 'administer',
+  'POST /api/v1/tokens': 'administer',
+  'DELETE /api/v1/tokens/{name}': 'administer',
+  'GET /api/v1/audit': 'administer',
+  'GET /api/v1/nodes': 'view',
+  'POST /api/v1/nodes': 'administer',
+  'GET /api/v1/nodes/{name}': 'view',
+  'DELETE /api/v1/nodes/{name}': 'administer',
+  'GET /api/v1/nodes/{name}/events': 'view',
+  'GET /api/v1/nodes/{name}/history': 'view',
+  'POST /api/v1/nodes/{name}/status': 'view',
+  'GET /api/v1/nodes-events': 'view',
+  'GET /api/v1/nodes/{name}/filters': 'view',
+  'PUT /api/v1/nodes/{name}/filters': 'operate',
+  'POST /api/v1/nodes/{name}/filters/confirm': 'operate',
+  'GET /api/v1/nodes/{name}/levels': 'view',
+  'GET /api/v1/customers': 'view',
+  'PUT /api/v1/customers/{name}': 'administer',
+  'GET /api/v1/leases': 'view',
+  'POST /api/v1/leases': 'administer',
+  'POST /api/v1/leases/{lease}/extend': 'administer',
+  'POST /api/v1/leases/{lease}/end': 'administer',
+  'GET /api/v1/leases/{lease}/receipts': 'view',
+  'GET /api/v1/hand-overs/{customer}': 'operate',
+  'GET /api/v1/gateway': 'view',
+  'GET /metrics': 'view',
+  'GET /healthz': 'anyone',
+  'GET /readyz': 'anyone',
+};
+
+describe('the staff of a facility', function () {
+  this.timeout(120_000);
+  const landlord = new RealConsole('console-cluster');
+  let url = '';
+  const passwords = {
+    view: 'correct horse battery',
+    operate: 'staple of the hall',
+    administer: 'thirty white rooms',
+  };
+  const cookies = new Map<Role, string>();
+  const secrets = new Map<string, Authenticator>();
+  let recovery: readonly string[] = [];
+
+  before(async () => {
+    landlord.init();
+    await landlord.run();
+    url = (JSON.parse(readFileSync(join(landlord.dir, 'running.json'), 'utf8')) as { url: string }).url;
+  });
+  after(async () => landlord.remove());
+
+  async function call(
+    method: string,
+    path: string,
+    by: Record<string, string> = {},
+    body?: unknown,
+  ): Promise<Answer> {
+    const stopped = new AbortController();
+    const answer = await fetch(`${url}${path}`, {
+      method,
+      headers: { origin: url, ...by, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      signal: stopped.signal,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const json = (answer.headers.get('content-type') ?? '').startsWith('application/json');
+    const result = {
+      status: answer.status,
+      body: json ? ((await answer.json()) as Record<string, unknown>) : {},
+      cookie: /^(session=[^;]*)/.exec(answer.headers.get('set-cookie') ?? '')?.[1] ?? '',
+    };
+    stopped.abort();
+    return result;
+  }
+
+  async function open(name: string, role: Role, code: string): Promise<Answer> {
+    const asked = await call('POST', '/api/v1/invitation', {}, { code });
+    expect(asked.body).to.include({ name, role });
+    const secret = new Authenticator(String(asked.body['totpSecret']));
+    secrets.set(name, secret);
+    const totp = secret.code(-1);
+    const { ticket } = asked.body;
+    return call('POST', '/api/v1/invitation/accept', {}, { ticket, password: passwords[role], totp });
+  }
+
+  const first = async (name: string, password: string): Promise<Answer> =>
+    call('POST', '/api/v1/login', {}, { name, password });
+  const second = async (ticket: unknown, given: object): Promise<Answer> =>
+    call('POST', '/api/v1/login/second', {}, { ticket, ...given });
+
+  it('has nobody at first, and only who can read the files of the daemon makes the first administrator', async () => {
+    expect(codeOf(await first('administer', passwords.administer))).to.equal('not-authenticated');
+    expect(codeOf(await call('POST', '/api/v1/accounts', {}, { name: 'x', role: 'administer' }))).to.equal(
+      'not-authenticated',
+    );
+    expect(landlord.must('accounts', 'list')).to.include('accounts invite');
+  });
+
+  for (const role of roles)
+    it(`lets a person in who may ${role}: a link, a password of their own, a second factor`, async () => {
+      const made = JSON.parse(landlord.must('accounts', 'invite', role, '--role', role, '--json')) as {
+        code: string;
+      };
+      const weak = await call('POST', '/api/v1/invitation', {}, { code: made.code });
+      const { ticket } = weak.body;
+      expect(
+        codeOf(
+          await call('POST', '/api/v1/invitation/accept', {}, { ticket, password: 'a long enough one' }),
+        ),
+      ).to.equal('bad-input');
+      const accepted = await open(role, role, made.code);
+      expect(accepted.status, JSON.stringify(accepted.body)).to.equal(200);
+      recovery = accepted.body['recovery'] as readonly string[];
+      cookies.set(role, accepted.cookie);
+      expect((await call('GET', '/api/v1/session', { cookie: accepted.cookie })).body).to.deep.equal({
+        name: role,
+        role,
+      });
+      expect(
+        codeOf(await call('POST', '/api/v1/invitation', {}, { code: made.code })),
+        'the link again',
+      ).to.equal('not-authenticated');
+    });
+
+  it('logs in with both factors, and a code serves once', async () => {
+    const secret = secrets.get('view');
+    if (!secret) throw new Error('there is a secret');
+    const begun = await first('view', passwords.view);
+    expect(begun.body).to.include({ totp: true });
+    const totp = secret.code(1);
+    const entered = await second(begun.body['ticket'], { totp });
+    expect(entered.body).to.deep.equal({ name: 'view', role: 'view' });
+    cookies.set('view', entered.cookie);
+    const again = await first('view', passwords.view);
+    expect(codeOf(await second(again.body['ticket'], { totp })), 'the same code').to.equal(
+      'wrong-second-factor',
+    );
+    expect(codeOf(await second(begun.body['ticket'], { totp })), 'the same ticket').to.equal(
+      'not-authenticated',
+    );
+  });
+
+  it('lets in by a recovery code, once', async () => {
+    const [code] = recovery;
+    const begun = await first('administer', passwords.administer);
+    const entered = await second(begun.body['ticket'], { recovery: code?.replace(/(.{4})/g, '$1-') });
+    expect(entered.status).to.equal(200);
+    const again = await first('administer', passwords.administer);
+    expect(codeOf(await second(again.body['ticket'], { recovery: code }))).to.equal('wrong-second-factor');
+  });
+
+  it('says the same for a wrong name and a wrong password, and locks a name after some of them', async () => {
+    const answers = [await first('nobody', 'wrong wrong wrong'), await first('operate', 'wrong wrong wrong')];
+    expect(answers[0]?.body).to.deep.equal(answers[1]?.body);
+    for (let i = 0; i < 4; i++) await first('nobody', 'wrong wrong wrong');
+    expect(codeOf(await first('nobody', 'wrong wrong wrong'))).to.equal('account-locked');
+    expect(codeOf(await first('operate', 'wrong wrong wrong')), 'nobody else').to.equal('not-authenticated');
+  });
+
+  it('reaches with each role exactly what it is for, on every route there is', async () => {
+    const document = await call('GET', '/api/v1/openapi.json', { cookie: cookies.get('view') ?? '' });
+    const paths = document.body['paths'] as Record<string, Record<string, { 'x-role': string }>>;
+    let tried = 0;
+    for (const [path, methods] of Object.entries(paths))
+      for (const [small, operation] of Object.entries(methods)) {
+        const method = small.toUpperCase();
+        const line = `${method} ${path}`;
+        const needed = needs[line];
+        if (needed === undefined)
+          throw new Error(`${line} (${operation['x-role']}) is not in the table of this test`);
+        if (line === 'DELETE /api/v1/session') continue;
+        for (const role of [undefined, ...roles]) {
+          const by: Record<string, string> = role === undefined ? {} : { cookie: cookies.get(role) ?? '' };
+          // A body that no form knows: what gets past the role is refused there, and nothing happens.
+          const body = method === 'GET' ? undefined : { 'no-such-member': 1 };
+          const real = path.replaceAll(/\{[a-zA-Z]+\}/g, 'no-such-thing');
+          const answer = await call(method, real, by, body);
+          const may =
+            needed === 'anyone' || (role !== undefined && roles.indexOf(role) >= roles.indexOf(needed));
+          const refused = role === undefined ? 'not-authenticated' : 'not-permitted';
+          if (may) expect(codeOf(answer), `${line} as ${role}`).not.to.be.equal('not-permitted');
+          else expect(codeOf(answer), `${line} as ${role}`).to.equal(refused);
+          tried += 1;
+        }
+      }
+    expect(tried).to.be.greaterThan(100);
+  });
+
+  it('gives programs tokens with a role, areas and an end', async () => {
+    const token = landlord
+      .must('tokens', 'make', 'watcher', '--role', 'view', '--area', 'nodes', '--days', '1')
+      .trim();
+    const by = { authorization: `Bearer ${token}` };
+    expect((await call('GET', '/api/v1/nodes', by)).status).to.equal(200);
+    expect(codeOf(await call('GET', '/api/v1/leases', by)), 'another area').to.equal('not-permitted');
+    expect(codeOf(await call('POST', '/api/v1/nodes', by, {})), 'beyond the role').to.equal('not-permitted');
+    expect(codeOf(await call('POST', '/api/v1/login-links', by)), 'no way out of the scope').to.equal(
+      'not-permitted',
+    );
+    expect(
+      landlord.cli('tokens', 'make', 'wide', '--role', 'administer', '--area', 'tokens').status,
+    ).to.equal(1);
+    landlord.must('tokens', 'revoke', 'watcher');
+    expect(codeOf(await call('GET', '/api/v1/nodes', by)), 'after it was revoked').to.equal(
+      'not-authenticated',
+    );
+  });
+
+  it('ends the sessions of an account that is changed, reset or closed', async () => {
+    const by = { cookie: cookies.get('operate') ?? '' };
+    landlord.must('accounts', 'role', 'operate', 'view');
+    expect(codeOf(await call('GET', '/api/v1/session', by))).to.equal('not-authenticated');
+    const { code } = JSON.parse(landlord.must('accounts', 'reset', 'view', '--json')) as { code: string };
+    expect(codeOf(await call('GET', '/api/v1/session', { cookie: cookies.get('view') ?? '' }))).to.equal(
+      'not-authenticated',
+    );
+    expect(codeOf(await first('view', passwords.view)), 'the old password').to.equal('not-authenticated');
+    expect((await open('view', 'view', code)).status).to.equal(200);
+    expect(landlord.cli('accounts', 'close', 'view').status, 'without its name').to.equal(1);
+    landlord.must('accounts', 'close', 'view', '--confirm', 'view');
+    expect(codeOf(await first('view', passwords.view))).to.equal('not-authenticated');
+  });
+
+  it('keeps accounts and tokens over a restart', async () => {
+    const token = landlord.must('tokens', 'make', 'kept', '--role', 'view').trim();
+    await landlord.stop();
+    await landlord.run();
+    url = (JSON.parse(readFileSync(join(landlord.dir, 'running.json'), 'utf8')) as { url: string }).url;
+    expect((await call('GET', '/api/v1/nodes', { authorization: `Bearer ${token}` })).status).to.equal(200);
+    expect((await first('administer', passwords.administer)).body).to.include({ totp: true });
+  });
+
+  it('writes down who did what, and hands all of it out', () => {
+    const file = landlord.file('audit.jsonl', '');
+    landlord.must('audit', 'export', '--out', file);
+    const lines = readFileSync(file, 'utf8').trim().split('\n');
+    const routes = lines.map((line) => (JSON.parse(line) as { route: string; who: string }).route);
+    for (const route of [
+      'POST /api/v1/accounts',
+      'POST /api/v1/login/second',
+      'DELETE /api/v1/tokens/{name}',
+    ])
+      expect(routes).to.include(route);
+  });
+
+  it('leaves no password, code, secret or token readable in its files', () => {
+    const folders = [landlord.dir, join(landlord.dir, 'store')];
+    const all = Buffer.concat(
+      folders.flatMap((dir) =>
+        readdirSync(dir, { withFileTypes: true })
+          .filter((entry) => entry.isFile() && existsSync(join(dir, entry.name)))
+          .map((entry) => readFileSync(join(dir, entry.name))),
+      ),
+    );
+    for (const password of Object.values(passwords)) expect(all.includes(password)).to.equal(false);
+    for (const code of recovery) expect(all.includes(code)).to.equal(false);
+    for (const { secret } of secrets.values())
+      for (const spelled of secret.use((bytes) => [
+        Buffer.from(bytes),
+        Buffer.from(Buffer.from(bytes).toString('base64url')),
+      ]))
+        expect(all.includes(spelled)).to.equal(false);
+  });
+});
