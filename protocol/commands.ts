@@ -146,6 +146,8 @@ export const commandParsers = {
   }),
   /** Keeps a change that would otherwise be undone. */
   'filters.confirm': object({ version }),
+  /** Puts back what stood before a change that waits for its confirmation, at once and whole. */
+  'filters.undo': object({ version }),
   /** How often each of the own filters passed and refused, since when. */
   'filters.counters': object({}),
   /** Sends packets that should be refused and says whether they were. */

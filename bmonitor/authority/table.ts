@@ -76,5 +76,6 @@ export const authority: Readonly<Record<CommandType, Grant>> = {
   'filters.replace': change({ right: 'boundaries', role: 'operator', nonce: 'loosens' }),
   'filters.change': change({ right: 'boundaries', role: 'operator', nonce: 'loosens' }),
   'filters.confirm': change({ right: 'boundaries', role: 'operator', nonce: 'never' }),
+  'filters.undo': change({ right: 'boundaries', role: 'operator', nonce: 'loosens' }),
   quarantine: change({ levels: 'landlord', right: 'boundaries', role: 'operator', nonce: 'loosens' }),
 };

@@ -94,6 +94,7 @@ export class Answers {
       case 'filters.replace':
       case 'filters.change':
       case 'filters.confirm':
+      case 'filters.undo':
       case 'quarantine':
       case 'history.trim':
       case 'history.verify':

@@ -8,6 +8,7 @@ import {
   decideConfirmFilters,
   decideQuarantine,
   decideReplaceFilters,
+  decideUndoFilters,
 } from './decide/filters.js';
 import { decideCancelJob, decideTrimHistory, decideVerifyHistory } from './decide/history.js';
 import { decideEndLease, decideExtendLease, decideGrantLease, decideTakeLease } from './decide/leases.js';
@@ -108,6 +109,8 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
       return decideChangeFilters(state, { ...request, command }, given);
     case 'filters.confirm':
       return decideConfirmFilters(state, { ...request, command }, given);
+    case 'filters.undo':
+      return decideUndoFilters(state, { ...request, command }, given);
     case 'quarantine':
       return decideQuarantine(state, { ...request, command }, given);
     case 'history.trim':

@@ -53,6 +53,20 @@ export function filterCommands(program: Command, dirOf: () => string): void {
       const answer = orExit(await client.call('POST', `${pathOf(node)}/confirm`, body), flags.json);
       console.log(flags.json ? JSON.stringify(answer) : `${node} keeps version ${version}`);
     });
+  filters
+    .command('undo')
+    .argument('<node>')
+    .argument('<version>')
+    .option('--json', 'print JSON')
+    .description('put back at once what stood before a change that waits')
+    .action(async (node: string, version: string, flags: { json?: boolean }) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const body = { version: Number(version) };
+      const answer = orExit(await client.call('POST', `${pathOf(node)}/undo`, body), flags.json);
+      console.log(
+        flags.json ? JSON.stringify(answer) : `${node} is back, as version ${String(answer['version'])}`,
+      );
+    });
 
   async function apply(node: string, file: string, flags: ApplyFlags): Promise<void> {
     const { json } = flags;

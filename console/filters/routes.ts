@@ -54,5 +54,18 @@ export function filterRoutes(book: NodeBook): readonly Route[] {
         return reply.ok ? ok(reply.value.result ?? {}) : reply;
       },
     }),
+    route({
+      method: 'POST',
+      path: '/api/v1/nodes/{name}/filters/undo',
+      summary: 'Put back what stood before a change that waits for its confirmation',
+      role: 'operate',
+      params: named,
+      body: object({ version }),
+      reply: answer,
+      async handle({ params, body }) {
+        const reply = await book.request(params.name, { type: 'filters.undo', version: body.version });
+        return reply.ok ? ok(reply.value.result ?? {}) : reply;
+      },
+    }),
   ];
 }

@@ -179,6 +179,25 @@ export const samples: Partial<Record<CommandType, readonly Sample[]>> = {
       ask: () => asked('landlord.operator', { type: 'filters.confirm', version: 1 }),
     },
   ],
+  'filters.undo': [
+    {
+      title: 'the landlord takes a change back that waited',
+      base: 'tenant',
+      prepare: async (running) =>
+        value(
+          await give(
+            running,
+            asked('landlord.operator', {
+              type: 'filters.replace',
+              expect: 0,
+              set: landlordSet,
+              confirmWithin: 60,
+            }),
+          ),
+        ),
+      ask: () => asked('landlord.operator', { type: 'filters.undo', version: 1 }),
+    },
+  ],
   quarantine: [
     {
       title: 'the landlord closes everything',

@@ -52,6 +52,7 @@ const needs: Readonly<Record<string, Role | 'anyone'>> = {
   'GET /api/v1/nodes/{name}/filters': 'view',
   'PUT /api/v1/nodes/{name}/filters': 'operate',
   'POST /api/v1/nodes/{name}/filters/confirm': 'operate',
+  'POST /api/v1/nodes/{name}/filters/undo': 'operate',
   'GET /api/v1/nodes/{name}/levels': 'view',
   'GET /api/v1/customers': 'view',
   'PUT /api/v1/customers/{name}': 'administer',

@@ -88,6 +88,16 @@ export const decideConfirmFilters: Decide<'filters.confirm'> = (
   return ok(decided(confirmed, { result: { version: command.version } }));
 };
 
+export const decideUndoFilters: Decide<'filters.undo'> = (state, { level: index, console, command }) => {
+  const { waiting, filters } = levelOf(state, index);
+  if (!waiting || filters.version !== command.version) return refuse('nothing-pending');
+  if (waiting.console !== console)
+    return refuse('not-authorised', 'only the console that asked for the change can take it back');
+  const undone = undoWaiting(state, index);
+  if (!undone) return refuse('nothing-pending');
+  return ok({ ...undone, loosens: loosens(filters, waiting.before) });
+};
+
 export const decideQuarantine: Decide<'quarantine'> = (state, { command }, given) => {
   const { quarantine: before, ...rest } = state;
   const to = range(state.levels.length);

@@ -42,6 +42,7 @@ const lines = `
   filters.replace      any       op     A    boundaries  loosens
   filters.change       any       op     A    boundaries  loosens
   filters.confirm      any       op     A    boundaries  -
+  filters.undo         any       op     A    boundaries  loosens
   quarantine           landlord  op     A    boundaries  loosens
   keys.read            any       dev    AD   -           -
   keys.boot            any       dev    GAD  -           -
