@@ -214,6 +214,8 @@ export const limits = {
   receipt_chars_max: 16_384,
   /** A TPM answers in tens of milliseconds; making a key takes a few seconds on a slow one. */
   tpm_tool_ms_max: 60_000,
+  /** What is written at once of a history that moves under another key; a single line may be longer. */
+  journal_piece_bytes: 1024 * 1024,
   /** What is set aside for the files of one lease when the configuration does not say. */
   lease_directory_bytes: 4 * 1024 * 1024 * 1024,
   /** A smaller file system has no room for a journal, a larger one is not made in a moment. */

@@ -11,6 +11,7 @@ import { changeRing, withSparePair, type KeyRing } from '../keys/ring.js';
 import { admit, changesSomething, decide } from './decide.js';
 import type { Decision, Effect, Given, Request } from './decision.js';
 import { decideTime } from './decide/time.js';
+import type { Standing } from './directories.js';
 import type { EventLog } from './events.js';
 import { holdersChanged } from './holders.js';
 import { recordCommand, recordOwnAct, type Recorded } from './history.js';
@@ -30,6 +31,8 @@ export interface Acted {
 export interface EffectRunner {
   /** Makes the machine match the state. Resolves when it does; a refusal means that it could not, and will be tried again. */
   run(effect: Effect, state: NodeState): Promise<Result<void>>;
+  /** Puts what rests in files of a lease under its next data key too, before that key takes the place of the old one. */
+  carryOver(lease: string, from: Standing, to: Standing): Promise<Result<void>>;
 }
 
 export interface CoreParts {
@@ -280,6 +283,14 @@ export class Core {
     const broken = brokenInvariants(state, ring);
     if (broken.length > 0) return refuse('invariant-broken', broken.join('; '));
     const renewG = decision.keys.length > 0 || holdersChanged(this.state, state);
+    for (const lease of decision.reencrypt) {
+      const carried = await this.#parts.effects.carryOver(
+        lease,
+        { state: this.state, ring: this.ring },
+        { state, ring },
+      );
+      if (!carried.ok) return carried;
+    }
     const more = events.stage(decision.events, state, this.now_s());
     const { lines } = recorded;
     await journal.commit({

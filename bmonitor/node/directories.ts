@@ -60,6 +60,27 @@ export class Directories {
     });
   }
 
+  /**
+   * Before a data key is replaced: a copy of the directory at the next epoch. Until the change is durable it belongs to nobody, and `settle` removes
+   * it; afterwards the old one does. So a crash leaves one of them whole.
+   */
+  carryOver(lease: string, from: Standing, to: Standing): Promise<Result<void>> {
+    return this.#inTurn(async () => {
+      const { store } = this.#parts;
+      const [old, next] = [placeIn(from, lease), placeIn(to, lease)];
+      if (!store.ok || !old || !next) return ok(undefined);
+      const listed = await store.value.list();
+      if (!listed.ok) return listed;
+      if (!listed.value.some((kept) => kept.lease === lease && kept.epoch === old.name.epoch))
+        return ok(undefined);
+      // Nobody may write while it is copied.
+      await this.beforeClosing(lease);
+      const copied = await copyAnew(store.value, old, next);
+      if (!copied.ok) await store.value.destroy(next.name);
+      return copied;
+    });
+  }
+
   /** Makes the directories match the state. */
   settle(): Promise<Result<void>> {
     return this.#inTurn(async () => {
@@ -101,6 +122,29 @@ export class Directories {
     this.#queue = turn.catch(() => undefined);
     return turn;
   }
+}
+
+interface Place {
+  readonly name: DirectoryName;
+  readonly key: Secret;
+}
+
+function placeIn({ state, ring }: Standing, lease: string): Place | undefined {
+  const [level, data] = [state.levels.find((one) => one.lease === lease), ring.data.get(lease)];
+  if (!level || !data) return undefined;
+  const name = { lease, epoch: level.epoch };
+  return { name, key: directoryKey(data, name) };
+}
+
+/** What an earlier try left is not built upon. */
+async function copyAnew(store: DirectoryStore, old: Place, next: Place): Promise<Result<void>> {
+  const cleared = await store.destroy(next.name);
+  if (!cleared.ok) return cleared;
+  for (const { name, key } of [old, next]) {
+    const opened = await store.open(name, key);
+    if (!opened.ok) return opened;
+  }
+  return store.copy(old.name, next.name);
 }
 
 /** A data key never encrypts two things: the directory has a key of its own from it. */

@@ -1,7 +1,7 @@
 import { ok, type Result } from '../../protocol/result.js';
 import type { EffectRunner } from './core.js';
 import type { Effect } from './decision.js';
-import type { Directories } from './directories.js';
+import type { Directories, Standing } from './directories.js';
 import type { Jobs } from './jobs.js';
 import type { NodeState } from './state.js';
 
@@ -15,6 +15,10 @@ export class Effects implements EffectRunner {
   constructor(enforce: (state: NodeState) => Promise<Result<void>>, directories: Directories) {
     this.#enforce = enforce;
     this.#directories = directories;
+  }
+
+  carryOver(lease: string, from: Standing, to: Standing): Promise<Result<void>> {
+    return this.#directories.carryOver(lease, from, to);
   }
 
   run(effect: Effect, state: NodeState): Promise<Result<void>> {

@@ -146,6 +146,7 @@ export class Journal {
   async commit(change: Change): Promise<void> {
     const before = this.#state;
     const next: RootSecrets = change.renewG ? { root: this.#secrets.root, g: newKey() } : this.#secrets;
+    await this.#moveData(before, change);
     const removals = this.#removals(before, change.state);
     const ops: StoreOp[] = [
       ...this.#blockOps(before, change.state, change.ring),
@@ -159,7 +160,6 @@ export class Journal {
       ),
       ...this.#receiptOps(change.receipts ?? [], change.ring),
       ...(change.reply ? await this.#replyOps(change.reply, change) : []),
-      ...(await this.#movedData(before, change)),
       {
         type: 'put',
         key: rootKey(change.state.generation),
@@ -236,7 +236,7 @@ export class Journal {
     await this.#store.close();
   }
 
-  #seal(ring: KeyRing, lease: string, key: string, text: string): StoreOp {
+  #seal(ring: KeyRing, lease: string, key: string, text: string): Extract<StoreOp, { type: 'put' }> {
     const outer = ring.outer.get(lease);
     if (!outer) throw new Error(`no key for the lease ${lease}`);
     // While a share is outstanding, what comes rests under the outer key, and moves when the share comes.
@@ -245,8 +245,10 @@ export class Journal {
   }
 
   /** What must be sealed anew because a data key was replaced and its data is carried over, or because a data key was unlocked. */
-  async #movedData(before: NodeState, { state, ring, reencrypt }: Change): Promise<readonly StoreOp[]> {
-    const ops: StoreOp[] = [];
+  async *#movedData(
+    before: NodeState,
+    { state, ring, reencrypt }: Change,
+  ): AsyncGenerator<Extract<StoreOp, { type: 'put' }>> {
     for (const { lease } of state.levels) {
       if (!before.levels.some((level) => level.lease === lease)) continue;
       const unlocked = !this.#ring.data.has(lease) && ring.data.has(lease);
@@ -258,17 +260,33 @@ export class Journal {
           const moved = `${room}/${to}/${key.slice(room.length + from.length + 2)}`;
           if (room === 'q') {
             const target = Buffer.from(box).toString('utf8').replace(`/${from}/`, `/${to}/`);
-            if (from !== to) ops.push({ type: 'put', key: moved, value: utf8(target) });
+            if (from !== to) yield { type: 'put', key: moved, value: utf8(target) };
             continue;
           }
           const outer = this.#ring.outer.get(lease);
           const opened = unlocked
             ? outer && openBox(outer, key, box)
             : openWithEither(this.#ring, lease, key, box);
-          if (opened) ops.push(this.#seal(ring, lease, moved, Buffer.from(opened).toString('utf8')));
+          if (opened) yield this.#seal(ring, lease, moved, Buffer.from(opened).toString('utf8'));
         }
     }
-    return ops;
+  }
+
+  /**
+   * Writes it in pieces before the change itself, so that no history fills the memory. Until the change holds, what stands at the next epoch belongs
+   * to nobody, and a start removes it; what was only unlocked is where it was, under the key that the next unlocking opens.
+   */
+  async #moveData(before: NodeState, change: Change): Promise<void> {
+    let piece: StoreOp[] = [];
+    let bytes = 0;
+    for await (const op of this.#movedData(before, change)) {
+      piece.push(op);
+      bytes += op.value.length;
+      if (bytes < limits.journal_piece_bytes) continue;
+      await this.#store.batch(piece);
+      [piece, bytes] = [[], 0];
+    }
+    if (piece.length > 0) await this.#store.batch(piece);
   }
 
   async #open(lease: string, key: string): Promise<string | undefined> {
