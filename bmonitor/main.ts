@@ -163,13 +163,14 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       enforcer?.enforce(state, Math.floor(hostClock.wall() / 1000)) ?? Promise.resolve(ok(undefined)),
   });
   if (!opened.ok) return opened;
-  const { journal, events, time, core, jobs } = opened.value;
+  const { journal, events, time, core, jobs, directories } = opened.value;
   if (roots.kind === 'file')
     log.warn('keys.in-a-file', {
       todo: 'use a TPM for anything but trying out: whoever copies this disk can become this node',
     });
   const machine: MachineFacts = {
     keyStore: roots.kind,
+    directories: directories.kind,
     version,
     started_s: time.now_s(),
     filters: () => enforcer?.facts() ?? { enforced: 'no', detail: 'no addresses are configured' },

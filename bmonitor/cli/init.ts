@@ -21,6 +21,7 @@ interface InitFlags {
   readonly dhcp?: boolean;
   readonly console?: string[];
   readonly gateway?: string[];
+  readonly fileBytes?: string;
   readonly keyBits: string;
   readonly keys?: string;
   readonly tpm?: string;
@@ -44,6 +45,7 @@ export function addInit(program: Command): void {
     .option('--dhcp', 'ask for the address of that interface by DHCP')
     .option('--console <address...>', 'addresses of consoles and gateways that no filter may cut off')
     .option('--gateway <url...>', 'gateways to dial out to, as wss://HOST:PORT[#PIN]')
+    .option('--file-bytes <number>', 'what is set aside for the files of each lease; without it, 4 GiB')
     .option('--key-bits <bits>', 'size of the RSA pairs, 2048 to 4096', '3072')
     .option('--keys <store>', 'where the secrets rest: tpm or file; without it, tpm where there is one')
     .option('--tpm <tcti>', 'how tpm2-tools reach the TPM, if not through /dev/tpmrm0')
@@ -69,6 +71,7 @@ async function init(flags: InitFlags): Promise<void> {
       listen: { host: host.replace(/^\[|\]$/g, ''), port: Number(port) },
       keyBits: Number(flags.keyBits),
       keys: keysOf(flags),
+      ...(flags.fileBytes === undefined ? {} : { data: { bytes: Number(flags.fileBytes) } }),
       ...(flags.interface === undefined ? {} : { interface: flags.interface }),
       ...(flags.address === undefined ? {} : { addresses: flags.address }),
       ...(flags.dhcp === undefined ? {} : { dhcp: flags.dhcp }),

@@ -19,6 +19,8 @@ const statusForm = object({
   uptime: whole({ min: 0, max: 32_503_680_000 }),
   listening: longText,
   keyStore: oneOf('tpm', 'file'),
+  /** How the files of levels are encrypted. */
+  files: longText,
   warnings: list(longText, { max: 64 }),
   filters: object({
     enforced: oneOf('yes', 'no', 'unknown'),
@@ -80,6 +82,7 @@ function shown(it: LocalStatus): string {
     `  node      ${it.node}`,
     `  listens   ${it.listening}`,
     `  keys      in a ${it.keyStore === 'tpm' ? 'TPM' : 'file'}`,
+    `  files     ${it.files === 'none' ? 'NOT taken' : `encrypted by ${it.files}`}`,
     `  filters   ${enforced}${detail}${readBack}`,
     it.quarantine ? '  quarantine is on: nothing passes but the consoles' : undefined,
     `  levels    ${it.levels.map((state, level) => `${level} ${state}`).join(', ')}`,

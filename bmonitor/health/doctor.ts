@@ -16,6 +16,7 @@ export function examine(readings: MachineReadings): readonly Finding[] {
     clock(readings),
     swap(readings),
     cores(readings),
+    files(readings),
     cgroups(readings),
     ipmi(readings),
     watchdog(readings),
@@ -152,6 +153,23 @@ function cores({ corePattern }: MachineReadings): Finding {
         'weak',
         `go to ${corePattern}; BMonitor's own are off, the engines' are not`,
         'sysctl kernel.core_pattern=|/bin/false',
+      );
+}
+
+/** Images, layers and logs of levels: without this a node runs and takes none. */
+function files({ lackingForFiles: lacking }: MachineReadings): Finding {
+  if (lacking === undefined) return finding('files of levels', 'unknown', 'the machine does not say');
+  return lacking.length === 0
+    ? finding(
+        'files of levels',
+        'ok',
+        'are encrypted by the kernel (fscrypt on ext4, in an image for each lease)',
+      )
+    : finding(
+        'files of levels',
+        'missing',
+        `are not taken: this machine lacks ${lacking.join(', ')}`,
+        'apt install xfsprogs e2fsprogs, and use a kernel with ext4 encryption and loop devices, such as Debian’s',
       );
 }
 

@@ -12,6 +12,8 @@ export interface MachineReadings {
   readonly swaps?: readonly { readonly name: string; readonly encrypted: boolean | undefined }[];
   readonly corePattern?: string;
   /** Which of the tools that BMonitor calls are there. */
+  /** What is lacking for directories that the kernel encrypts. */
+  readonly lackingForFiles?: readonly string[];
   readonly tools: Readonly<Record<string, boolean>>;
   readonly debianNftablesService?: 'enabled' | 'disabled';
   readonly secureBoot?: boolean;

@@ -25,6 +25,7 @@ export function packRing(ring: KeyRing): Secret {
     add(`${ring.pool.includes(id) ? 'spare' : 'pair'}/${id}`, exportPrivate(pair));
   for (const [id, key] of ring.symmetric) if (!ring.locked.has(id)) add(`symmetric/${id}`, key);
   for (const [id, box] of ring.locked) addBytes(`locked/${id}`, box);
+  for (const [id, box] of ring.parked) addBytes(`parked/${id}`, box);
   for (const [lease, { salt, box }] of ring.wrapped)
     salt.use((bytes) => addBytes(`wrapped/${lease}`, Buffer.concat([bytes, box])));
   for (const [lease, key] of ring.outer) add(`outer/${lease}`, key);
@@ -40,6 +41,7 @@ export function unpackRing(packed: Secret, chain: Chain): KeyRing | undefined {
   const pool: string[] = [];
   const symmetric = new Map<string, Secret>();
   const locked = new Map<string, Uint8Array>();
+  const parked = new Map<string, Uint8Array>();
   const wrapped = new Map<string, Wrapped>();
   const outer = new Map<string, Secret>();
   let identity: Pair | undefined;
@@ -52,6 +54,7 @@ export function unpackRing(packed: Secret, chain: Chain): KeyRing | undefined {
     else if (kind === 'salt') salt = key;
     else if (kind === 'symmetric') symmetric.set(id, key);
     else if (kind === 'locked') locked.set(id, bytesOf(key));
+    else if (kind === 'parked') parked.set(id, bytesOf(key));
     else if (kind === 'wrapped') wrapped.set(id, wrappedOf(key));
     else if (kind === 'outer') outer.set(id, key);
     else if (kind === 'pair' || kind === 'spare') {
@@ -60,7 +63,19 @@ export function unpackRing(packed: Secret, chain: Chain): KeyRing | undefined {
     } else return undefined;
   }
   if (!identity || !tls || !salt) return undefined;
-  const ring = { identity, tls, pairs, pool, symmetric, locked, salt, data: new Map(), wrapped, outer };
+  const ring = {
+    identity,
+    tls,
+    pairs,
+    pool,
+    symmetric,
+    locked,
+    parked,
+    salt,
+    data: new Map(),
+    wrapped,
+    outer,
+  };
   return wrapAll(ring, chain);
 }
 

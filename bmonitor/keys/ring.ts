@@ -12,6 +12,7 @@ import { wrapAll, type Chain, type Wrapped } from './wrap.js';
  * - `pairs`: the private halves R of the levels, and those made ahead;
  * - `symmetric`: the K of the levels, as far as they are open;
  * - `locked`: the K whose level chose a share, sealed by that share, which the node does not keep;
+ * - `parked`: the K of leases that are dark, sealed away until an extension brings them back;
  * - `salt`: goes into the disk keys, known to nobody but the node;
  * - `data`: one key a lease, under which what the level stores rests; here while it is open;
  * - `wrapped`: the same, as they rest: each under the disk key of its level, made from every K from the landlord's down to its own;
@@ -25,7 +26,8 @@ import { wrapAll, type Chain, type Wrapped } from './wrap.js';
  *                             │                                  │  └───────── unlock ─────┘  │
  *                             └──────── destroy-symmetric ───────┴────────────────────────────┴──► (none)
  *
- * A data key is open exactly while every K from the landlord's down to its own level's is open. `destroy-data` works in every state: what
+ * When the lease goes dark, an open K is parked, or locked where its level chose a share; an extension opens what is parked.
+ * A data key is open exactly while every K from the landlord's down to its own level's is open and none of these levels is dark. `destroy-data` works in every state: what
  * cannot be opened can still be destroyed.
  *
  * A ring is changed only by making the next one, which the journal writes in the same step as the state that names its keys.
@@ -38,6 +40,7 @@ export interface KeyRing {
   readonly pool: readonly string[];
   readonly symmetric: ReadonlyMap<string, Secret>;
   readonly locked: ReadonlyMap<string, Uint8Array>;
+  readonly parked: ReadonlyMap<string, Uint8Array>;
   readonly salt: Secret;
   readonly data: ReadonlyMap<string, Secret>;
   readonly wrapped: ReadonlyMap<string, Wrapped>;
@@ -70,6 +73,7 @@ export function changeRing(ring: KeyRing, changes: readonly KeyChange[], chain: 
     pairs: new Map(ring.pairs),
     symmetric: new Map(ring.symmetric),
     locked: new Map(ring.locked),
+    parked: new Map(ring.parked),
     data: new Map(ring.data),
     wrapped: new Map(ring.wrapped),
     outer: new Map(ring.outer),
@@ -83,6 +87,7 @@ interface Changing {
   pool: readonly string[];
   symmetric: Map<string, Secret>;
   locked: Map<string, Uint8Array>;
+  parked: Map<string, Uint8Array>;
   salt: Secret;
   data: Map<string, Secret>;
   wrapped: Map<string, Wrapped>;
@@ -103,6 +108,7 @@ function apply(ring: Changing, change: KeyChange): void {
     case 'destroy-symmetric':
       ring.symmetric.delete(change.id);
       ring.locked.delete(change.id);
+      ring.parked.delete(change.id);
       return;
     case 'make-data':
       ring.data.set(change.lease, newKey());
@@ -154,6 +160,7 @@ export function firstRing(
     ...made,
     symmetric: new Map(),
     locked: new Map(),
+    parked: new Map(),
     salt: newKey(),
     data: new Map(),
     wrapped: new Map(),

@@ -1,10 +1,15 @@
 import { openBox, sealBox } from '../../crypto/box.js';
 import { deriveDiskKey, type KeyShare } from '../../crypto/derive.js';
 import { Secret } from '../../crypto/secret.js';
+import { park } from './park.js';
 import type { KeyRing } from './ring.js';
 
 /** The levels as the keys see them, landlord first. */
-export type Chain = readonly { readonly lease: string; readonly symmetric?: string }[];
+export type Chain = readonly {
+  readonly lease: string;
+  readonly symmetric?: string;
+  readonly status?: 'granted' | 'active' | 'dark';
+}[];
 
 /** A data key as it rests: under the disk key of its level, with the salt that went into it. */
 export interface Wrapped {
@@ -14,13 +19,14 @@ export interface Wrapped {
 
 /**
  * What goes into the disk key of a level: every K there is from the landlord's down to its own. So the disk key of the last level is made from
- * all of them, and no level below can lock a level above out of its own data. Undefined while one of them is locked.
+ * all of them, and no level below can lock a level above out of its own data. Undefined while one of them is locked, or a lease is dark.
  */
 export function sharesFor(
   ring: Pick<KeyRing, 'symmetric'>,
   chain: Chain,
   at: number,
 ): readonly KeyShare[] | undefined {
+  if (chain.slice(0, at + 1).some(({ status }) => status === 'dark')) return undefined;
   const shares: KeyShare[] = [];
   for (const [level, { lease, symmetric }] of chain.slice(0, at + 1).entries()) {
     if (symmetric === undefined) continue;
@@ -42,13 +48,17 @@ export function openWrapped(
   return opened && Secret.take(opened);
 }
 
-/** Wraps every open data key anew. One that is locked rests as it did, until its shares come. */
-export function wrapAll(ring: KeyRing, chain: Chain): KeyRing {
+/** Wraps every open data key anew. One that is locked, or whose lease is dark, rests as it did. */
+export function wrapAll(before: KeyRing, chain: Chain): KeyRing {
+  const ring = { ...before, ...park(before, chain) };
   const wrapped = new Map(ring.wrapped);
   const data = new Map(ring.data);
   for (const [at, { lease }] of chain.entries()) {
     const shares = sharesFor(ring, chain, at);
-    if (!shares) continue;
+    if (!shares) {
+      data.delete(lease);
+      continue;
+    }
     const rests = wrapped.get(lease);
     const key = data.get(lease) ?? (rests && openWrapped(rests, lease, shares));
     if (!key) continue;

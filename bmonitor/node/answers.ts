@@ -3,7 +3,7 @@ import { sign, utf8 } from '../../crypto/jose.js';
 import type { Command } from '../../protocol/commands.js';
 import { limits } from '../../protocol/limits.js';
 import type { Claims, HistoryHead } from '../../protocol/request.js';
-import { ok, refuse, type Result } from '../../protocol/result.js';
+import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
 import { tryBlindness } from '../keys/blindness.js';
 import type { Core } from './core.js';
 import { packetOf, passedAbove, proofOf } from './decide/fit.js';
@@ -17,6 +17,8 @@ import { noEntry, rightsNow, type Level, type NodeState } from './state.js';
 export interface MachineFacts {
   /** How the secrets rest. */
   readonly keyStore: 'tpm' | 'file';
+  /** How the files of levels are encrypted, or why none are taken. */
+  readonly directories?: string | Refusal;
   readonly version: string;
   readonly started_s: number;
   filters(): FilterFacts;
@@ -34,6 +36,20 @@ export interface FilterFacts {
 /** Said wherever the keys rest in a file. */
 export const fileKeysWarning =
   'the secrets of this node rest in a file: whoever copies its disk can become this node';
+
+export function storageFacts({ keyStore, directories }: MachineFacts): {
+  readonly files: string;
+  readonly warnings: readonly string[];
+} {
+  const none = typeof directories === 'object' ? directories : undefined;
+  return {
+    files: none ? 'none' : typeof directories === 'string' ? directories : 'unknown',
+    warnings: [
+      ...(keyStore === 'file' ? [fileKeysWarning] : []),
+      ...(none ? [`this node takes no files of levels: ${none.detail ?? none.code}`] : []),
+    ],
+  };
+}
 
 /** Answers commands that read, from the state as it stands. Whether the asker may was decided before. */
 export class Answers {
@@ -158,7 +174,7 @@ export class Answers {
       version: this.#machine.version,
       started: this.#machine.started_s,
       keyStore: this.#machine.keyStore,
-      warnings: this.#machine.keyStore === 'file' ? [fileKeysWarning] : [],
+      ...storageFacts(this.#machine),
       level,
       levels: state.levels.length,
       lease: own.lease,

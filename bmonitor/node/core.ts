@@ -279,10 +279,10 @@ export class Core {
       generation: this.state.generation + 1,
       timeFloor_s: Math.max(this.state.timeFloor_s, this.now_s()),
     };
-    const ring = decision.keys.length > 0 ? changeRing(this.ring, decision.keys, state.levels) : this.ring;
+    const renewG = decision.keys.length > 0 || holdersChanged(this.state, state);
+    const ring = renewG ? changeRing(this.ring, decision.keys, state.levels) : this.ring;
     const broken = brokenInvariants(state, ring);
     if (broken.length > 0) return refuse('invariant-broken', broken.join('; '));
-    const renewG = decision.keys.length > 0 || holdersChanged(this.state, state);
     for (const lease of decision.reencrypt) {
       const carried = await this.#parts.effects.carryOver(
         lease,

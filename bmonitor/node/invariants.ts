@@ -75,7 +75,7 @@ const rules: readonly (readonly [name: string, holds: (state: NodeState, ring: K
     ({ levels }, ring) =>
       sameSet(
         levels.flatMap((level) => (level.symmetric === undefined ? [] : [level.symmetric])),
-        [...new Set([...ring.symmetric.keys(), ...ring.locked.keys()])],
+        [...new Set([...ring.symmetric.keys(), ...ring.locked.keys(), ...ring.parked.keys()])],
       ),
   ],
   [
@@ -92,6 +92,14 @@ const rules: readonly (readonly [name: string, holds: (state: NodeState, ring: K
     'a data key is open exactly while every K above it is',
     ({ levels }, ring) =>
       levels.every(({ lease }, at) => ring.data.has(lease) === (sharesFor(ring, levels, at) !== undefined)),
+  ],
+  [
+    'no K of a dark lease is open, and none of another is sealed away',
+    ({ levels }, ring) =>
+      levels.every(
+        ({ status, symmetric }) =>
+          symmetric === undefined || !(status === 'dark' ? ring.symmetric : ring.parked).has(symmetric),
+      ),
   ],
   [
     'a K rests under a share exactly where its level chose one',

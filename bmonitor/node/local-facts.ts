@@ -1,4 +1,4 @@
-import { fileKeysWarning, type MachineFacts } from './answers.js';
+import { storageFacts, type MachineFacts } from './answers.js';
 import type { Core } from './core.js';
 
 export interface LocalParts {
@@ -24,7 +24,7 @@ export function localFacts({ core, machine, boot, address }: LocalParts): Readon
     uptime: Math.max(0, core.now_s() - machine.started_s),
     listening: address,
     keyStore: machine.keyStore,
-    warnings: machine.keyStore === 'file' ? [fileKeysWarning] : [],
+    ...storageFacts(machine),
     filters: filterFacts(machine),
     quarantine: state.quarantine !== undefined,
     levels: state.levels.map((level) => level.status),

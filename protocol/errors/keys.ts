@@ -49,7 +49,7 @@ export const keyErrors = {
   },
   'shares-outstanding': {
     what: 'The keys above this data are not all open: a level has not sent its share since the node started.',
-    why: 'That level chose that a node which was taken away as a whole stays dark.',
+    why: 'That level chose that a node which was taken away as a whole stays dark; or its lease is over, and its keys are closed until it is extended.',
     todo: 'Ask the level that keys.read names to send its share; until then the node enforces and answers what needs no data.',
   },
 } as const satisfies Catalogue;

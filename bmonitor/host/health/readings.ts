@@ -1,3 +1,4 @@
+import { lackingForDirectories } from '../data/detect.js';
 import { MachineFiles, said } from './machine.js';
 
 /** Reads what `bmonitor doctor` judges. Each reading that cannot be had is absent. */
@@ -15,6 +16,7 @@ export async function readMachine(files: MachineFiles = new MachineFiles()) {
     tools,
     service,
     secureBoot,
+    lackingForFiles,
   ] = await Promise.all([
     files.text('proc/sys/kernel/osrelease'),
     said('nft', '--version'),
@@ -28,6 +30,7 @@ export async function readMachine(files: MachineFiles = new MachineFiles()) {
     readTools(),
     readService('nftables.service'),
     readSecureBoot(files),
+    lackingForDirectories(),
   ]);
   return {
     ...(kernel === undefined ? {} : { kernel }),
@@ -41,6 +44,7 @@ export async function readMachine(files: MachineFiles = new MachineFiles()) {
     ...(corePattern === undefined ? {} : { corePattern }),
     ...(service === undefined ? {} : { debianNftablesService: service }),
     ...(secureBoot === undefined ? {} : { secureBoot }),
+    lackingForFiles,
     tools,
   };
 }

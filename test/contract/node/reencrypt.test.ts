@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { Store, StoreOp } from '../../../bmonitor/ports/store.js';
 import { limits } from '../../../protocol/limits.js';
-import { Machine } from '../../fakes/machine/machine.js';
+import type { Machine } from '../../fakes/machine/machine.js';
 import { FakeDisk } from '../../fakes/machine/disk.js';
 import { unsoundness } from '../../fakes/machine/sound.js';
 import { asked, give, leaseAt, world } from '../../fakes/machine/world.js';

@@ -15,6 +15,7 @@ const good: MachineReadings = {
   corePattern: '|/bin/false',
   debianNftablesService: 'disabled',
   secureBoot: true,
+  lackingForFiles: [],
   tools,
 };
 
@@ -33,6 +34,10 @@ describe('the doctor', () => {
     expect(findings.filter((finding) => finding.verdict === 'missing').map(({ what }) => what)).to.deep.equal(
       ['nftables', 'tools'],
     );
+  });
+
+  it('says what is lacking for the files of levels', () => {
+    expect(verdict('files of levels', { ...good, lackingForFiles: ['xfs_io'] })).to.equal('missing');
   });
 
   it('holds the kernel against the fixes that filters need', () => {
