@@ -258,6 +258,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       await keeper?.close();
       await jobs.stop();
       await core.close();
+      await roots.close?.();
       // The filters stay: whoever stops BMonitor does not open the node.
       clearInterval(telling);
       await firewall?.close();

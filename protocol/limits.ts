@@ -216,6 +216,12 @@ export const limits = {
   tpm_tool_ms_max: 60_000,
   /** What is written at once of a history that moves under another key; a single line may be longer. */
   journal_piece_bytes: 1024 * 1024,
+  /** Sessions with the TPM that are made ready before they are needed: what one command with receipts uses in a row. */
+  tpm_sessions_kept_max: 3,
+  /** A TPM refuses to save more sessions once one lies there that is many savings older than the newest: some allow only 255. */
+  tpm_session_life_ms_max: 60 * 60 * 1000,
+  /** How long nothing is asked of the TPM before something is done ahead. */
+  tpm_session_rest_ms: 20,
   /** What is set aside for the files of one lease when the configuration does not say. */
   lease_directory_bytes: 4 * 1024 * 1024 * 1024,
   /** A smaller file system has no room for a journal, a larger one is not made in a moment. */

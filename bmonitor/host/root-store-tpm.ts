@@ -8,7 +8,15 @@ import { messageOf } from '../../protocol/log.js';
 import { list, object, oneOf, text, whole, type Parsed } from '../../protocol/parse.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { RootSecrets, RootStore } from '../ports/root-store.js';
-import { flushObjects, policyNow, withSession } from './tpm-session.js';
+import { ReadySessions } from './tpm-ready.js';
+import {
+  endSession,
+  flushObjects,
+  policyNow,
+  showMeasured,
+  startSession,
+  withSession,
+} from './tpm-session.js';
 import { contentOf, fileAt, scratchFile, TpmTools } from './tpm-tools.js';
 import { writeWhole } from './write-whole.js';
 
@@ -49,12 +57,19 @@ export class TpmRootStore implements RootStore {
   readonly tools: TpmTools;
   readonly #path: string;
   readonly #pcrs: readonly number[];
+  readonly #sessions: ReadySessions;
   #place: Place | undefined;
 
   constructor(folder: string, options: TpmOptions) {
     this.tools = new TpmTools(options.tcti);
     this.#path = join(folder, 'root.tpm');
     this.#pcrs = options.pcrs;
+    const { tools } = this;
+    this.#sessions = new ReadySessions(tools, {
+      start: () => startSession(tools, this.#loaded(), 'policy'),
+      prove: (session) => showMeasured(tools, this.#loaded(), session),
+      end: (session) => endSession(tools, session),
+    });
   }
 
   async exists(): Promise<boolean> {
@@ -104,19 +119,25 @@ export class TpmRootStore implements RootStore {
   }
 
   replaceG(next: Secret): Promise<Result<void>> {
-    const place = this.#place;
-    if (!place) throw new Error('G is replaced after the root was loaded');
-    return this.tools.inTurn(() => this.#writeG(place, next));
+    const place = this.#loaded();
+    return this.tools.inTurn(() => this.#sessions.use((session) => this.#writeG(place, session, next)));
   }
 
-  async #writeG(place: Pick<Place, 'index' | 'saltKey' | 'pcrs'>, g: Secret): Promise<Result<void>> {
+  close(): Promise<void> {
+    return this.#sessions.close();
+  }
+
+  #loaded(): Place {
+    if (!this.#place) throw new Error('the TPM is used after the root was loaded');
+    return this.#place;
+  }
+
+  async #writeG({ index }: Pick<Place, 'index'>, session: FileHandle, g: Secret): Promise<Result<void>> {
     // One write command of the TPM, which is whole or not at all.
-    const written = await withSession(this.tools, place, 'policy', (session) =>
-      this.tools.run(
-        'tpm2_nvwrite',
-        ['-Q', place.index, '-C', place.index, '-P', `session:${fileAt(0)}`, '-i', '-'],
-        { files: [session], stdin: g },
-      ),
+    const written = await this.tools.run(
+      'tpm2_nvwrite',
+      ['-Q', index, '-C', index, '-P', `session:${fileAt(0)}`, '-i', '-'],
+      { files: [session], stdin: g },
     );
     return written.ok ? ok(undefined) : written;
   }
@@ -134,7 +155,9 @@ export class TpmRootStore implements RootStore {
       if (!index.ok) return index;
       const sealed = await this.#seal(at, bound, secrets.root);
       if (!sealed.ok) return sealed;
-      const written = await this.#writeG({ ...at, index: index.value }, secrets.g);
+      const written = await withSession(this.tools, at, 'policy', (session) =>
+        this.#writeG({ index: index.value }, session, secrets.g),
+      );
       if (!written.ok) return written;
       return ok({
         v: 1,

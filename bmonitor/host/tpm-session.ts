@@ -14,48 +14,69 @@ export function pcrList(pcrs: readonly number[]): string {
 }
 
 /**
- * A salted session that encrypts what goes over the bus. `policy`: it also shows that the machine was measured as it was when the object was
- * made; `plain`: for making objects, which needs no proof.
+ * A salted session that encrypts what goes over the bus: `policy` to show how the machine was measured, `plain` for making objects, which
+ * needs no proof.
  */
+export async function startSession(
+  tools: TpmTools,
+  place: Pick<TpmPlace, 'saltKey'>,
+  kind: 'policy' | 'plain',
+): Promise<Result<FileHandle>> {
+  const session = await scratchFile();
+  const files = [session];
+  const way = kind === 'policy' ? '--policy-session' : '--hmac-session';
+  const args = [way, '--tpmkey-context', place.saltKey, '-S', fileAt(0)];
+  const start = (): Promise<Result<unknown>> => tools.run('tpm2_startauthsession', args, { files });
+  let started = await start();
+  if (!started.ok && isFullOfSessions(started.refusal.detail)) {
+    // Programs that were killed leave theirs behind; while there is no room, nobody's can be used anyway.
+    await tools.run('tpm2_flushcontext', ['-s']);
+    started = await start();
+  }
+  if (!started.ok) {
+    await session.close();
+    return started;
+  }
+  const encrypted = [fileAt(0), '--enable-encrypt', '--enable-decrypt'];
+  const made = await tools.run('tpm2_sessionconfig', encrypted, { files });
+  if (made.ok) return ok(session);
+  await endSession(tools, session);
+  return made;
+}
+
+/** No handle is free for one more session, or one lies there that is too old. */
+function isFullOfSessions(words = ''): boolean {
+  return /0x90[15]|out of session handles|gap for context id/i.test(words);
+}
+
+export async function endSession(tools: TpmTools, session: FileHandle): Promise<void> {
+  await tools.run('tpm2_flushcontext', [fileAt(0)], { files: [session] });
+  await session.close();
+}
+
+/** Shows that the machine was measured as it was when the objects were made. It holds for one use. */
+export function showMeasured(
+  tools: TpmTools,
+  { pcrs }: Pick<TpmPlace, 'pcrs'>,
+  session: FileHandle,
+): Promise<Result<unknown>> {
+  return tools.run('tpm2_policypcr', ['-Q', '-S', fileAt(0), '-l', pcrList(pcrs)], { files: [session] });
+}
+
+/** A session for one use. */
 export async function withSession<T>(
   tools: TpmTools,
   place: TpmPlace,
   kind: 'policy' | 'plain',
   work: (session: FileHandle) => Promise<Result<T>>,
 ): Promise<Result<T>> {
-  const session = await scratchFile();
-  const files = [session];
+  const session = await startSession(tools, place, kind);
+  if (!session.ok) return session;
   try {
-    const way = kind === 'policy' ? '--policy-session' : '--hmac-session';
-    const started = await tools.run(
-      'tpm2_startauthsession',
-      [way, '--tpmkey-context', place.saltKey, '-S', fileAt(0)],
-      { files },
-    );
-    if (!started.ok) return started;
-    try {
-      const made = await tools.run(
-        'tpm2_sessionconfig',
-        [fileAt(0), '--enable-encrypt', '--enable-decrypt'],
-        { files },
-      );
-      if (!made.ok) return made;
-      if (kind === 'policy') {
-        const measured = await tools.run(
-          'tpm2_policypcr',
-          ['-Q', '-S', fileAt(0), '-l', pcrList(place.pcrs)],
-          {
-            files,
-          },
-        );
-        if (!measured.ok) return measured;
-      }
-      return await work(session);
-    } finally {
-      await tools.run('tpm2_flushcontext', [fileAt(0)], { files });
-    }
+    const measured = kind === 'policy' ? await showMeasured(tools, place, session.value) : ok(undefined);
+    return measured.ok ? await work(session.value) : measured;
   } finally {
-    await session.close();
+    await endSession(tools, session.value);
   }
 }
 

@@ -17,6 +17,8 @@ export interface RootStore {
   create(): Promise<Result<RootSecrets>>;
   load(): Promise<Result<RootSecrets>>;
   replaceG(next: Secret): Promise<Result<void>>;
+  /** Gives back what it holds of the machine while it runs, if it holds anything. */
+  close?(): Promise<void>;
 }
 
 export interface RootSecrets {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { TpmRootStore } from '../../../bmonitor/host/root-store-tpm.js';
+import { limits } from '../../../protocol/limits.js';
 import { refusalIn, value } from '../../fakes/results.js';
 import { SoftwareTpm } from '../../fakes/swtpm.js';
 import { rootStoreContract } from './contract.js';
@@ -54,6 +55,39 @@ describe('the root store in a TPM under attack', function () {
     expect(value(await room.open().load()).g.equals(made.g)).to.equal(true);
   });
 
+  it('lets nobody replace G once something else was measured, with what was made ready before it either', async () => {
+    const store = room.open();
+    const made = value(await store.create());
+    for (let round = 0; round < 3; round += 1) value(await store.replaceG(made.root));
+    await room.tpm.measure(9);
+    expect(refusalIn(await store.replaceG(made.g)).code).to.equal('tpm-measured-otherwise');
+    await store.close();
+    await room.tpm.reboot();
+    expect(value(await room.open().load()).g.equals(made.root)).to.equal(true);
+  });
+
+  it('goes on when the TPM has lost the sessions that were made ready', async () => {
+    const store = room.open();
+    const made = value(await store.create());
+    value(await store.replaceG(made.root));
+    value(await room.tpm.tools.run('tpm2_flushcontext', ['-s']));
+    value(await store.replaceG(made.g));
+    expect(value(await room.open().load()).g.equals(made.g)).to.equal(true);
+    await store.close();
+  });
+
+  it('goes on when programs that were killed have left the TPM full of sessions', async () => {
+    const store = room.open();
+    const made = value(await store.create());
+    const { tools } = room.tpm;
+    let started = 0;
+    while ((await tools.run('tpm2_startauthsession', ['-S', '/dev/null'])).ok && started < 256) started += 1;
+    expect(started).to.be.within(1, 255);
+    value(await store.replaceG(made.root));
+    expect(value(await room.open().load()).g.equals(made.root)).to.equal(true);
+    await store.close();
+  });
+
   it('gives nothing on another machine, whoever brings the disk', async () => {
     value(await room.open().create());
     const other = await makeRoom();
@@ -100,6 +134,11 @@ describe('the root store in a TPM under attack', function () {
       value(await room.open().load());
       value(await store.replaceG(root));
     }
+    // What it keeps ready while it runs is bounded, and given back.
+    const saved = value(await room.tpm.tools.run('tpm2_getcap', ['handles-saved-session']));
+    const lines = saved.use((bytes) => Buffer.from(bytes).toString().trim().split('\n').length);
+    expect(lines).to.be.within(1, limits.tpm_sessions_kept_max);
+    await store.close();
     for (const kind of ['handles-transient', 'handles-loaded-session', 'handles-saved-session']) {
       const there = value(await room.tpm.tools.run('tpm2_getcap', [kind]));
       expect(there.length, kind).to.equal(0);
