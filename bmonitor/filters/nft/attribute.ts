@@ -2,7 +2,7 @@ import type { CountedElement, FirewallCounters, RefusedPacket } from '../../port
 import type { LevelBoxes } from '../boxes.js';
 import { decodeFrame } from '../explain/decode.js';
 import { Explainer, type ExplainOptions } from '../explain/explainer.js';
-import { keysOf } from './elements.js';
+import { possibleKeys } from './elements.js';
 import { mapName } from './levels.js';
 
 /** Back from what the kernel says to whose filter it was. */
@@ -20,7 +20,7 @@ export function filterCounts(
   for (const [level, { boxes }] of levels.entries()) {
     const sums = new Map<number, { packets: number; bytes: number }>();
     for (const box of boxes)
-      for (const { kind, key } of keysOf(box)) {
+      for (const { kind, key } of possibleKeys(box)) {
         const counted = counters.elements.get(mapName(level, box.direction, box.family, kind))?.get(key);
         if (counted === undefined) continue;
         const sum = sums.get(box.filter) ?? { packets: 0, bytes: 0 };

@@ -4,6 +4,7 @@ import { families, type Family, type PeerRange } from '../model.js';
 import { addressText, serviceKeys } from './elements.js';
 import { changeElements, levelChains, levelElements, levelMaps, type LevelElements } from './levels.js';
 import type { NodePlan } from './plan.js';
+import { choosePrefixes, type PrefixChoices } from './prefixes.js';
 import { refusalChains, refusalCounters } from './refusals.js';
 import { arpChains, bridgeChains, crossing, skeletonChains, type SkeletonChoice } from './skeleton.js';
 
@@ -75,15 +76,19 @@ function choiceOf(plan: NodePlan): SkeletonChoice {
   };
 }
 
-function inetTable(plan: NodePlan, maps: readonly ProgramMap[]): ProgramTable {
+function inetTable(
+  plan: NodePlan,
+  compiled: readonly CompiledLevel[],
+  maps: readonly ProgramMap[],
+): ProgramTable {
   const choice = choiceOf(plan);
   const { levels } = plan;
   return {
     family: 'inet',
     chains: [
       ...refusalChains(levels.map((level) => level.onRefuse)),
-      ...levels.flatMap((boxes, level) =>
-        levelChains(level, levels.length, boxes, (family) => crossing(choice, family, 'one')),
+      ...compiled.flatMap((one, level) =>
+        levelChains(level, levels.length, one, (family) => crossing(choice, family, 'one')),
       ),
       ...skeletonChains(choice),
     ],
@@ -116,7 +121,25 @@ function otherTables(plan: NodePlan): readonly ProgramTable[] {
 interface CompiledLevel {
   readonly boxes: LevelBoxes;
   readonly elements: LevelElements;
+  readonly choices: PrefixChoices;
+  /** How many elements its maps of ranges had when the hashes were chosen. */
+  readonly ranged: number;
 }
+
+function compileLevel(boxes: LevelBoxes, level: number): CompiledLevel {
+  const choices = choosePrefixes(boxes.boxes);
+  const elements = levelElements(level, boxes, choices);
+  return { boxes, elements, choices, ranged: rangedIn(elements) };
+}
+
+function rangedIn(elements: LevelElements): number {
+  let count = 0;
+  for (const [name, map] of elements) if (/_(?:ranges|whole)$/u.test(name)) count += map.size;
+  return count;
+}
+
+/** A level that grew filter by filter may have outgrown the hashes that were chosen for it. */
+const rangedMore_max = 512;
 
 /**
  * Makes programs, and remembers how each level was compiled, so that a plan in which one level changed, or only an
@@ -129,7 +152,7 @@ export class ProgramMaker {
   make(plan: NodePlan): FirewallProgram {
     this.#levels = plan.levels.map((boxes, level) => {
       const before = this.#levels[level];
-      return before?.boxes === boxes ? before : { boxes, elements: levelElements(level, boxes) };
+      return before?.boxes === boxes ? before : compileLevel(boxes, level);
     });
     return this.#program(plan, new Map());
   }
@@ -140,14 +163,20 @@ export class ProgramMaker {
     const boxes = plan.levels[level];
     if (before === undefined || boxes === undefined || boxes.otherwise !== before.boxes.otherwise)
       return this.make(plan);
-    const { elements, changes } = changeElements(level, before.elements, boxes.otherwise, change);
-    this.#levels = this.#levels.map((old, index) => (index === level ? { boxes, elements } : old));
+    const { choices, ranged } = before;
+    const { otherwise } = boxes;
+    const { elements, changes } = changeElements(level, before.elements, { otherwise, choices }, change);
+    if (rangedIn(elements) > ranged * 2 + rangedMore_max) return this.make(plan);
+    const changed = { boxes, elements, choices, ranged };
+    this.#levels = this.#levels.map((old, index) => (index === level ? changed : old));
     return this.#program(plan, changes);
   }
 
   #program(plan: NodePlan, changes: ReadonlyMap<string, ElementChange>): FirewallProgram {
-    const maps = this.#levels.flatMap(({ elements }, level) => levelMaps(level, elements, changes));
-    return { tables: [inetTable(plan, maps), ...otherTables(plan)] };
+    const maps = this.#levels.flatMap(({ elements, choices }, level) =>
+      levelMaps(level, elements, choices, changes),
+    );
+    return { tables: [inetTable(plan, this.#levels, maps), ...otherTables(plan)] };
   }
 }
 

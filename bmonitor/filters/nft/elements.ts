@@ -3,17 +3,19 @@ import type { Box } from '../boxes.js';
 import type { Family, PeerRange, ServiceRange } from '../model.js';
 import { isGroup } from '../normalise.js';
 import { hasPorts, protocol_max, serviceBlocks, type ServiceBlock } from '../protocols.js';
+import { anyPrefixes_max, noPrefixes, prefixKeys, type PrefixChoice, type PrefixKind } from './prefixes.js';
 
 /**
- * Boxes as keys of the kernel's maps. A level has, for each direction and family, three maps:
+ * Boxes as keys of the kernel's maps. A level has, for each direction and family, these maps:
  *
  * - `exact`: one peer, one protocol, one port; a hash, whose cost does not grow.
+ * - `p24_16` and the like: prefixes of peers and ports that many boxes share; hashes too. See prefixes.ts.
  * - `ranges`: everything else about protocols with ports.
  * - `whole`: protocols without ports, by number only, because a packet of theirs may be too short to hold a port.
  *
  * and one map for each family, `groups`, for what comes in to multicast and broadcast addresses.
  */
-export type MapKind = 'exact' | 'ranges' | 'whole' | 'groups';
+export type MapKind = 'exact' | PrefixKind | 'ranges' | 'whole' | 'groups';
 
 export interface BoxKey {
   readonly kind: MapKind;
@@ -81,24 +83,58 @@ function groupParts(box: Box): readonly PeerRange[] {
     .filter(({ lo, hi }) => lo <= hi);
 }
 
-export function keysOf(box: Box): readonly BoxKey[] {
-  const peer = { family: box.family, lo: box.lo, hi: box.hi };
-  const text = addressText(peer);
+/** `choice`: the hashes that the level has for the box's direction and family. */
+export function keysOf(box: Box, choice: PrefixChoice = noPrefixes): readonly BoxKey[] {
+  const text = addressText({ family: box.family, lo: box.lo, hi: box.hi });
   const keys: BoxKey[] = [];
   for (const block of serviceBlocks(box.services)) {
     const { protocols, ports } = block;
     const exact =
       box.lo === box.hi && protocols.lo === protocols.hi && ports.lo === ports.hi && hasPorts(protocols.lo);
     const key = `${text} . ${numbers(protocols)} . ${numbers(ports)}`;
-    if (exact) keys.push({ kind: 'exact', key });
-    else if (isAll(block) || portsOrNot.some(block)) keys.push({ kind: 'ranges', key });
-    if (isAll(block) || portsOrNot.none(block))
-      keys.push({ kind: 'whole', key: `${text} . ${numbers(protocols)}` });
+    const prefixes = exact || choice.kinds.length === 0 ? undefined : chosenKeys(box, block, choice);
+    if (prefixes !== undefined) keys.push(...prefixes);
+    else keys.push(...(exact ? [{ kind: 'exact' as const, key }] : rangeKeys(block, text, key)));
   }
   if (box.direction === 'in' && (isGroup(box.family, box.hi) || isGroup(box.family, box.lo) || wide(box)))
     for (const part of groupParts(box))
       for (const key of serviceKeys(part, box.services)) keys.push({ kind: 'groups', key });
   return keys;
+}
+
+function rangeKeys(block: ServiceBlock, peer: string, key: string): readonly BoxKey[] {
+  const keys: BoxKey[] = [];
+  if (isAll(block) || portsOrNot.some(block)) keys.push({ kind: 'ranges', key });
+  if (isAll(block) || portsOrNot.none(block))
+    keys.push({ kind: 'whole', key: `${peer} . ${numbers(block.protocols)}` });
+  return keys;
+}
+
+/** All keys of a block are in hashes, or none is. */
+function chosenKeys(
+  box: Box,
+  block: ServiceBlock,
+  { kinds, keys_max }: PrefixChoice,
+): readonly BoxKey[] | undefined {
+  const keys = prefixKeys(box, block, keys_max);
+  if (keys?.every(({ kind }) => kinds.includes(kind)) !== true) return undefined;
+  return keys.map(({ kind, address, service }) => ({
+    kind,
+    key: `${oneAddress(box.family, address)}${service}`,
+  }));
+}
+
+/** Every key that any choice of hashes would give the box: no other box has any of them. */
+export function possibleKeys(box: Box): readonly BoxKey[] {
+  return [
+    ...keysOf(box),
+    ...serviceBlocks(box.services).flatMap((block) =>
+      (prefixKeys(box, block, anyPrefixes_max) ?? []).map(({ kind, address, service }) => ({
+        kind,
+        key: `${oneAddress(box.family, address)}${service}`,
+      })),
+    ),
+  ];
 }
 
 /** A range can hold groups without either end being one. */

@@ -1,7 +1,16 @@
+import { addressBits, addressMax, formatAddress } from '../address.js';
 import type { ElementChange, ProgramChain, ProgramMap } from '../../ports/firewall.js';
 import type { Box, BoxChange, LevelBoxes } from '../boxes.js';
 import { directions, families, type Direction, type Family, type Otherwise } from '../model.js';
 import { keysOf, type MapKind } from './elements.js';
+import {
+  lengthsOf,
+  noPrefixes,
+  planeOf,
+  type PlaneName,
+  type PrefixChoices,
+  type PrefixKind,
+} from './prefixes.js';
 
 /**
  * One level in the kernel: maps from (peer, protocol, port) to what the level says, and chains that look there. Each
@@ -42,10 +51,10 @@ function entry(level: number, otherwise: Otherwise, box: Box, kind: MapKind): st
   return kind === 'groups' && box.verdict === 'oneway' ? 'return' : verdictOf(level, otherwise, box);
 }
 
-export function levelElements(level: number, boxes: LevelBoxes): LevelElements {
+export function levelElements(level: number, boxes: LevelBoxes, choices: PrefixChoices): LevelElements {
   const maps = new Map<string, Map<string, string>>();
   for (const box of boxes.boxes) {
-    for (const { kind, key } of keysOf(box)) {
+    for (const { kind, key } of keysOf(box, choices.get(planeOf(box)))) {
       const name = mapName(level, box.direction, box.family, kind);
       const map = maps.get(name) ?? new Map<string, string>();
       maps.set(name, map.set(key, entry(level, boxes.otherwise, box, kind)));
@@ -63,18 +72,18 @@ export interface ChangedElements {
 export function changeElements(
   level: number,
   before: LevelElements,
-  otherwise: Otherwise,
+  { otherwise, choices }: { readonly otherwise: Otherwise; readonly choices: PrefixChoices },
   change: BoxChange,
 ): ChangedElements {
   const removed = new Map<string, string[]>();
   const added = new Map<string, [string, string][]>();
   for (const box of change.removed)
-    for (const { kind, key } of keysOf(box)) {
+    for (const { kind, key } of keysOf(box, choices.get(planeOf(box)))) {
       const name = mapName(level, box.direction, box.family, kind);
       removed.set(name, [...(removed.get(name) ?? []), key]);
     }
   for (const box of change.added)
-    for (const { kind, key } of keysOf(box)) {
+    for (const { kind, key } of keysOf(box, choices.get(planeOf(box)))) {
       const name = mapName(level, box.direction, box.family, kind);
       added.set(name, [...(added.get(name) ?? []), [key, entry(level, otherwise, box, kind)]]);
     }
@@ -93,20 +102,35 @@ export function changeElements(
 
 const none: ReadonlyMap<string, string> = new Map();
 
+function prefixesOf(choices: PrefixChoices, direction: Direction, family: Family): readonly PrefixKind[] {
+  const plane: PlaneName = `${direction}${family}`;
+  return (choices.get(plane) ?? noPrefixes).kinds;
+}
+
+/** In the order in which a packet is looked for. */
+function kindsOf(choices: PrefixChoices, direction: Direction, family: Family): readonly MapKind[] {
+  return ['exact', ...prefixesOf(choices, direction, family), 'ranges', 'whole'];
+}
+
+function serviceTypes(kind: MapKind): string {
+  if (kind === 'whole' || kind.endsWith('_none')) return ' . inet_proto';
+  return kind.endsWith('_any') ? '' : ' . inet_proto . inet_service';
+}
+
 export function levelMaps(
   level: number,
   elements: LevelElements,
+  choices: PrefixChoices,
   changes: ReadonlyMap<string, ElementChange> = new Map(),
 ): readonly ProgramMap[] {
   const make = (direction: Direction, family: Family, kind: MapKind): ProgramMap => {
     const name = mapName(level, direction, family, kind);
     const change = changes.get(name);
-    const port = kind === 'whole' ? '' : ' . inet_service';
     return {
       name,
-      key: `${keyTypes[family]} . inet_proto${port}`,
+      key: `${keyTypes[family]}${serviceTypes(kind)}`,
       verdicts: true,
-      ranges: kind !== 'exact',
+      ranges: kind === 'ranges' || kind === 'whole' || kind === 'groups',
       counted: true,
       together: `level ${level}`,
       elements: elements.get(name) ?? none,
@@ -115,7 +139,7 @@ export function levelMaps(
   };
   return families.flatMap((family) => [
     ...directions.flatMap((direction) =>
-      (['exact', 'ranges', 'whole'] as const).map((kind) => make(direction, family, kind)),
+      kindsOf(choices, direction, family).map((kind) => make(direction, family, kind)),
     ),
     make('in', family, 'groups'),
   ]);
@@ -136,11 +160,33 @@ export function fullKey(direction: Direction, family: Family, way: Way): string 
   return `${peerKey(direction, family, way)} . meta l4proto . th ${portField[way]}`;
 }
 
-function lookups(level: number, direction: Direction, family: Family, way: Way): readonly string[] {
+/** The first bits of an address, as a mask in words. */
+function addressMask(family: Family, length: number): string {
+  const bits = addressBits[family];
+  return formatAddress(family, (addressMax[family] >> BigInt(bits - length)) << BigInt(bits - length));
+}
+
+function prefixLookup(kind: PrefixKind, [direction, family, way]: readonly [Direction, Family, Way]): string {
+  const { peer, port } = lengthsOf(kind);
+  const masked = peer === addressBits[family] ? '' : ` & ${addressMask(family, peer)}`;
+  const address = `${peerKey(direction, family, way)}${masked}`;
+  if (port === 'any') return address;
+  if (port === 'none') return `${address} . meta l4proto`;
+  const bits = port === 16 ? '' : ` & ${(0xffff << (16 - port)) & 0xffff}`;
+  return `${address} . meta l4proto . th ${portField[way]}${bits}`;
+}
+
+function lookups(
+  level: number,
+  choices: PrefixChoices,
+  plane: readonly [Direction, Family, Way],
+): readonly string[] {
+  const [direction, family, way] = plane;
   const map = (kind: MapKind): string => `@{${mapName(level, direction, family, kind)}}`;
   const key = fullKey(direction, family, way);
   return [
     `${key} vmap ${map('exact')}`,
+    ...prefixesOf(choices, direction, family).map((kind) => `${prefixLookup(kind, plane)} vmap ${map(kind)}`),
     `${key} vmap ${map('ranges')}`,
     `${peerKey(direction, family, way)} . meta l4proto vmap ${map('whole')}`,
   ];
@@ -154,7 +200,7 @@ function ending(level: number, otherwise: Otherwise): readonly string[] {
 export function levelChains(
   level: number,
   count: number,
-  boxes: LevelBoxes,
+  { boxes, choices }: { readonly boxes: LevelBoxes; readonly choices: PrefixChoices },
   crossing: (family: Family) => readonly string[],
 ): readonly ProgramChain[] {
   const { otherwise } = boxes;
@@ -170,7 +216,7 @@ export function levelChains(
   });
   const look = (direction: Direction, family: Family, way: Way): ProgramChain => ({
     name: levelChain(level, direction, family, way),
-    rules: [...lookups(level, direction, family, way), ...ending(level, otherwise)],
+    rules: [...lookups(level, choices, [direction, family, way]), ...ending(level, otherwise)],
   });
   const group = (family: Family): ProgramChain => ({
     name: groupChain(level, family),

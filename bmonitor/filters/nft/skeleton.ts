@@ -23,6 +23,8 @@ const toEngine = 'oifname @{engine_ports}';
 
 const own = (family: Family, end: 'saddr' | 'daddr'): string => `${word[family]} ${end} @{own${family}}`;
 const when = (condition: boolean, ...rules: readonly string[]): readonly string[] => (condition ? rules : []);
+/** What a node must hear and say is UDP or ICMPv6: whatever else comes does not go that way. */
+const essential = (direction: Direction): string => `meta l4proto { 17, 58 } jump essential_${direction}`;
 const each = (count: number, rule: (level: number) => string): readonly string[] =>
   Array.from({ length: count }, (_, level) => rule(level));
 
@@ -134,7 +136,7 @@ function input(choice: SkeletonChoice): readonly ProgramChain[] {
     ...when2(choice.engines, {
       name: 'input_engine',
       rules: [
-        'jump essential_in',
+        essential('in'),
         'ct state related goto refuse_invalid',
         ...families.map((family) => `${own(family, 'daddr')} goto between${family}`),
         'goto refuse_foreign',
@@ -148,7 +150,7 @@ function input(choice: SkeletonChoice): readonly ProgramChain[] {
         'iifname "lo" accept',
         ...when(choice.engines, `${fromEngine} ${knownLocal}`, `${fromEngine} goto input_engine`),
         ...families.map((family) => `${own(family, 'saddr')} goto refuse_spoofed`),
-        'jump essential_in',
+        essential('in'),
         'ct state related goto refuse_invalid',
         ...families.map((family) => `${own(family, 'daddr')} goto input${family}`),
         'ip daddr { 224.0.0.0/4, 255.255.255.255 } goto group4',
@@ -173,7 +175,7 @@ function output(choice: SkeletonChoice): readonly ProgramChain[] {
         'oifname "lo" accept',
         ...when(choice.engines, knownLocal),
         answer,
-        'jump essential_out',
+        essential('out'),
         ...families.map((family) => `${word[family]} saddr != @{own${family}} goto refuse_spoofed`),
         'ct state related goto refuse_invalid',
         ...when(choice.engines, ...families.map((family) => `${own(family, 'daddr')} goto between${family}`)),

@@ -167,13 +167,14 @@ const isEmpty = ({ removed, added }: Difference): boolean => removed.length + ad
 /**
  * Rules are taken from one generation for the whole way of a packet, elements from the one that holds when they are
  * looked up. So maps that a packet sees in turn are changed in place only where that cannot be noticed: those of one
- * word only, and among them what is exact comes before what it was taken out of.
+ * word only, and among them what is exact comes before what it was taken out of. Where a map is new, the others of its
+ * word are new too: who still goes by the old rules would find what moved there nowhere.
  */
 function mapSteps(steps: Steps, changes: readonly MapChange[]): void {
   const touched = changes.filter(({ old }) => old !== undefined && !isEmpty(old.change));
   const words = new Set(touched.flatMap(({ map }) => (map.together === undefined ? [] : [map.together])));
-  const slotted = touched.some(
-    ({ map, old }) => map.together !== undefined && old !== undefined && !changesInPlace(map, old.change),
+  const slotted = changes.some(
+    ({ map, old }) => map.together !== undefined && (old === undefined || !changesInPlace(map, old.change)),
   );
   const allAnew = words.size > 1 || slotted;
   for (const { table, map, old } of changes) {

@@ -24,6 +24,10 @@ function others(count: number, from: number): readonly Filter[] {
   return Array.from({ length: count }, (_, index) => {
     const at = from + index;
     const base = `10.${100 + (at % 50)}.${Math.floor(at / 50) % 250}`;
+    // Many of one shape come to stand in a hash of prefixes, and with them the way that is always allowed.
+    if (at % 4 === 0)
+      return { action: 'allow', direction: 'in', peers: [`${base}.5`], protocol: 'udp', ports: ['80-81'] };
+    if (at % 8 === 1) return { action: 'allow', peers: [`${base}.64/28`] };
     return at % 2 === 0
       ? { action: 'allow', direction: 'in', peers: [`${base}.7`], protocol: 'udp', ports: [80] }
       : {
