@@ -29,7 +29,9 @@ function lookedFor(kind: PrefixKind, family: 4 | 6, address: bigint, service: nu
   const { protocol, port: number } = serviceAt(service);
   if (port === 'any') return masked;
   if (port === 'none') return `${masked} . ${protocol}`;
-  return hasPorts(protocol) ? `${masked} . ${protocol} . ${(number ?? 0) & (0xffff << (16 - port))}` : 'short';
+  return hasPorts(protocol)
+    ? `${masked} . ${protocol} . ${(number ?? 0) & (0xffff << (16 - port))}`
+    : 'short';
 }
 
 const peers = [
