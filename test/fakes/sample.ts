@@ -12,5 +12,5 @@ export interface Sample {
   readonly prepare?: (running: Running, machine: Machine) => Promise<unknown>;
   /** What it acts on goes on by itself: given again later, it may come too late. */
   readonly passing?: boolean;
-  readonly ask: (running: Running, machine: Machine) => Asked | Promise<Asked>;
+  readonly ask: (running: Running, machine: Pick<Machine, 'clock'>) => Asked | Promise<Asked>;
 }

@@ -42,7 +42,7 @@ export function leaseAt(state: NodeState, level: number): string {
   return found.lease;
 }
 
-export function nowOf(machine: Machine): number {
+export function nowOf(machine: Pick<Machine, 'clock'>): number {
   return Math.floor(machine.clock.wall() / 1000);
 }
 

@@ -3,18 +3,25 @@ import { openLevelStore } from '../../../bmonitor/host/store-level.js';
 import { openHeart } from '../../../bmonitor/node/heart.js';
 import type { RootStore } from '../../../bmonitor/ports/root-store.js';
 import type { Store } from '../../../bmonitor/ports/store.js';
+import { makePair } from '../../../crypto/rsa.js';
 import { makeLog } from '../../../protocol/log.js';
 import { ok } from '../../../protocol/result.js';
-import type { Command } from '../../../protocol/commands.js';
+import { isCommandType } from '../../../protocol/commands.js';
 import { FakeDirectories } from '../../fakes/machine/directories.js';
 import { FakeClock } from '../../fakes/machine/machine.js';
 import { give } from '../../fakes/machine/world.js';
 import { Power } from '../../fakes/machine/power.js';
 import { value } from '../../fakes/results.js';
+import { samples } from '../../fakes/samples.js';
 
-/** A node on the real store, whose process kills itself at the n-th place at which it writes. It says when the command is acknowledged. */
-const [folder = '', by = '', command = '{}', jti = '', countdown = '0'] = process.argv.slice(2);
-let left = Number(countdown);
+/**
+ * A node on the real store, whose process kills itself at the n-th place at which it writes after its start. It says what it is asked, as one that
+ * asks must say it to this very start, and when that is acknowledged.
+ */
+const [folder = '', type = '', countdown = '0'] = process.argv.slice(2);
+const [sample] = (isCommandType(type) ? samples[type] : undefined) ?? [];
+if (!sample) throw new Error(`there is no sample of ${type}`);
+let left = 0;
 
 function place(): void {
   left -= 1;
@@ -51,19 +58,25 @@ const roots: RootStore = {
 };
 const log = makeLog(() => {}, { level: 'error', now: () => new Date() });
 const enforce = () => Promise.resolve(ok(undefined));
+const clock = new FakeClock();
+const makeBootPair = () => makePair(2048);
 const heart = value(
   await openHeart({
     directories: new FakeDirectories().open(),
     store,
     roots,
-    clock: new FakeClock(),
+    clock,
     log,
     enforce,
+    makeBootPair,
   }),
 );
-await heart.core.start();
+// What waits to be gone on with waits until the command was given: it shall not be over before.
 const running = { ...heart, power: new Power() };
-const answer = await give(running, { by, command: JSON.parse(command) as Command, jti });
+const asked = await sample.ask(running, { clock });
+process.stdout.write(`${JSON.stringify(asked)}\n`);
+left = Number(countdown);
+const answer = await give(running, asked);
 process.stdout.write(answer.ok ? 'acknowledged\n' : `refused ${answer.refusal.code}\n`);
 await heart.jobs.stop();
 await heart.core.close();
