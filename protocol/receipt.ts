@@ -13,8 +13,8 @@ export const receiptActs = ['grant', 'take', 'extend', 'end', 'transfer', 'keys'
 export type ReceiptAct = (typeof receiptActs)[number];
 
 /**
- * Why a lease ended: by a command, by itself when its time had passed by the machine's own clock, or by itself with a clock that the
- * machine's own does not confirm.
+ * Why a lease ended: by a command, by itself when its time had passed by the machine's own clock, or by itself after a step of the wall clock that the
+ * landlord's console confirmed and the machine's own clock did not.
  */
 export const endReasons = ['ended', 'expired', 'clock-forced'] as const;
 export type EndReason = (typeof endReasons)[number];

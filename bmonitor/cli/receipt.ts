@@ -64,7 +64,8 @@ const acts: Readonly<Record<Receipt['act'], string>> = {
 const reasons: Readonly<Record<NonNullable<Receipt['reason']>, string>> = {
   ended: 'by a command that named it',
   expired: 'because its time had passed',
-  'clock-forced': 'because of a clock that the machine’s own clock did not confirm',
+  'clock-forced':
+    'because of a step of the wall clock that the landlord’s console confirmed, and the machine’s own clock did not',
 };
 
 /** For a person: what the signature vouches for, and nothing else. */

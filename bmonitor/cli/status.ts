@@ -30,6 +30,7 @@ const statusForm = object({
   quarantine: flag,
   levels: list(oneOf('granted', 'active', 'dark'), { max: limits.levels_max }),
   undone: list(longText, { max: 256 }),
+  clockAhead: optional(moment),
   fault: optional(longText),
 });
 type LocalStatus = Parsed<typeof statusForm>;
@@ -87,6 +88,9 @@ function shown(it: LocalStatus): string {
     it.quarantine ? '  quarantine is on: nothing passes but the consoles' : undefined,
     `  levels    ${it.levels.map((state, level) => `${level} ${state}`).join(', ')}`,
     ...it.undone.map((what) => `  not done  ${what}; it is tried again`),
+    it.clockAhead === undefined
+      ? undefined
+      : `  clock     ahead by ${duration(it.clockAhead)}: not believed until a console of the landlord's says the same time`,
     it.fault === undefined ? undefined : `  FAULT     ${it.fault}; restart BMonitor`,
     ...it.warnings.map((warning) => `  warning   ${warning}`),
     '',

@@ -193,6 +193,7 @@ export class Answers {
         ? { on: true, since: quarantine.since_s, reason: quarantine.reason }
         : { on: false },
       undone: this.#core.undone,
+      ...(this.#core.clockAhead_s() > 0 ? { clockAhead: this.#core.clockAhead_s() } : {}),
       nextEvent: this.events.next(own.lease),
     };
   }

@@ -10,11 +10,11 @@ import { lockedLeases } from '../keys/wrap.js';
 import { changeRing, withSparePair, type KeyRing } from '../keys/ring.js';
 import { admit, changesSomething, decide } from './decide.js';
 import type { Decision, Effect, Given, Request } from './decision.js';
-import { decideTime } from './decide/time.js';
+import { decideConfirmedTime, decideTime } from './decide/time.js';
 import type { Standing } from './directories.js';
 import type { EventLog } from './events.js';
 import { holdersChanged } from './holders.js';
-import { recordCommand, recordOwnAct, type Recorded } from './history.js';
+import { markLast, recordCommand, recordOwnAct, type Recorded } from './history.js';
 import { brokenInvariants } from './invariants.js';
 import type { Journal } from './journal.js';
 import { keepReceipts, signReceipts, type KeptReceipt } from './receipts.js';
@@ -128,6 +128,27 @@ export class Core {
   /** What time does by itself: leases that end, changes that nobody confirmed. */
   async passTime(): Promise<void> {
     await this.#inTurn(() => this.#passTime());
+  }
+
+  /** How far the wall clock stands ahead of the node's time without anybody's word for it. */
+  clockAhead_s(): number {
+    return this.#time.ahead_s();
+  }
+
+  /** A console of the landlord's, provably now, says what time it is: with it the wall clock is believed that far. */
+  async confirmTime(said_s: number): Promise<void> {
+    if (this.#time.confirmedBy(said_s) === undefined) return;
+    await this.#inTurn(async () => {
+      const time_s = this.#time.confirmedBy(said_s);
+      if (time_s === undefined) return ok(undefined);
+      const done = await this.#actByItself('clock.stepped', (state, given) =>
+        decideConfirmedTime(state, given, time_s),
+      );
+      if (!done.ok) return done;
+      this.#time.goOnFrom(time_s);
+      this.#parts.log.warn('clock.stepped', { to: time_s });
+      return ok(undefined);
+    });
   }
 
   /** Something the node does by itself, such as a step of a job. False: there was nothing to do. */
@@ -277,7 +298,7 @@ export class Core {
     const state = {
       ...recorded.state,
       generation: this.state.generation + 1,
-      timeFloor_s: Math.max(this.state.timeFloor_s, this.now_s()),
+      timeFloor_s: Math.max(recorded.state.timeFloor_s, this.now_s()),
     };
     const renewG = decision.keys.length > 0 || holdersChanged(this.state, state);
     const ring = renewG ? changeRing(this.ring, decision.keys, state.levels) : this.ring;
@@ -328,7 +349,6 @@ export class Core {
     const pair = spare === undefined ? undefined : ring.pairs.get(spare);
     return {
       now_s: this.now_s(),
-      timeIsForced: this.#time.forced,
       newId,
       locked: lockedLeases(ring, this.state.levels),
       shareOpens: (id, share) =>
@@ -377,22 +397,4 @@ function effectName(effect: Effect): string {
 function withDirectories(effects: readonly Effect[]): readonly Effect[] {
   const after = effects.findLastIndex((effect) => effect.kind === 'enforce-filters') + 1;
   return [...effects.slice(0, after), { kind: 'settle-directories' }, ...effects.slice(after)];
-}
-
-/** Remembers the console's last command that changed something: what `after` is compared with. */
-function markLast(recorded: Recorded, request: Request): Recorded {
-  const levels = recorded.state.levels.map((level, at) =>
-    at === request.level
-      ? {
-          ...level,
-          roster: level.roster.map((entry) =>
-            entry.id === request.console ? { ...entry, last: request.jti } : entry,
-          ),
-        }
-      : level,
-  );
-  return {
-    lines: recorded.lines,
-    state: { ...recorded.state, levels: levels as unknown as NodeState['levels'] },
-  };
 }

@@ -24,8 +24,6 @@ export interface Request {
 export interface Given {
   /** The node's time: the wall clock, never below the floor. */
   readonly now_s: number;
-  /** The wall clock itself jumped ahead of what the machine's own clock confirms. */
-  readonly timeIsForced: boolean;
   /** Names for new things, each used once. */
   readonly newId: () => string;
   /** The next pair made ahead. */

@@ -81,3 +81,21 @@ function append(state: NodeState, entries: ReadonlyMap<number, Entry>, at: Recor
   });
   return { lines, state: { ...state, levels: levels as unknown as NodeState['levels'] } };
 }
+
+/** Remembers the console's last command that changed something: what `after` is compared with. */
+export function markLast(recorded: Recorded, request: Request): Recorded {
+  const levels = recorded.state.levels.map((level, at) =>
+    at === request.level
+      ? {
+          ...level,
+          roster: level.roster.map((entry) =>
+            entry.id === request.console ? { ...entry, last: request.jti } : entry,
+          ),
+        }
+      : level,
+  );
+  return {
+    lines: recorded.lines,
+    state: { ...recorded.state, levels: levels as unknown as NodeState['levels'] },
+  };
+}

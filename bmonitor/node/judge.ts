@@ -71,3 +71,8 @@ export function judgeOrder(claims: Claims, state: NodeState): Result<void> {
         last === undefined ? 'nothing of this console acted yet' : `the last one was ${last}`,
       );
 }
+
+/** Only who may end every lease at once may say that more time has passed than the machine saw. */
+export function tellsTime(claims: Claims, state: NodeState): boolean {
+  return claims.level === 0 && consoleOfKey(state, claims.iss)?.role !== 'developer';
+}

@@ -29,6 +29,7 @@ export function localFacts({ core, machine, boot, address }: LocalParts): Readon
     quarantine: state.quarantine !== undefined,
     levels: state.levels.map((level) => level.status),
     undone,
+    ...(core.clockAhead_s() > 0 ? { clockAhead: core.clockAhead_s() } : {}),
     ...(fault === undefined ? {} : { fault }),
   };
 }

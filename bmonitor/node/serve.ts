@@ -20,7 +20,7 @@ import type { Core } from './core.js';
 import { settlePair } from './decide/leases.js';
 import { changesSomething } from './decide.js';
 import { admitted, type Gate } from './gate.js';
-import { consoleOfKey, judge, judgeOrder, levelOfKey, stillEnrolled } from './judge.js';
+import { consoleOfKey, judge, judgeOrder, levelOfKey, stillEnrolled, tellsTime } from './judge.js';
 import type { Nonces } from './nonces.js';
 import type { Seen } from './seen.js';
 import { ChannelStreams } from './streams.js';
@@ -237,6 +237,7 @@ export class Service {
     const judged = judge(claims, sealedTo, { state: core.state, boot, now_s: time.now_s(), nonces });
     if (!judged.ok) return judged;
     if (seen.has(envelope.digest) || seen.has(digest)) return refuse('replayed');
+    if (judged.value.provenNew && tellsTime(claims, core.state)) await core.confirmTime(claims.iat);
     const now = { sinceBoot_ms: time.sinceBoot_ms(), now_s: time.now_s() };
     if (!seen.add([envelope.digest, digest], claims.exp, now))
       return refuse('too-many', 'the memory of messages is full');

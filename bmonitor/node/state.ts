@@ -19,6 +19,8 @@ export interface NodeState {
   readonly jobs: readonly Job[];
   /** Time never falls below this again, whatever the wall clock says. */
   readonly timeFloor_s: number;
+  /** All seconds by which the time was ever stepped ahead on a console's word, beyond what the machine's own clock saw pass. */
+  readonly stepped_s?: number;
 }
 
 export interface Level {
@@ -65,6 +67,21 @@ export interface Consent {
 export interface Term {
   readonly until_s: number;
   readonly destroyAfter_s: number;
+  /** `stepped_s` of the node when the end was set: steps before that are none of this lease's. */
+  readonly stepped_s?: number;
+  /** When it went dark, by its own time: from there on counts what is left until its keys are destroyed. */
+  readonly dark_s?: number;
+}
+
+/** The end of a lease as it is set now. */
+export function termOf(state: NodeState, until_s: number, destroyAfter_s: number): Term {
+  const { stepped_s } = state;
+  return { until_s, destroyAfter_s, ...(stepped_s === undefined ? {} : { stepped_s }) };
+}
+
+/** The time of a lease by the machine's own clock alone, since its end was set: without the steps that a console's word made. */
+export function ownTime_s(state: NodeState, term: Term, now_s: number): number {
+  return now_s - ((state.stepped_s ?? 0) - (term.stepped_s ?? 0));
 }
 
 export interface PairName {

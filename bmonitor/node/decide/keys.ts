@@ -2,7 +2,7 @@ import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { KeyChange } from '../../keys/ring.js';
 import { decided, type Decide, type Decision, type Given } from '../decision.js';
 import { closedSet, initialFilters } from '../filter-state.js';
-import { emptyHistory, replaceLevel, type Consent, type Level, type NodeState } from '../state.js';
+import { emptyHistory, replaceLevel, type Consent, type Level, type NodeState, type Term } from '../state.js';
 import { levelOf } from './consoles.js';
 import { endFrom, range } from './leases.js';
 
@@ -127,7 +127,7 @@ function replaceBelow(state: NodeState, command: Rotation, given: Given, pair: S
     lease,
     status: 'granted',
     rights: old.rights,
-    ...(old.term ? { term: old.term } : {}),
+    ...(old.term ? { term: withoutDark(old.term) } : {}),
     pair,
     roster: old.roster.map(({ id, key, name, role }) => ({ id, key, name, role })),
     everEnrolled: old.roster.map((entry) => entry.id),
@@ -277,6 +277,11 @@ function ownRotated(level: Level, pair: Spare, symmetric: string | undefined, re
 function withNewEpoch(level: Level, destroyed: boolean): Level {
   const history = destroyed ? { ...level.history, first: level.history.head.seq + 1 } : level.history;
   return { ...level, history, epoch: level.epoch + 1 };
+}
+
+/** The new lease has the same end, and goes dark for itself. */
+function withoutDark({ dark_s: _ended, ...term }: Term): Term {
+  return term;
 }
 
 function keysReceipt(

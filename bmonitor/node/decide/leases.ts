@@ -6,7 +6,7 @@ import type { KeyChange } from '../../keys/ring.js';
 import type { Decide, Decision } from '../decision.js';
 import { decided, type NodeEvent } from '../decision.js';
 import { closedSet, initialFilters } from '../filter-state.js';
-import { emptyHistory, replaceLevel, type Level, type NodeState } from '../state.js';
+import { emptyHistory, replaceLevel, termOf, type Level, type NodeState } from '../state.js';
 import { enrolAll, enrolledAnywhere, levelOf } from './consoles.js';
 
 const destroyAfterNormal_s = 72 * 3600;
@@ -30,7 +30,7 @@ export const decideGrantLease: Decide<'lease.grant'> = (state, { level: index, c
     lease,
     status: 'granted',
     rights: unique(command.rights),
-    term: { until_s: command.until, destroyAfter_s: command.destroyAfter ?? destroyAfterNormal_s },
+    term: termOf(state, command.until, command.destroyAfter ?? destroyAfterNormal_s),
     pair: given.sparePair,
     roster: roster.value,
     everEnrolled: roster.value.map((entry) => entry.id),
@@ -116,7 +116,7 @@ export const decideExtendLease: Decide<'lease.extend'> = (state, { level: index,
     ...below,
     // A level that went dark and still has its keys comes back as it was.
     status: below.status === 'dark' ? statusBeforeDark(below) : below.status,
-    term: { ...below.term, until_s: command.until },
+    term: termOf(state, command.until, below.term.destroyAfter_s),
   };
   return ok(
     decided(replaceLevel(state, index + 1, next), {

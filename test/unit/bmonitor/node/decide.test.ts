@@ -48,7 +48,6 @@ describe('decide', () => {
         const given = () =>
           frozen({
             now_s: running.core.now_s(),
-            timeIsForced: false,
             locked: new Set<string>(),
             shareOpens: () => false,
             newId: countingIds(),
@@ -230,7 +229,6 @@ describe('the time of a node', () => {
     const { core } = await (await world('tenant')).startWell();
     const given = {
       now_s: core.now_s() + limits.time_floor_s_max,
-      timeIsForced: false,
       locked: new Set<string>(),
       shareOpens: () => false,
       newId: countingIds(),
