@@ -12,6 +12,7 @@ import { admit, changesSomething, decide } from './decide.js';
 import type { Decision, Effect, Given, Request } from './decision.js';
 import { decideConfirmedTime, decideTime } from './decide/time.js';
 import type { Standing } from './directories.js';
+import { effectName } from './effects.js';
 import type { EventLog } from './events.js';
 import { holdersChanged } from './holders.js';
 import { markLast, recordCommand, recordOwnAct, type Recorded } from './history.js';
@@ -387,10 +388,6 @@ export class Core {
 
 function nothingMore(): Promise<Result<void>> {
   return Promise.resolve(ok(undefined));
-}
-
-function effectName(effect: Effect): string {
-  return effect.kind === 'run-job' ? `${effect.kind} ${effect.job}` : effect.kind;
 }
 
 /** Whatever touches keys or leases may open or close a directory. Packets stop first. */

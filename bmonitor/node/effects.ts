@@ -33,3 +33,8 @@ export class Effects implements EffectRunner {
     }
   }
 }
+
+/** By what an effect that could not be carried out is known. */
+export function effectName(effect: Effect): string {
+  return effect.kind === 'run-job' ? `${effect.kind} ${effect.job}` : effect.kind;
+}
