@@ -45,7 +45,8 @@ export class BenchNode {
       'bench',
     ];
     const cli = join(root, 'dist/bmonitor/cli/index.js');
-    const init = spawn(process.execPath, [cli, ...args, '--listen', '127.0.0.1:0', ...more], {
+    const keys = more.includes('--keys') ? [] : ['--keys', 'file'];
+    const init = spawn(process.execPath, [cli, ...args, '--listen', '127.0.0.1:0', ...keys, ...more], {
       stdio: 'ignore',
     });
     const [code] = (await once(init, 'exit')) as [number];
@@ -101,6 +102,16 @@ export class BenchNode {
     }
   }
 
+  /** Waits until the node has done what it does ahead, such as looking for primes. */
+  async settled(): Promise<void> {
+    const pid = this.#children.at(-1)?.pid ?? 0;
+    for (let quiet = 0, tries = 0; quiet < 2 && tries < 100; tries += 1) {
+      const before = processorTime_s(pid);
+      await pause(150);
+      quiet = processorTime_s(pid) - before > 0.03 ? 0 : quiet + 1;
+    }
+  }
+
   get url(): string {
     return `wss://127.0.0.1:${this.port}`;
   }
@@ -111,18 +122,13 @@ export class BenchNode {
     return { level: 0, lease: this.card.lease, key };
   }
 
-  async session(): Promise<NodeSession> {
+  async session(speaker: Pair = this.console): Promise<NodeSession> {
     const pin = this.card.ways[0]?.pin;
     const socket = must(
       await dial({ url: this.url, ...(pin === undefined ? {} : { pin }), timeout_ms: 10_000 }),
     );
     const clocks = { wall: () => Date.now(), steady: () => performance.now() };
-    return new NodeSession(
-      socketChannel(socket, 'bench'),
-      this.console,
-      thumbprint(this.card.identity),
-      clocks,
-    );
+    return new NodeSession(socketChannel(socket, 'bench'), speaker, thumbprint(this.card.identity), clocks);
   }
 
   async stop(): Promise<void> {
