@@ -18,6 +18,7 @@ import { KernelFirewall } from './host/firewall/kernel-firewall.js';
 import { openDirectoryStore } from './host/data/detect.js';
 import { dialGateways } from './host/gateway-dial.js';
 import { withoutCoreDumps } from './host/no-core-dumps.js';
+import { ownRegister, wasMeasured } from './host/measured.js';
 import { listen, type Listening } from './host/listen.js';
 import { readLocalStatus, serveLocalStatus } from './host/local-status.js';
 import { FileRootStore } from './host/root-store-file.js';
@@ -52,8 +53,11 @@ export interface InitOptions {
   readonly url: string;
 }
 
-/** Firmware, its options, boot loader, secure boot, and kernel, initrd and command line as GRUB and systemd's stub measure them. */
-const pcrsNormal = [0, 2, 4, 7, 8, 9, 11, 12] as const;
+/**
+ * Firmware, its options, boot loader, secure boot; kernel, initrd and command line as GRUB and systemd's stub measure them; and in the last
+ * one BMonitor itself, as the package's part of the initrd measures it.
+ */
+const pcrsNormal = [0, 2, 4, 7, 8, 9, 11, 12, ownRegister] as const;
 
 function rootStoreOf(folder: string, { keys }: Config): RootStore {
   if (keys?.store !== 'tpm') return new FileRootStore(folder);
@@ -66,6 +70,11 @@ function rootStoreOf(folder: string, { keys }: Config): RootStore {
 /** Makes a node: its keys, its first state, its configuration, and the card for the landlord's console. */
 export async function initNode(options: InitOptions): Promise<Result<NodeCard>> {
   const { folder, config } = options;
+  // With registers or a TPM of their own, the machine's keeper says what is measured.
+  if (config.keys?.store === 'tpm' && config.keys.tcti === undefined && config.keys.pcrs === undefined) {
+    const measured = await wasMeasured();
+    if (!measured.ok) return measured;
+  }
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const roots = rootStoreOf(folder, config);
   if (await roots.exists()) return refuse('already-initialised', folder);

@@ -54,12 +54,26 @@ function putUnits(): void {
   for (const unit of ['bmonitor.service', 'bmonitor-closed.service'])
     put(`/usr/lib/systemd/system/${unit}`, readFileSync(join(packaging, unit), 'utf8'));
   put(`${home}/bin/close-network`, readFileSync(join(packaging, 'close-network'), 'utf8'), 0o755);
-  put('/usr/sbin/bmonitor-open', readFileSync(join(packaging, 'bmonitor-open'), 'utf8'), 0o755);
+  for (const program of ['bmonitor-open', 'bmonitor-measurement'])
+    put(`/usr/sbin/${program}`, readFileSync(join(packaging, program), 'utf8'), 0o755);
   put('/usr/share/bmonitor/closed.nft', closedRules());
   copy(join(root, 'docs'), '/usr/share/doc/bmonitor');
   copy(join(root, 'LICENSE'), '/usr/share/doc/bmonitor/copyright');
   for (const script of ['postinst', 'prerm', 'postrm'])
     put(`/DEBIAN/${script}`, readFileSync(join(packaging, script), 'utf8'), 0o755);
+}
+
+/** What measures BMonitor before it runs. */
+function putMeasuring(): void {
+  const from = join(root, 'packaging/initramfs');
+  const to = '/usr/share/initramfs-tools';
+  put(`${to}/hooks/bmonitor`, readFileSync(join(from, 'hook'), 'utf8'), 0o755);
+  put(
+    `${to}/scripts/local-bottom/bmonitor-measure`,
+    readFileSync(join(from, 'bmonitor-measure'), 'utf8'),
+    0o755,
+  );
+  put('/usr/share/bmonitor/measurement.sh', readFileSync(join(from, 'measurement.sh'), 'utf8'));
 }
 
 function build(): string {
@@ -78,6 +92,7 @@ try {
   chmodSync(stage, 0o755);
   putPrograms();
   putUnits();
+  putMeasuring();
   console.log(build());
 } finally {
   rmSync(stage, { recursive: true, force: true });

@@ -12,6 +12,11 @@ export const keyErrors = {
     why: 'Firmware, boot loader, kernel or what else is measured has changed; whoever started another system gets nothing.',
     todo: 'Start the machine as it was before. If the change was wanted and nobody approved it before, the node must be adopted anew.',
   },
+  'not-measured': {
+    what: 'BMonitor was not measured when this machine was started.',
+    why: 'The secrets would be bound to a register that holds nothing: an altered BMonitor could open them, and after the next boot the right one could not.',
+    todo: 'Install busybox and initramfs-tools, run update-initramfs -u, start the machine again, then make the node. For trying out: --keys file.',
+  },
   'tpm-not-the-same': {
     what: 'This is not the TPM that holds the secrets of the node, or it was cleared.',
     why: 'A disk that was moved to another machine opens nothing there.',

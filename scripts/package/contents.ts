@@ -27,7 +27,14 @@ const depends = [
   'e2fsprogs',
   'xfsprogs',
 ];
-const recommends = ['tpm2-tools', 'smartmontools', 'chrony | systemd-timesyncd'];
+/** The last two measure BMonitor before it runs: without them a node can only keep its keys in a file. */
+const recommends = [
+  'tpm2-tools',
+  'smartmontools',
+  'chrony | systemd-timesyncd',
+  'initramfs-tools',
+  'busybox',
+];
 
 export function control(version: string, architecture: string, installed_kb: number): string {
   return [

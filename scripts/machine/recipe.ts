@@ -1,0 +1,100 @@
+/** What the tested machine's system is made of, beside what Debian installs by necessity and what our package depends on. */
+export const packages = [
+  'systemd',
+  'systemd-sysv',
+  'udev',
+  'dbus',
+  'linux-image-cloud-amd64',
+  'initramfs-tools',
+  'busybox',
+  'kmod',
+  'nftables',
+  'iproute2',
+  'conntrack',
+  'tcpdump',
+  'procps',
+  'util-linux',
+  'tpm2-tools',
+  'chrony',
+] as const;
+
+/** Runs what the test says, with the output as the answer: there is no other way into the machine that a closed network leaves. */
+const agent = `#!/bin/sh
+exec <>/dev/virtio-ports/agent >&0
+while IFS= read -r line; do
+  printf %s "$line" | base64 -d >/run/agent.sh
+  sh /run/agent.sh >/run/agent.out 2>&1 </dev/null
+  echo "$? $(base64 -w0 /run/agent.out)"
+done
+`;
+
+const agentUnit = `[Unit]
+Description=Does what the test says
+DefaultDependencies=no
+After=systemd-udevd.service local-fs.target
+[Service]
+OOMScoreAdjust=-900
+ExecStartPre=/bin/sh -c 'until [ -e /dev/virtio-ports/agent ]; do sleep 0.1; done'
+ExecStart=/usr/local/sbin/agent
+[Install]
+WantedBy=sysinit.target
+`;
+
+/** As ifupdown or networkd would: the interface gets its address as early as a unit may that is ordered after network-pre.target. */
+const networkUnit = `[Unit]
+Description=The network of this machine, by somebody else than BMonitor
+DefaultDependencies=no
+Wants=network-pre.target
+After=network-pre.target systemd-udevd.service
+Before=network.target
+ConditionPathExists=/etc/early-network
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'until [ -e /sys/class/net/eth0 ]; do sleep 0.05; done; ip link set eth0 up; ip address add 10.77.0.7/24 dev eth0'
+[Install]
+WantedBy=sysinit.target
+`;
+
+export const files: Readonly<Record<string, { readonly content: string; readonly mode?: number }>> = {
+  'usr/local/sbin/agent': { content: agent, mode: 0o755 },
+  'etc/systemd/system/agent.service': { content: agentUnit },
+  'etc/systemd/system/early-network.service': { content: networkUnit },
+  'etc/early-network': { content: '' },
+  'etc/fstab': { content: '/dev/vda / ext4 defaults 0 1\n' },
+  'etc/hostname': { content: 'node-1\n' },
+  // What an initrd of the generic kind holds besides is never needed here, and would be unpacked at each boot under emulation.
+  'etc/initramfs-tools/conf.d/small': { content: 'MODULES=list\n' },
+  'etc/initramfs-tools/modules': { content: 'virtio_pci\nvirtio_blk\next4\n' },
+};
+
+export const enabled = ['agent.service', 'early-network.service'] as const;
+
+/** Started on every Debian, and of no use for what is tested: each costs a second under emulation. */
+export const masked = [
+  'e2scrub_reap.service',
+  'e2scrub_all.timer',
+  'apt-daily.timer',
+  'apt-daily-upgrade.timer',
+  'dpkg-db-backup.timer',
+  'fstrim.timer',
+  'systemd-logind.service',
+  'systemd-binfmt.service',
+  'systemd-update-utmp.service',
+  'systemd-update-utmp-runlevel.service',
+  'systemd-timesyncd.service',
+  'modprobe@dm_mod.service',
+  'modprobe@fuse.service',
+  'modprobe@loop.service',
+  'modprobe@drm.service',
+  'modprobe@efi_pstore.service',
+  'dev-hugepages.mount',
+  'dev-mqueue.mount',
+  'sys-kernel-debug.mount',
+  'sys-kernel-tracing.mount',
+  'getty@tty1.service',
+  'serial-getty@ttyS0.service',
+] as const;
+
+export const commandLine = 'root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 panic=-1';
+export const diskSize_mb = 1500;
