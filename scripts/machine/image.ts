@@ -16,9 +16,13 @@ import {
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { depends } from '../package/contents.js';
 import { root } from '../run/root.js';
 import { bootImage } from './boot-image.js';
 import { diskSize_mb, enabled, files, masked, packages } from './recipe.js';
+
+/** What our package needs is there before it is installed, as on a server that was prepared: nothing is downloaded then. */
+const included = [...packages, ...depends.map((name) => name.split(' ')[0] ?? name)];
 
 const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'bmonitor/machine');
 
@@ -68,7 +72,14 @@ function release(): string {
 
 function makeSystem(folder: string): void {
   const system = join(folder, 'system');
-  run('debootstrap', '--variant=minbase', `--include=${packages.join(',')}`, release(), system, mirror());
+  run(
+    'debootstrap',
+    '--variant=minbase',
+    `--include=${[...new Set(included)].join(',')}`,
+    release(),
+    system,
+    mirror(),
+  );
   run('chroot', system, 'apt-get', 'clean');
   rmSync(join(system, 'var/lib/apt/lists'), { recursive: true });
 }
@@ -100,7 +111,6 @@ function makeDisk(folder: string, base: string, deb: string): void {
   run('cp', '--archive', '--reflink=auto', join(base, 'system'), system);
   put(system);
   run('cp', deb, join(system, 'root/bmonitor.deb'));
-  // No downloads: what the package needs is there, as on a server that was prepared for it.
   run('chroot', system, 'apt-get', 'install', '-q', '-y', '--no-install-recommends', '/root/bmonitor.deb');
   bootImage(system, join(folder, 'boot.efi'));
   // The same system as somebody else would start it, who has the machine in hand but no console.
@@ -126,7 +136,7 @@ try {
   run(process.execPath, join(root, 'dist/scripts/package.js'), '--out', out, '--compress', 'none');
   const [name = ''] = readdirSync(out);
   const deb = join(out, name);
-  const base = kept(`base-${digestOf(release(), ...packages)}`, makeSystem);
+  const base = kept(`base-${digestOf(release(), ...included)}`, makeSystem);
   const recipe = ['recipe', 'image', 'boot-image'].map((file) =>
     readFileSync(join(root, `dist/scripts/machine/${file}.js`), 'utf8'),
   );

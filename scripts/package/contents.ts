@@ -12,7 +12,7 @@ export const commands: Readonly<Record<string, string>> = {
 };
 
 /** Debian packages that the programs need beside their own Node.js. perl-base is on every machine. */
-const depends = [
+export const depends = [
   'libc6 (>= 2.31)',
   'libstdc++6',
   'libgcc-s1',

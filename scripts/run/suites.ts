@@ -5,8 +5,8 @@ import { inNamespaces } from './namespaces.js';
 import { program, tool } from './program.js';
 import { root } from './root.js';
 
-/** In the order of how much they need: nothing, nothing, sockets, root and namespaces, a browser. */
-export const suites = ['unit', 'contract', 'scenario', 'facility', 'pages'] as const;
+/** In the order of how much they need: nothing, nothing, sockets, root and namespaces, a browser, a whole machine. */
+export const suites = ['unit', 'contract', 'scenario', 'facility', 'pages', 'machine'] as const;
 export type Suite = (typeof suites)[number];
 
 export interface Counts {
@@ -35,16 +35,18 @@ export interface SuiteOptions {
 export async function runSuite(suite: Suite, options: SuiteOptions = {}): Promise<Counts> {
   const files = testFiles(suite);
   if (files.length === 0) return none;
+  console.log(`\n${suite}`);
+  const around = await surroundings(suite);
+  if (around === undefined) return { ...none, [suite === 'machine' && !isRoot ? 'skipped' : 'failed']: 1 };
   const dir = mkdtempSync(join(tmpdir(), 'bmonitor-counts-'));
   const counts = join(dir, 'counts.json');
   const reporter = join(root, 'dist/scripts/run/mocha-reporter.js');
   const grep = options.grep === undefined ? [] : ['--grep', options.grep];
   const command = tool('mocha/bin/mocha.js', '--reporter', reporter, ...grep, ...files);
-  console.log(`\n${suite}`);
   try {
-    const { code, elapsed_ms } = await program(needsNamespaces(suite) ? inNamespaces(command) : command, {
+    const { code, elapsed_ms } = await program(around.within(command), {
       show: true,
-      env: { ...options.env, MOCHA_COUNTS: counts, MOCHA_STYLE: options.reporter ?? 'spec' },
+      env: { ...options.env, ...around.env, MOCHA_COUNTS: counts, MOCHA_STYLE: options.reporter ?? 'spec' },
     });
     const result = JSON.parse(readFileSync(counts, 'utf8')) as Counts;
     console.log(`  ${suite}: ${(elapsed_ms / 1000).toFixed(1)} s`);
@@ -68,6 +70,39 @@ function testFiles(suite: Suite): string[] {
     .map((name) => join(dir, name));
 }
 
-function needsNamespaces(suite: Suite): boolean {
-  return suite === 'facility' || suite === 'pages';
+const isRoot = process.getuid?.() === 0;
+
+interface Surroundings {
+  readonly within: (command: readonly string[]) => readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** In what a suite runs. Undefined, and said why, when there is none. */
+async function surroundings(suite: Suite): Promise<Surroundings | undefined> {
+  switch (suite) {
+    case 'unit':
+    case 'contract':
+    case 'scenario':
+      return { within: (command) => command, env: {} };
+    case 'facility':
+    case 'pages':
+      return { within: inNamespaces, env: {} };
+    case 'machine':
+      return machineSurroundings();
+  }
+}
+
+/** The machine is made first, where there is a network; the suite has one of its own, with nobody else in it. */
+async function machineSurroundings(): Promise<Surroundings | undefined> {
+  if (!isRoot) {
+    console.log('  skipped: only root can make the system of a machine (debootstrap)');
+    return undefined;
+  }
+  const made = await program([process.execPath, join(root, 'dist/scripts/machine/image.js')]);
+  const image = made.output.trim().split('\n').at(-1) ?? '';
+  if (made.code !== 0) {
+    console.log(`${made.output}  the machine could not be made`);
+    return undefined;
+  }
+  return { within: (command) => ['unshare', '--net', ...command], env: { BMONITOR_MACHINE: image } };
 }

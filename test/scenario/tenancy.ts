@@ -47,7 +47,7 @@ export async function patiently(
 
 /** A lease from the landlord, granted and taken over the wire. */
 export async function rent(
-  node: NodeProcess,
+  node: Pick<NodeProcess, 'to' | 'landlord' | 'session'>,
   options: {
     readonly key?: boolean;
     readonly until_s?: number;

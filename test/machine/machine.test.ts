@@ -1,0 +1,226 @@
+import { randomInt } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect } from 'chai';
+import { makePair, type Pair } from '../../crypto/rsa.js';
+import type { Command } from '../../protocol/commands.js';
+import { until } from '../fakes/until.js';
+import { ordinaryRights, rent, rosterOf, type Tenancy } from '../scenario/tenancy.js';
+import { layCable, takeCableAway } from './cable.js';
+import { changeUntilGone, outcomes, type Given } from './changes.js';
+import { Computer } from './computer.js';
+import { Flood } from './flood.js';
+import { Resident } from './resident.js';
+
+/** One story: each part goes on where the one before ended, because a start costs half a minute under emulation. */
+describe('a machine with the package installed', function () {
+  this.timeout(900_000);
+  this.bail(true);
+  let folder: string;
+  let computer: Computer;
+  let cable: string;
+  let flood: Flood;
+  let node: Resident;
+  let tenant: Tenancy;
+  let subtenant: Pair;
+  let older: Computer;
+  const others: Computer[] = [];
+
+  before(async () => {
+    const image = process.env['BMONITOR_MACHINE'];
+    if (image === undefined) throw new Error('npm run test:machine makes the machine first');
+    folder = await mkdtemp(join(tmpdir(), 'bmonitor-machine-'));
+    cable = layCable();
+    computer = await Computer.make(image, join(folder, 'first'));
+    flood = await Flood.start(cable);
+    subtenant = await makePair(2048);
+  });
+  after(async () => {
+    flood.stop();
+    for (const one of [computer, ...others]) await one.remove();
+    takeCableAway();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function silent(what: string): Promise<void> {
+    const { sent, answers } = await flood.answered();
+    expect(answers, what).to.deep.equal({});
+    expect(sent, what).to.be.greaterThan(0);
+  }
+
+  async function answers(): Promise<void> {
+    await flood.answered();
+    await until(async () => {
+      await pause(50);
+      return Object.keys((await flood.answered()).answers).length > 0;
+    }, 120_000);
+  }
+
+  it('is open before it is a node, and measured as the package says', async () => {
+    await computer.powerOn({ cable });
+    await computer.must('until ip -4 -br address show dev eth0 | grep -q 10.77.0.7; do sleep 0.1; done');
+    await answers();
+    const said = await computer.must('bmonitor-measurement');
+    const [, expected] = /^register (\w{64})$/m.exec(said) ?? [];
+    const [, now] = /^now +(\w{64})$/m.exec(said) ?? [];
+    expect(now, said).to.equal(expected).and.not.equal(undefined);
+  });
+
+  it('becomes a node with its keys in the TPM, and is closed from then on', async () => {
+    node = await Resident.make(computer);
+    expect(node.card.keyStore).to.equal('tpm');
+    await node.answers();
+    await flood.answered();
+    tenant = await rent(node, { rights: [...ordinaryRights, 'lease'] });
+    expect(await node.ask({ type: 'levels.read' })).to.have.nested.property('levels[1].status', 'active');
+    await silent('as a node');
+  });
+
+  it('stays closed while the package is updated, and keeps its state', async () => {
+    const started = await computer.must('systemctl show -p ExecMainPID bmonitor');
+    await computer.must('apt-get install -q -y --reinstall /root/bmonitor.deb');
+    expect(await computer.must('systemctl show -p ExecMainPID bmonitor')).to.not.equal(started);
+    await node.answers();
+    await silent('during an update');
+    expect(await node.ask({ type: 'levels.read' })).to.have.nested.property('levels[1].status', 'active');
+  });
+
+  it('stays closed when BMonitor is stopped, and cannot lose its package without an explicit act', async () => {
+    await computer.must('systemctl stop bmonitor bmonitor-closed');
+    for (const act of ['remove', 'purge']) {
+      const { code, output } = await computer.run(`apt-get ${act} -q -y bmonitor`);
+      expect(code, output).to.not.equal(0);
+      expect(output).to.include('bmonitor-open --yes-open-this-machine');
+    }
+    expect((await computer.run('bmonitor-open')).code).to.equal(2);
+    await silent('stopped');
+  });
+
+  it('starts closed from the first link-up on, and opens its secrets again', async () => {
+    await computer.restart();
+    await node.answers();
+    await silent('during a start');
+    expect(await node.ask({ type: 'levels.read' })).to.have.nested.property('levels[1].status', 'active');
+  });
+
+  const filters = (before: Given | undefined): Command => ({
+    type: 'filters.replace',
+    expect: Number(before?.result?.['version'] ?? 0),
+    set: {
+      otherwise: 'deny',
+      filters: [{ action: 'allow', peers: ['10.77.0.0/24'], protocol: 'tcp', ports: [randomInt(65_536)] }],
+    },
+  });
+  const leases = (before: Given | undefined): Command =>
+    before?.command.type === 'lease.grant'
+      ? { type: 'lease.end', lease: String(before.result?.['lease']) }
+      : {
+          type: 'lease.grant',
+          to: rosterOf(subtenant),
+          rights: ['boundaries'],
+          until: Math.floor(Date.now() / 1000) + 3600,
+        };
+
+  /** What the two levels see: the landlord's filters, and whether there is a level below the tenant's. */
+  async function seen(): Promise<Readonly<Record<string, unknown>>> {
+    const { version, set } = await node.ask({ type: 'filters.read' });
+    const { levels } = await node.ask({ type: 'levels.read' }, tenant);
+    const [, , below] = levels as readonly { readonly lease: string }[];
+    return { version, set, below: below?.lease };
+  }
+
+  let filtersBefore: Given | undefined;
+  let leaseBefore: Given | undefined;
+  for (const time of ['first', 'second', 'third'])
+    it(`loses nothing acknowledged and keeps nothing half when its power is cut in the midst of changes, the ${time} time`, async () => {
+      const [landlords, tenants] = [await node.session(), await node.session(tenant.console)];
+      const changing = [
+        changeUntilGone(landlords, node.to, filters, filtersBefore),
+        changeUntilGone(tenants, tenant.to, leases, leaseBefore),
+      ] as const;
+      await pause(randomInt(300, 4000));
+      await computer.cutPower();
+      const [filterChanges, leaseChanges] = await Promise.all(changing);
+      if (time === 'first') {
+        older = await computer.copy(join(folder, 'older'), 'disk');
+        others.push(older);
+      }
+      await flood.answered();
+      await computer.powerOn({ cable });
+      await node.answers();
+      await silent('after a power cut');
+      const now = await seen();
+      const story = JSON.stringify({ now, filterChanges, leaseChanges }, undefined, 1);
+      const possible = outcomes(filterChanges, filtersBefore);
+      const [set] = possible.filter((given) => sameSet(now['set'], given));
+      expect(set !== undefined || possible.length === 0, story).to.equal(true);
+      filtersBefore = set && { ...set, result: { version: now['version'] } };
+      const ends = outcomes(leaseChanges, leaseBefore);
+      const below = now['below'];
+      const fits = ends.find((given) =>
+        given.command.type === 'lease.grant'
+          ? below !== undefined && (given.result === undefined || given.result['lease'] === below)
+          : below === undefined,
+      );
+      expect(fits !== undefined || (ends.length === 0 && below === undefined), story).to.equal(true);
+      leaseBefore = fits && { ...fits, result: { lease: below } };
+    });
+
+  it('reveals nothing with its disk in another machine, or under another operating system', async () => {
+    await computer.powerOff();
+    const moved = await computer.copy(join(folder, 'moved'), 'disk');
+    const foreign = await computer.copy(join(folder, 'foreign'), 'same');
+    others.push(moved, foreign);
+    await Promise.all([moved.powerOn(), foreign.powerOn({ system: 'other' })]);
+    await refuses(moved, /tpm-(not-the-same|failed|measured-otherwise)/);
+    // Nothing but a shell runs there; it has the disk, the TPM and all rights.
+    const tried = await foreign.run('bmonitor run --dir /var/lib/bmonitor');
+    expect(tried.code).to.equal(1);
+    expect(tried.output).to.include('tpm-measured-otherwise');
+    await Promise.all([moved.cutPower(), foreign.cutPower()]);
+  });
+
+  it('reveals nothing when its BMonitor was altered, or with an older copy of its disk', async () => {
+    const altered = await computer.copy(join(folder, 'altered'), 'same');
+    others.push(altered);
+    await older.takeTpmOf(computer);
+    await altered.alter('/usr/lib/bmonitor/dist/bmonitor/version.js');
+    await flood.answered();
+    await Promise.all([altered.powerOn(), older.powerOn({ cable })]);
+    await refuses(altered, /tpm-measured-otherwise/);
+    await refuses(older, /no state opens with the secrets of this machine/);
+    await silent('dark');
+    await altered.cutPower();
+  });
+
+  it('is opened, and loses the package, only when somebody says so', async () => {
+    expect((await older.run('apt-get purge -q -y bmonitor')).code).to.not.equal(0);
+    await older.must('bmonitor-open --yes-open-this-machine');
+    await answers();
+    await older.must('apt-get purge -q -y bmonitor');
+    expect(await older.must('ls /var/lib/bmonitor'))
+      .to.include('store')
+      .and.include('root.tpm');
+    await older.cutPower();
+  });
+
+  /** BMonitor does not start, says why, and listens to nobody. */
+  async function refuses(dark: Computer, why: RegExp): Promise<void> {
+    let said = '';
+    await until(async () => {
+      said = await dark.must('journalctl -u bmonitor -o cat --no-pager');
+      return why.test(said) || /node\.ready/.test(said);
+    }, 300_000);
+    expect(said).to.match(why).and.not.include('node.ready');
+    expect(await dark.must('ss -Hltn')).to.not.include(':7443');
+    expect((await dark.run('bmonitor status')).code).to.equal(1);
+  }
+});
+
+function sameSet(set: unknown, { command }: Given): boolean {
+  const portsOf = (it: unknown): unknown =>
+    (it as { readonly filters?: readonly { readonly ports?: unknown }[] }).filters?.[0]?.ports;
+  return command.type === 'filters.replace' && String(portsOf(set)) === String(portsOf(command.set));
+}
