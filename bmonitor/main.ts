@@ -12,6 +12,7 @@ import { version } from './version.js';
 import { logGroup, logPrefix } from './filters/nft/refusals.js';
 import { hostClock } from './host/clock.js';
 import { AddressKeeper, type AddressChange } from './addresses/keeper.js';
+import { FixedKeeper } from './host/addresses/fixed.js';
 import { openAddressLink } from './host/addresses/link.js';
 import { addressFile } from './host/addresses/memory.js';
 import { KernelFirewall } from './host/firewall/kernel-firewall.js';
@@ -33,6 +34,7 @@ import { parseConfig, type Config } from './node/config.js';
 import type { Core } from './node/core.js';
 import { Enforcer, watchFirewall, type Standing } from './node/enforcer.js';
 import { FilterReport } from './node/filter-report.js';
+import { fixedAddresses } from './node/fixed-addresses.js';
 import { firstState, type FirstState } from './node/first-state.js';
 import { Gate } from './node/gate.js';
 import { openHeart } from './node/heart.js';
@@ -70,6 +72,8 @@ function rootStoreOf(folder: string, { keys }: Config): RootStore {
 /** Makes a node: its keys, its first state, its configuration, and the card for the landlord's console. */
 export async function initNode(options: InitOptions): Promise<Result<NodeCard>> {
   const { folder, config } = options;
+  const possible = fixedAddresses(config);
+  if (!possible.ok) return possible;
   // With registers or a TPM of their own, the machine's keeper says what is measured.
   if (config.keys?.store === 'tpm' && config.keys.tcti === undefined && config.keys.pcrs === undefined) {
     const measured = await wasMeasured();
@@ -214,6 +218,10 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     );
   if (firewall && teller) void teller.listen(firewall);
   const telling = setInterval(() => teller?.tick(), limits.tick_ms);
+  // The filters stand already: the link may come up.
+  const fixed = fixedKeeper(folder, config.value, log);
+  if (!fixed.ok) return fixed;
+  await fixed.value?.start();
   const keeper = addressKeeper(folder, config.value, log, async (change) => {
     if (enforcer && standing) enforcer.standOn(standingWith(standing, change));
     await core.enforceAgain();
@@ -265,6 +273,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       await listening.value.close();
       // The address stays as long as its lease does: a node that is only restarted keeps its connections.
       await keeper?.close();
+      await fixed.value?.close();
       await jobs.stop();
       await core.close();
       await roots.close?.();
@@ -322,6 +331,15 @@ function addressKeeper(
     changed,
     log,
   });
+}
+
+/** Undefined when the configuration names no interface. */
+function fixedKeeper(folder: string, config: Config, log: Log): Result<FixedKeeper | undefined> {
+  const wanted = fixedAddresses(config);
+  if (!wanted.ok) return wanted;
+  if (config.interface === undefined) return ok(undefined);
+  const memory = join(folder, 'fixed-addresses');
+  return ok(new FixedKeeper({ interface: config.interface, wanted: wanted.value, memory, log }));
 }
 
 /** What the node does by itself: time, effects that failed, pairs made ahead. */

@@ -18,6 +18,7 @@ interface InitFlags {
   readonly url?: string;
   readonly interface?: string;
   readonly address?: string[];
+  readonly router?: string[];
   readonly dhcp?: boolean;
   readonly console?: string[];
   readonly gateway?: string[];
@@ -41,7 +42,11 @@ export function addInit(program: Command): void {
     .option('--listen <host:port>', 'where consoles reach the node', '127.0.0.1:7443')
     .option('--url <url>', 'how consoles reach the node, if not by the address above')
     .option('--interface <name>', 'the interface whose traffic is filtered; without it nothing is enforced')
-    .option('--address <address...>', 'the addresses of the node on that interface')
+    .option(
+      '--address <address...>',
+      'the addresses of the node on that interface; with the length of their network (10.0.0.7/24) BMonitor puts them there',
+    )
+    .option('--router <address...>', 'the way to everywhere else: one router for IPv4, one for IPv6')
     .option('--dhcp', 'ask for the address of that interface by DHCP')
     .option('--console <address...>', 'addresses of consoles and gateways that no filter may cut off')
     .option('--gateway <url...>', 'gateways to dial out to, as wss://HOST:PORT[#PIN]')
@@ -56,7 +61,8 @@ export function addInit(program: Command): void {
       `
 Examples:
   bmonitor init --dir /var/lib/bmonitor --landlord console.pub.json --name web-1 \\
-    --listen 10.0.0.7:7443 --interface eth0 --address 10.0.0.7 --console 10.0.0.2
+    --listen 10.0.0.7:7443 --interface eth0 \\
+    --address 10.0.0.7/24 fd00:7::7/64 --router 10.0.0.1 fe80::1 --console 10.0.0.2
 `,
     )
     .action(init);
@@ -74,6 +80,7 @@ async function init(flags: InitFlags): Promise<void> {
       ...(flags.fileBytes === undefined ? {} : { data: { bytes: Number(flags.fileBytes) } }),
       ...(flags.interface === undefined ? {} : { interface: flags.interface }),
       ...(flags.address === undefined ? {} : { addresses: flags.address }),
+      ...(flags.router === undefined ? {} : { routers: flags.router }),
       ...(flags.dhcp === undefined ? {} : { dhcp: flags.dhcp }),
       ...(flags.console === undefined ? {} : { consoles: flags.console }),
       ...(flags.gateway === undefined ? {} : { gateways: flags.gateway.map(gatewayOf) }),

@@ -8,6 +8,12 @@ import type { Result } from '../../protocol/result.js';
 
 const address = text({ max: 45, pattern: /^[0-9a-fA-F:.]+$/, form: 'an IPv4 or IPv6 address' });
 
+const ownAddress = text({
+  max: 49,
+  pattern: /^[0-9a-fA-F:.]+(\/\d{1,3})?$/,
+  form: 'an IPv4 or IPv6 address, or one with the length of its network, as 10.0.0.7/24',
+});
+
 /** The file node.json: what the machine's keeper says, as against what the levels command. */
 export const configForm = object({
   name: nameText,
@@ -15,7 +21,10 @@ export const configForm = object({
   listen: object({ host: address, port: whole({ min: 0, max: 65_535 }) }),
   /** The interface whose traffic is filtered, and the addresses that are the node's on it. Absent: filters are not enforced. */
   interface: optional(text({ max: 15, pattern: /^[A-Za-z0-9._@-]+$/, form: 'the name of an interface' })),
-  addresses: optional(list(address, { max: 16 })),
+  /** Those with the length of their network are put on the interface by BMonitor; the others by whoever set up the machine. */
+  addresses: optional(list(ownAddress, { max: 16 })),
+  /** What the way to everywhere else goes through: one for IPv4, one for IPv6, each in the network of an address with its length. */
+  routers: optional(list(address, { min: 1, max: 2 })),
   /** The interface's IPv4 address is asked for by DHCP. The addresses above are the node's too. */
   dhcp: optional(flag),
   /** Where consoles and gateways are, that no filter may cut off. */

@@ -5,16 +5,13 @@ import type { ConsoleWay } from '../filters/nft/plan.js';
 import { refuse, ok, type Result } from '../../protocol/result.js';
 import type { Config } from './config.js';
 import type { Standing } from './enforcer.js';
+import { ownAddresses } from './fixed-addresses.js';
 
 /** What the configuration says of addresses and of the ways to consoles and gateways. */
 export function standingOf(config: Config): Result<Standing> {
-  const addresses: PeerRange[] = [];
-  for (const [index, text] of (config.addresses ?? []).entries()) {
-    const range = readRange(text);
-    if (range.kind !== 'range')
-      return refuse('bad-input', 'not an address', { where: `addresses[${index}]` });
-    addresses.push(range.range);
-  }
+  const own = ownAddresses(config);
+  if (!own.ok) return own;
+  const addresses = own.value.map(({ family, value }): PeerRange => ({ family, lo: value, hi: value }));
   const consoles: ConsoleWay[] = [];
   for (const [index, text] of (config.consoles ?? []).entries()) {
     const range = readRange(text);

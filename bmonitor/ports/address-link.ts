@@ -42,3 +42,14 @@ export interface AddressMemory {
   read(): Promise<string | undefined>;
   write(address: string | undefined): Promise<void>;
 }
+
+/** What the configuration puts on an interface, for ever. */
+export interface FixedAddresses {
+  readonly addresses: readonly {
+    readonly address: string;
+    readonly family: 4 | 6;
+    readonly length: number;
+  }[];
+  /** At most one for each family. */
+  readonly routers: readonly { readonly address: string; readonly family: 4 | 6 }[];
+}
