@@ -25,7 +25,6 @@ import { readLocalStatus, serveLocalStatus } from './host/local-status.js';
 import { FileRootStore } from './host/root-store-file.js';
 import { TpmRootStore } from './host/root-store-tpm.js';
 import { openLevelStore } from './host/store-level.js';
-import type { KeyRing } from './keys/ring.js';
 import type { DirectoryStore } from './ports/directory-store.js';
 import type { RootStore } from './ports/root-store.js';
 import { Answers, type MachineFacts } from './node/answers.js';
@@ -44,7 +43,6 @@ import { RefusalTeller } from './node/refusals.js';
 import { Seen } from './node/seen.js';
 import { Service } from './node/serve.js';
 import { standingOf, standingWith } from './node/standing.js';
-import type { NodeState } from './node/state.js';
 
 export interface InitOptions {
   readonly folder: string;
@@ -84,39 +82,41 @@ export async function initNode(options: InitOptions): Promise<Result<NodeCard>> 
   if (await roots.exists()) return refuse('already-initialised', folder);
   const store = await openLevelStore(join(folder, 'store'));
   if (!store.ok) return store;
-  const { state, ring } = firstState({
+  const first = firstState({
     name: config.name,
     landlord: options.landlord,
     lease: newId(),
     now_s: Math.floor(hostClock.wall() / 1000),
     ...(await firstPairs(config)),
   });
-  const journal = await Journal.create(store.value, roots, state, ring);
+  const bits = config.keyBits ?? rsaBits.normal;
+  const journal = await Journal.create(store.value, roots, first, bits);
   if (!journal.ok) return journal;
   await journal.value.close();
-  const card = cardOf(state, ring, roots.kind, options.url);
+  await roots.close?.();
+  const card = cardOf(journal.value, roots.kind, options.url);
   await writeFile(join(folder, 'node.json'), `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
   await writeFile(join(folder, 'card-0.json'), `${JSON.stringify(card, null, 2)}\n`);
   return ok(card);
 }
 
-async function firstPairs(config: Config): Promise<Pick<FirstState, 'identity' | 'tls' | 'pairs'>> {
+async function firstPairs(config: Config): Promise<Pick<FirstState, 'tls' | 'pairs'>> {
   const bits = config.keyBits ?? rsaBits.normal;
-  const [identity, tls, own, ...spare] = await Promise.all(
-    Array.from({ length: 3 + limits.spare_pairs }, () => makePair(bits)),
+  const [tls, own, ...spare] = await Promise.all(
+    Array.from({ length: 2 + limits.spare_pairs }, () => makePair(bits)),
   );
-  if (!identity || !tls || !own) throw new Error('three pairs were made');
-  return { identity, tls, pairs: [own, ...spare] };
+  if (!tls || !own) throw new Error('two pairs were made');
+  return { tls, pairs: [own, ...spare] };
 }
 
-function cardOf(state: NodeState, ring: KeyRing, keyStore: 'tpm' | 'file', url: string): NodeCard {
+function cardOf({ state, ring, identity }: Journal, keyStore: 'tpm' | 'file', url: string): NodeCard {
   const [level] = state.levels;
   const pin = url.startsWith('wss:') ? { pin: ring.tls.public.spkiDigest } : {};
   return {
     v: 1,
     kind: 'node-card',
     name: state.name,
-    identity: ring.identity.public.jwk,
+    identity: identity.public.jwk,
     keyStore,
     level: 0,
     lease: level.lease,
@@ -235,7 +235,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
   const listening = await listen({
     ...config.value.listen,
     tls: journal.ring.tls,
-    name: journal.ring.identity.public.id,
+    name: journal.identity.public.id,
     admits: (source) => gate.admitsConnection(source),
     serve: (channel) => service.serve(channel),
     log,
@@ -243,7 +243,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
   if (!listening.ok) return listening;
   const stopDialling = dialGateways({
     gateways: config.value.gateways ?? [],
-    identity: journal.ring.identity,
+    identity: journal.identity,
     serve: (channel) => service.serve(channel),
     log,
   });
@@ -254,7 +254,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
   const stopChores = startChores(core, service, config.value.keyBits ?? rsaBits.normal, log);
   log.info('node.ready', {
     name: journal.state.name,
-    node: journal.ring.identity.public.id,
+    node: journal.identity.public.id,
     host: listening.value.host,
     port: listening.value.port,
     boot,

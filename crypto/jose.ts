@@ -10,6 +10,7 @@ import {
 import { CompactEncrypt, CompactSign, compactDecrypt } from 'jose';
 import { fromB64u, toB64u } from './bytes.js';
 import type { Secret } from './secret.js';
+import type { Signer } from './signer.js';
 
 /**
  * The four shapes of JOSE that we use, with everything pinned that RFC 8725 says to pin. A header has exactly the members
@@ -119,6 +120,13 @@ export async function openDirect(key: Secret, envelope: string): Promise<Uint8Ar
 /** A statement signed with PS256. */
 export function sign(key: KeyObject, header: Header, payload: Uint8Array): Promise<string> {
   return new CompactSign(payload).setProtectedHeader({ alg: 'PS256', ...header }).sign(key);
+}
+
+/** The same, by whoever holds the private half. */
+export async function signBy(signer: Signer, header: Header, payload: Uint8Array): Promise<string> {
+  const head = toB64u(utf8(JSON.stringify({ ...pinned.signed.members, ...header })));
+  const message = `${head}.${toB64u(payload)}`;
+  return `${message}.${toB64u(await signer.signature(utf8(message)))}`;
 }
 
 /** PS256 as RFC 7518 has it: the salt as long as the digest. */

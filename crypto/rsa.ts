@@ -60,6 +60,16 @@ function publicKeyOf(key: KeyObject): PublicKey {
   return made;
 }
 
+/** Undefined when it is not the public half of an RSA key of a size and exponent we use. */
+export function publicKeyFromPem(pem: string): PublicKey | undefined {
+  try {
+    const { n, e } = createPublicKey(pem).export({ format: 'jwk' });
+    return publicKeyFromJwk({ kty: 'RSA', n: n ?? '', e: e ?? '' });
+  } catch {
+    return undefined;
+  }
+}
+
 const generate = promisify(generateKeyPair);
 
 export async function makePair(bits: number = rsaBits.normal): Promise<Pair> {

@@ -1,6 +1,7 @@
 import { fromB64u, toB64u } from '../crypto/bytes.js';
-import { isCanonical, openWith, readHeader, sealTo, sign, utf8, verify } from '../crypto/jose.js';
+import { isCanonical, openWith, readHeader, sealTo, signBy, utf8, verify } from '../crypto/jose.js';
 import { publicKeyFromJwk, type Pair, type PublicKey } from '../crypto/rsa.js';
+import type { Signer } from '../crypto/signer.js';
 import { Secret } from '../crypto/secret.js';
 import { bytesText, digestText, idText, publicJwk } from './fields.js';
 import { parseJson } from './json.js';
@@ -28,7 +29,7 @@ const shareForm = object({
   share: bytesText(shareBytes),
 });
 
-export async function signBoot(identity: Pair, boot: string, pair: Pair): Promise<string> {
+export async function signBoot(identity: Signer, boot: string, pair: Pair): Promise<string> {
   const statement: BootStatement = {
     v: 1,
     kind: 'boot',
@@ -36,7 +37,7 @@ export async function signBoot(identity: Pair, boot: string, pair: Pair): Promis
     boot,
     key: pair.public.jwk,
   };
-  return sign(identity.private, { typ: typ.boot, kid: identity.public.id }, utf8(JSON.stringify(statement)));
+  return signBy(identity, { typ: typ.boot, kid: identity.public.id }, utf8(JSON.stringify(statement)));
 }
 
 /** The console's side: B is only used when the node that the console pinned vouches for it, for this very start. */

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { Pair } from '../../crypto/rsa.js';
+import type { Signer } from '../../crypto/signer.js';
 import { backOff } from '../../protocol/back-off.js';
 import type { MessageChannel } from '../../protocol/channel.js';
 import { dialGateway, type GatewayConnection } from '../../protocol/gateway/dial.js';
@@ -10,7 +10,7 @@ import type { Way } from '../../protocol/node-card.js';
 export interface GatewayDialOptions {
   readonly gateways: readonly Way[];
   /** The identity key N, which the node proves to the gateway. */
-  readonly identity: Pair;
+  readonly identity: Signer;
   readonly serve: (channel: MessageChannel) => void;
   readonly log: Log;
 }
@@ -46,7 +46,7 @@ function keep(way: Way, { identity, serve, log }: GatewayDialOptions): () => voi
       url: way.url,
       ...pin,
       role: 'node',
-      pair: identity,
+      signer: identity,
       onChannel: serve,
     });
     if (!dialled.ok) return again(dialled.refusal.code);

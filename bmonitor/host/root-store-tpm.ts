@@ -2,20 +2,28 @@ import { randomBytes } from 'node:crypto';
 import { readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromB64u, toB64u } from '../../crypto/bytes.js';
+import { utf8 } from '../../crypto/jose.js';
 import { Secret } from '../../crypto/secret.js';
+import { digestText } from '../../protocol/fields.js';
 import { parseJson } from '../../protocol/json.js';
 import { messageOf } from '../../protocol/log.js';
-import { list, object, oneOf, text, whole, type Parsed } from '../../protocol/parse.js';
+import { list, object, oneOf, optional, text, whole, type Parsed } from '../../protocol/parse.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
-import type { RootSecrets, RootStore } from '../ports/root-store.js';
+import type { Measured, Rooted, RootSecrets, RootStore } from '../ports/root-store.js';
+import { ApprovalIndex, measurementOf, policyIn } from './tpm-approval.js';
+import { makeIdentity, TpmSigner } from './tpm-identity.js';
+import { policyOr, policyPcr } from './tpm-policy.js';
 import { ReadySessions } from './tpm-ready.js';
 import {
   endSession,
   flushObjects,
-  policyNow,
+  policyFromIndex,
+  registersNow,
   showMeasured,
   startSession,
+  withMeasuredSession,
   withSession,
+  type TpmPlace,
 } from './tpm-session.js';
 import { contentOf, fileAt, scratchFile, TpmTools } from './tpm-tools.js';
 import { writeWhole } from './write-whole.js';
@@ -34,6 +42,12 @@ const placeForm = object({
   /** The index that holds G. */
   index: handle,
   pcrs: list(whole({ min: 0, max: 23 }), { min: 1, max: 24 }),
+  /** The index that holds the policy in force. */
+  approval: handle,
+  /** The present measurement and the one that was approved, while there is one. */
+  either: optional(list(digestText, { min: 2, max: 2 })),
+  /** N, wrapped by the TPM. */
+  identity: object({ public: blob, private: blob }),
   /** The root, sealed. */
   public: blob,
   private: blob,
@@ -46,11 +60,13 @@ export interface TpmOptions {
 }
 
 /**
- * The root sealed to a TPM 2.0, and G in an index of its non-volatile memory, both bound to what the machine measured when it started.
+ * The root sealed to a TPM 2.0, G in an index of its non-volatile memory, and N made in it, all bound to what the machine measured when
+ * it started. How it must measure stands in one more index, so that an approved update moves all of them in one write.
  *
  * INVARIANTS:
  * - No secret is in an argument, an environment or a file with a name; on the bus it is encrypted under a salted session.
- * - Neither secret can be had with a password: only with the policy over the registers.
+ * - None of them can be had with a password: only with the policy over the registers.
+ * - The file names an approved measurement before the TPM accepts it, so that a crash in between leaves nothing that cannot be opened.
  */
 export class TpmRootStore implements RootStore {
   readonly kind = 'tpm';
@@ -59,6 +75,8 @@ export class TpmRootStore implements RootStore {
   readonly #pcrs: readonly number[];
   readonly #sessions: ReadySessions;
   #place: Place | undefined;
+  /** The present registers, and the index of the policy with its writer. */
+  #present: { readonly digest: Buffer; readonly approvals: ApprovalIndex } | undefined;
 
   constructor(folder: string, options: TpmOptions) {
     this.tools = new TpmTools(options.tcti);
@@ -67,7 +85,7 @@ export class TpmRootStore implements RootStore {
     const { tools } = this;
     this.#sessions = new ReadySessions(tools, {
       start: () => startSession(tools, this.#loaded(), 'policy'),
-      prove: (session) => showMeasured(tools, this.#loaded(), session),
+      prove: (session) => showMeasured(tools, tpmPlace(this.#loaded()), session),
       end: (session) => endSession(tools, session),
     });
   }
@@ -76,34 +94,43 @@ export class TpmRootStore implements RootStore {
     return (await this.#read()).ok;
   }
 
-  create(): Promise<Result<RootSecrets>> {
+  create(identityBits: number): Promise<Result<Rooted>> {
     return this.tools.inTurn(async () => {
       const secrets = {
         root: Secret.take(randomBytes(secretBytes)),
         g: Secret.take(randomBytes(secretBytes)),
       };
       try {
-        const place = await this.#make(secrets);
+        const place = await this.#make(secrets, identityBits);
         if (!place.ok) return place;
-        await writeWhole(this.#path, Buffer.from(`${JSON.stringify(place.value, null, 2)}\n`));
-        this.#place = place.value;
-        return ok(secrets);
+        const rooted = await this.#withIdentity(place.value, secrets, false);
+        if (!rooted.ok) return rooted;
+        // A TPM may pad otherwise than PS256 says: better known now than at the first receipt.
+        const tried = await rooted.value.identity.trySignature(utf8('a try'));
+        if (!tried.ok) return tried;
+        await this.#keep(place.value);
+        return rooted;
       } catch (error) {
         return refuse('tpm-failed', messageOf(error));
       }
     });
   }
 
-  load(): Promise<Result<RootSecrets>> {
+  load(): Promise<Result<Rooted>> {
     return this.tools.inTurn(async () => {
       const read = await this.#read();
       if (!read.ok) return read;
-      const place = read.value;
-      const same = await this.#sameKey(place);
+      const same = await this.#sameKey(read.value);
       if (!same.ok) return same;
+      const registers = await registersNow(this.tools, this.#pcrs);
+      if (!registers.ok) return registers;
+      const digest = measurementOf(registers.value);
+      const inForce = await this.#policyInForce(read.value, digest);
+      if (!inForce.ok) return inForce;
+      const place = inForce.value;
       const root = await this.#unseal(place);
       if (!root.ok) return root;
-      const g = await withSession(this.tools, place, 'policy', (session) =>
+      const g = await withMeasuredSession(this.tools, tpmPlace(place), (session) =>
         this.tools.run(
           'tpm2_nvread',
           [place.index, '-C', place.index, '-P', `session:${fileAt(0)}`, '-s', String(secretBytes)],
@@ -113,8 +140,12 @@ export class TpmRootStore implements RootStore {
       if (!g.ok) return g;
       if (root.value.length !== secretBytes || g.value.length !== secretBytes)
         return refuse('tpm-not-the-same', 'the TPM gave secrets of another length');
-      this.#place = place;
-      return ok({ root: root.value, g: g.value });
+      this.#present = {
+        digest,
+        approvals: new ApprovalIndex(this.tools, place.saltKey, root.value),
+      };
+      const asApproved = place.either?.[1] === toB64u(digest);
+      return this.#withIdentity(place, { root: root.value, g: g.value }, asApproved);
     });
   }
 
@@ -132,6 +163,51 @@ export class TpmRootStore implements RootStore {
     return this.#place;
   }
 
+  allow(next: string | undefined): Promise<Result<void>> {
+    const [place, present] = [this.#loaded(), this.#present];
+    if (!present) throw new Error('the registers were read');
+    const now = toB64u(present.digest);
+    const either = next === undefined || next === now ? undefined : [now, next];
+    if (either?.join() === place.either?.join()) return Promise.resolve(ok(undefined));
+    return this.tools.inTurn(async () => {
+      const { either: _, ...rest } = place;
+      const wider: Place = either ? { ...rest, either } : rest;
+      // While both are there the file must name them; before and after, the policy of the present alone is tried too.
+      if (either) await writeWhole(this.#path, textOf(wider));
+      const written = await present.approvals.write(place.approval, policyOf(wider, present.digest));
+      if (!written.ok) return written;
+      await this.#keep(wider);
+      return ok(undefined);
+    });
+  }
+
+  async #keep(place: Place): Promise<void> {
+    await writeWhole(this.#path, textOf(place));
+    this.#place = place;
+  }
+
+  /** Which policy stands in the TPM: that of the present registers, or that of these and approved ones. */
+  async #policyInForce(place: Place, present: Buffer): Promise<Result<Place>> {
+    const standing = await policyIn(this.tools, place.approval);
+    if (!standing.ok) return standing;
+    const { either: _, ...alone } = place;
+    for (const candidate of [alone, place])
+      if (policyOf(candidate, present).equals(standing.value)) return ok(candidate);
+    return refuse('tpm-measured-otherwise', `the registers measure ${toB64u(present)}`);
+  }
+
+  async #withIdentity(place: Place, secrets: RootSecrets, asApproved: boolean) {
+    this.#place = place;
+    const present = this.#present;
+    if (!present) throw new Error('the registers were read');
+    const identity = await TpmSigner.load(this.tools, place.saltKey, place.identity, (work) =>
+      this.#sessions.use(work),
+    );
+    if (!identity.ok) return identity;
+    const measured: Measured = { digest: toB64u(present.digest), asApproved };
+    return ok({ ...secrets, identity: identity.value, measured });
+  }
+
   async #writeG({ index }: Pick<Place, 'index'>, session: FileHandle, g: Secret): Promise<Result<void>> {
     // One write command of the TPM, which is whole or not at all.
     const written = await this.tools.run(
@@ -142,32 +218,44 @@ export class TpmRootStore implements RootStore {
     return written.ok ? ok(undefined) : written;
   }
 
-  async #make(secrets: RootSecrets): Promise<Result<Place>> {
+  async #make(secrets: RootSecrets, identityBits: number): Promise<Result<Place>> {
     const saltKey = await this.#makeSaltKey();
     if (!saltKey.ok) return saltKey;
-    const policy = await policyNow(this.tools, this.#pcrs);
+    const registers = await registersNow(this.tools, this.#pcrs);
+    if (!registers.ok) return registers;
+    const digest = measurementOf(registers.value);
+    const approvals = new ApprovalIndex(this.tools, saltKey.value.handle, secrets.root);
+    this.#present = { digest, approvals };
+    const approval = await approvals.define((take) => this.#firstFree(0x0180_0000, take));
+    if (!approval.ok) return approval;
+    const inForce = await approvals.write(approval.value, policyPcr(this.#pcrs, digest));
+    if (!inForce.ok) return inForce;
+    const policy = await policyFromIndex(this.tools, approval.value);
     if (!policy.ok) return policy;
     const bound = await scratchFile();
     try {
       await bound.write(policy.value, 0, policy.value.length, 0);
-      const at = { saltKey: saltKey.value.handle, pcrs: this.#pcrs };
       const index = await this.#defineIndex(bound);
       if (!index.ok) return index;
-      const sealed = await this.#seal(at, bound, secrets.root);
+      const sealed = await this.#seal(saltKey.value.handle, bound, secrets.root);
       if (!sealed.ok) return sealed;
-      const written = await withSession(this.tools, at, 'policy', (session) =>
-        this.#writeG({ index: index.value }, session, secrets.g),
-      );
-      if (!written.ok) return written;
-      return ok({
+      const identity = await makeIdentity(this.tools, saltKey.value.handle, bound, identityBits);
+      if (!identity.ok) return identity;
+      const place: Place = {
         v: 1,
         kind: 'tpm-root',
-        saltKey: at.saltKey,
+        saltKey: saltKey.value.handle,
         saltKeyName: saltKey.value.name,
         index: index.value,
+        approval: approval.value,
         pcrs: this.#pcrs,
+        identity: identity.value,
         ...sealed.value,
-      });
+      };
+      const written = await withMeasuredSession(this.tools, tpmPlace(place), (session) =>
+        this.#writeG(place, session, secrets.g),
+      );
+      return written.ok ? ok(place) : written;
     } finally {
       await bound.close();
     }
@@ -218,18 +306,18 @@ export class TpmRootStore implements RootStore {
   }
 
   async #seal(
-    at: { saltKey: string; pcrs: readonly number[] },
+    saltKey: string,
     policy: FileHandle,
     root: Secret,
   ): Promise<Result<Pick<Place, 'public' | 'private'>>> {
     const [publicFile, privateFile] = [await scratchFile(), await scratchFile()];
     try {
       const attributes = 'fixedtpm|fixedparent|noda';
-      const made = await withSession(this.tools, at, 'plain', (session) =>
+      const made = await withSession(this.tools, saltKey, 'plain', (session) =>
         this.tools.run(
           'tpm2_create',
           // What is sealed comes through standard input.
-          `-Q -C ${at.saltKey} -S ${fileAt(0)} -L ${fileAt(1)} -a ${attributes} -i - -u ${fileAt(2)} -r ${fileAt(3)}`.split(
+          `-Q -C ${saltKey} -S ${fileAt(0)} -L ${fileAt(1)} -a ${attributes} -i - -u ${fileAt(2)} -r ${fileAt(3)}`.split(
             ' ',
           ),
           { files: [session, policy, publicFile, privateFile], stdin: root },
@@ -258,7 +346,7 @@ export class TpmRootStore implements RootStore {
         { files: [publicFile, privateFile, object] },
       );
       if (!loaded.ok) return loaded;
-      return await withSession(this.tools, place, 'policy', (session) =>
+      return await withMeasuredSession(this.tools, tpmPlace(place), (session) =>
         this.tools.run('tpm2_unseal', ['-c', fileAt(1), '-p', `session:${fileAt(0)}`], {
           files: [session, object],
         }),
@@ -297,4 +385,26 @@ export class TpmRootStore implements RootStore {
       return refuse('not-initialised', messageOf(error));
     }
   }
+}
+
+function textOf(place: Place): Uint8Array {
+  return Buffer.from(`${JSON.stringify(place, null, 2)}\n`);
+}
+
+function eitherOf(place: Place): readonly [Buffer, Buffer] | undefined {
+  const [one, other] = (place.either ?? []).map((digest) =>
+    policyPcr(place.pcrs, fromB64u(digest) ?? Buffer.alloc(0)),
+  );
+  return one && other ? [one, other] : undefined;
+}
+
+function policyOf(place: Place, present: Buffer): Buffer {
+  const either = eitherOf(place);
+  return either ? policyOr(...either) : policyPcr(place.pcrs, present);
+}
+
+function tpmPlace(place: Place): TpmPlace {
+  const { saltKey, pcrs, approval } = place;
+  const either = eitherOf(place);
+  return { saltKey, pcrs, approval, ...(either ? { either } : {}) };
 }

@@ -1,5 +1,6 @@
 import { makePair, type Pair } from '../../crypto/rsa.js';
 import type { Secret } from '../../crypto/secret.js';
+import type { Signer } from '../../crypto/signer.js';
 import { openShare, signBoot } from '../../protocol/unlock.js';
 
 /**
@@ -17,7 +18,7 @@ export class BootKey {
     this.#make = make;
   }
 
-  async statement(identity: Pair): Promise<string> {
+  async statement(identity: Signer): Promise<string> {
     return signBoot(identity, this.boot, await this.#made());
   }
 

@@ -19,7 +19,6 @@ export function packRing(ring: KeyRing): Secret {
     parts.push(head, Buffer.from(bytes));
   };
   const add = (name: string, secret: Secret): void => secret.use((bytes) => addBytes(name, bytes));
-  add('identity', exportPrivate(ring.identity));
   add('tls', exportPrivate(ring.tls));
   for (const [id, pair] of ring.pairs)
     add(`${ring.pool.includes(id) ? 'spare' : 'pair'}/${id}`, exportPrivate(pair));
@@ -44,13 +43,11 @@ export function unpackRing(packed: Secret, chain: Chain): KeyRing | undefined {
   const parked = new Map<string, Uint8Array>();
   const wrapped = new Map<string, Wrapped>();
   const outer = new Map<string, Secret>();
-  let identity: Pair | undefined;
   let tls: Pair | undefined;
   let salt: Secret | undefined;
   for (const [name, key] of entriesOf(packed)) {
     const [kind = '', id = ''] = name.split('/');
-    if (kind === 'identity') identity = importPrivate(key);
-    else if (kind === 'tls') tls = importPrivate(key);
+    if (kind === 'tls') tls = importPrivate(key);
     else if (kind === 'salt') salt = key;
     else if (kind === 'symmetric') symmetric.set(id, key);
     else if (kind === 'locked') locked.set(id, bytesOf(key));
@@ -62,9 +59,8 @@ export function unpackRing(packed: Secret, chain: Chain): KeyRing | undefined {
       if (kind === 'spare') pool.push(id);
     } else return undefined;
   }
-  if (!identity || !tls || !salt) return undefined;
+  if (!tls || !salt) return undefined;
   const ring = {
-    identity,
     tls,
     pairs,
     pool,

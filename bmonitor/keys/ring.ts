@@ -5,9 +5,8 @@ import { openShared, sealShared } from './shares.js';
 import { wrapAll, type Chain, type Wrapped } from './wrap.js';
 
 /**
- * The keys of a node, by name. What each is for stands in the node's state; what is in neither the state nor the pool is removed.
+ * The keys of a node, by name, but for N, which is where the root is (ports/root-store.ts). What each is for stands in the node's state; what is in neither the state nor the pool is removed.
  *
- * - `identity`: N, which signs for the node;
  * - `tls`: the pair of the node's TLS certificate; nothing rests on it but that strangers see less;
  * - `pairs`: the private halves R of the levels, and those made ahead;
  * - `symmetric`: the K of the levels, as far as they are open;
@@ -33,7 +32,6 @@ import { wrapAll, type Chain, type Wrapped } from './wrap.js';
  * A ring is changed only by making the next one, which the journal writes in the same step as the state that names its keys.
  */
 export interface KeyRing {
-  readonly identity: Pair;
   readonly tls: Pair;
   readonly pairs: ReadonlyMap<string, Pair>;
   /** Names of pairs made ahead, the next one first. */
@@ -153,7 +151,7 @@ export function withSparePair(ring: KeyRing, pair: Pair): KeyRing {
 
 /** The first ring of a node: no symmetric key, and one lease, the landlord's. */
 export function firstRing(
-  made: Pick<KeyRing, 'identity' | 'tls' | 'pairs' | 'pool'>,
+  made: Pick<KeyRing, 'tls' | 'pairs' | 'pool'>,
   lease: string,
 ): KeyRing {
   const empty: KeyRing = {

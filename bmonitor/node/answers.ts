@@ -1,5 +1,5 @@
 import { digestOf } from '../../crypto/bytes.js';
-import { sign, utf8 } from '../../crypto/jose.js';
+import { signBy, utf8 } from '../../crypto/jose.js';
 import type { Command } from '../../protocol/commands.js';
 import { limits } from '../../protocol/limits.js';
 import type { Claims, HistoryHead } from '../../protocol/request.js';
@@ -79,7 +79,7 @@ export class Answers {
       case 'keys.boot':
         return ok({
           boot: this.#core.boot.boot,
-          statement: await this.#core.boot.statement(this.#core.ring.identity),
+          statement: await this.#core.boot.statement(this.#core.identity),
         });
       case 'keys.blindness':
         return this.#blindness(command.nonce);
@@ -170,7 +170,7 @@ export class Answers {
     const { quarantine } = state;
     return {
       name: state.name,
-      node: ring.identity.public.id,
+      node: this.#core.identity.public.id,
       version: this.#machine.version,
       started: this.#machine.started_s,
       keyStore: this.#machine.keyStore,
@@ -226,9 +226,9 @@ export class Answers {
     if (!this.#core.ring.data.has(lease)) return refuse('shares-outstanding');
     const start = Math.max(from, history.first);
     const lines = await this.#journal.history(lease, start, count, history.head.seq);
-    const { identity } = this.#core.ring;
-    const checkpoint = await sign(
-      identity.private,
+    const { identity } = this.#core;
+    const checkpoint = await signBy(
+      identity,
       { typ: 'bm-checkpoint+jws', kid: identity.public.id },
       utf8(JSON.stringify({ v: 1, level, lease, ...history.head, time: this.#core.now_s() })),
     );
@@ -261,11 +261,11 @@ export class Answers {
     const { ring, state } = this.#core;
     const found = tryBlindness(ring, state.levels);
     if (found.result === 'locked') return refuse('shares-outstanding');
-    const { identity } = ring;
+    const { identity } = this.#core;
     const lease = state.levels.at(-1)?.lease ?? '';
     const statement = { v: 1, kind: 'blindness', node: identity.public.id, keyStore: this.#machine.keyStore };
-    const proof = await sign(
-      identity.private,
+    const proof = await signBy(
+      identity,
       { typ: 'bm-blindness+jws', kid: identity.public.id },
       utf8(JSON.stringify({ ...statement, nonce, time: this.#core.now_s(), lease, ...found })),
     );

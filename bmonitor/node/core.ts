@@ -1,5 +1,6 @@
 import { digestOf } from '../../crypto/bytes.js';
 import type { Pair } from '../../crypto/rsa.js';
+import type { Signer } from '../../crypto/signer.js';
 import { newId } from '../../protocol/request.js';
 import type { Log } from '../../protocol/log.js';
 import { messageOf } from '../../protocol/log.js';
@@ -75,6 +76,11 @@ export class Core {
 
   get ring(): KeyRing {
     return this.#parts.journal.ring;
+  }
+
+  /** N, which signs for the node. */
+  get identity(): Signer {
+    return this.#parts.journal.identity;
   }
 
   get boot(): BootKey {
@@ -214,7 +220,7 @@ export class Core {
     if (!decided) return ok(false);
     const { decision, kept } = await this.#receipted(decided);
     const recorded = decision.touched.length > 0 || decision.keys.length > 0;
-    const at = { node: this.ring.identity.public.id, time_s: this.now_s() };
+    const at = { node: this.identity.public.id, time_s: this.now_s() };
     const record: Recorded = recorded
       ? recordOwnAct(decision, name, at)
       : { lines: [], state: decision.state };
@@ -241,7 +247,7 @@ export class Core {
     const decided = decide(this.state, request, given);
     if (!decided.ok) return decided;
     const { decision, kept: receipts, result } = await this.#receipted(decided.value, request);
-    const at = { node: this.ring.identity.public.id, time_s: this.now_s() };
+    const at = { node: this.identity.public.id, time_s: this.now_s() };
     const recorded = recordCommand(decision, request, at);
     const generation = this.state.generation + 1;
     const reply = { lease, console: request.console, jti: request.jti, commandDigest, generation };
@@ -273,7 +279,7 @@ export class Core {
   }> {
     if (decision.receipts.length === 0) return { decision, kept: [], result: decision.result };
     const signed = await signReceipts(decision.receipts, {
-      identity: this.ring.identity,
+      identity: this.identity,
       keyStore: this.#parts.keyStore,
       generation: this.state.generation + 1,
       time_s: this.now_s(),

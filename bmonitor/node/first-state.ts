@@ -10,7 +10,6 @@ export interface FirstState {
   /** The consoles of the landlord; the first is an administrator. */
   readonly landlord: readonly ConsoleKey[];
   readonly lease: string;
-  readonly identity: Pair;
   readonly tls: Pair;
   /** The landlord's pair, and those that are spare. */
   readonly pairs: readonly [Pair, ...Pair[]];
@@ -44,7 +43,6 @@ export function firstState(first: FirstState): { readonly state: NodeState; read
   };
   const ring = firstRing(
     {
-      identity: first.identity,
       tls: first.tls,
       pairs: new Map(first.pairs.map((pair) => [pair.public.id, pair])),
       pool: spare.map((pair) => pair.public.id),

@@ -3,7 +3,8 @@ import { utf8 } from '../../crypto/jose.js';
 import { limits } from '../../protocol/limits.js';
 import { refuse, ok, type Result } from '../../protocol/result.js';
 import { newKey, type KeyRing } from '../keys/ring.js';
-import type { RootSecrets, RootStore } from '../ports/root-store.js';
+import type { Signer } from '../../crypto/signer.js';
+import type { Measured, Rooted, RootSecrets, RootStore } from '../ports/root-store.js';
 import type { Store, StoreOp } from '../ports/store.js';
 import type { HistoryLine } from './history.js';
 import type { KeptReceipt } from './receipts.js';
@@ -72,15 +73,21 @@ export class Journal {
   readonly #store: Store;
   readonly #roots: RootStore;
   #secrets: RootSecrets;
+  /** N, which signs for the node. */
+  readonly identity: Signer;
+  /** What the machine measured when it started; absent: nothing is measured. */
+  readonly measured: Measured | undefined;
   #state: NodeState;
   #ring: KeyRing;
   /** How many replies are kept of each lease. */
   readonly #replies = new Map<string, number>();
 
-  private constructor(store: Store, roots: RootStore, secrets: RootSecrets, state: NodeState, ring: KeyRing) {
+  private constructor(store: Store, roots: RootStore, rooted: Rooted, state: NodeState, ring: KeyRing) {
     this.#store = store;
     this.#roots = roots;
-    this.#secrets = secrets;
+    this.#secrets = { root: rooted.root, g: rooted.g };
+    this.identity = rooted.identity;
+    this.measured = rooted.measured;
     this.#state = state;
     this.#ring = ring;
   }
@@ -97,12 +104,12 @@ export class Journal {
   static async create(
     store: Store,
     roots: RootStore,
-    state: NodeState,
-    ring: KeyRing,
+    { state, ring }: { readonly state: NodeState; readonly ring: KeyRing },
+    identityBits: number,
   ): Promise<Result<Journal>> {
     if (await roots.exists()) return refuse('already-initialised');
     for await (const [key] of store.entries('root/', { limit: 1 })) return refuse('already-initialised', key);
-    const secrets = await roots.create();
+    const secrets = await roots.create(identityBits);
     if (!secrets.ok) return secrets;
     const journal = new Journal(store, roots, secrets.value, state, ring);
     await store.batch([

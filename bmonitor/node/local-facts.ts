@@ -13,10 +13,10 @@ export interface LocalParts {
  * level commands, runs or allows.
  */
 export function localFacts({ core, machine, boot, address }: LocalParts): Readonly<Record<string, unknown>> {
-  const { state, ring, undone, fault } = core;
+  const { state, identity, undone, fault } = core;
   return {
     name: state.name,
-    node: ring.identity.public.id,
+    node: identity.public.id,
     boot,
     version: machine.version,
     pid: process.pid,

@@ -1,6 +1,6 @@
 import { digestOf } from '../../crypto/bytes.js';
-import { sign, utf8 } from '../../crypto/jose.js';
-import type { Pair } from '../../crypto/rsa.js';
+import { signBy, utf8 } from '../../crypto/jose.js';
+import type { Signer } from '../../crypto/signer.js';
 import { limits } from '../../protocol/limits.js';
 import {
   receiptTyp,
@@ -25,7 +25,7 @@ export interface ReceiptDraft {
 }
 
 export interface Receiving {
-  readonly identity: Pair;
+  readonly identity: Signer;
   readonly keyStore: 'tpm' | 'file';
   readonly generation: number;
   readonly time_s: number;
@@ -51,7 +51,7 @@ export async function signReceipts(
   const signed: string[] = [];
   for (const draft of drafts) {
     const receipt = utf8(JSON.stringify(receiptOf(draft, by)));
-    signed.push(await sign(by.identity.private, { typ: receiptTyp, kid: by.identity.public.id }, receipt));
+    signed.push(await signBy(by.identity, { typ: receiptTyp, kid: by.identity.public.id }, receipt));
   }
   return signed;
 }

@@ -154,7 +154,7 @@ export class Service {
     const { core, boot, nonces, time } = this.#parts;
     return formatHello({
       v: 1,
-      node: core.ring.identity.public.id,
+      node: core.identity.public.id,
       boot,
       nonce: nonces.give(),
       time: time.now_s(),

@@ -1,4 +1,5 @@
 import type { Pair } from '../../crypto/rsa.js';
+import { signerOf } from '../../crypto/signer.js';
 import type { MessageChannel } from '../../protocol/channel.js';
 import { dialGateway, type GatewayConnection } from '../../protocol/gateway/dial.js';
 import { limits } from '../../protocol/limits.js';
@@ -41,7 +42,7 @@ export class Ways {
     const present = this.#gateways.get(name);
     if (present) return present;
     const pin = way.pin === undefined ? {} : { pin: way.pin };
-    const dialled = dialGateway({ url: way.url, ...pin, role: 'console', pair: this.#pair });
+    const dialled = dialGateway({ url: way.url, ...pin, role: 'console', signer: signerOf(this.#pair) });
     this.#gateways.set(name, dialled);
     const forget = (): void => {
       if (this.#gateways.get(name) === dialled) this.#gateways.delete(name);

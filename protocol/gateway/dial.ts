@@ -1,5 +1,5 @@
 import type { WebSocket } from 'ws';
-import type { Pair } from '../../crypto/rsa.js';
+import type { Signer } from '../../crypto/signer.js';
 import type { MessageChannel } from '../channel.js';
 import { isErrorCode } from '../errors/index.js';
 import { limits } from '../limits.js';
@@ -19,7 +19,7 @@ export interface GatewayDial {
   readonly url: string;
   readonly pin?: string;
   readonly role: GatewayRole;
-  readonly pair: Pair;
+  readonly signer: Signer;
   /** For a node: a console has opened a channel. */
   readonly onChannel?: (channel: MessageChannel) => void;
 }
@@ -140,8 +140,13 @@ export class GatewayConnection {
   }
 
   async #prove(nonce: string): Promise<void> {
-    const { pair, role, pin } = this.#options;
-    this.#write({ kind: 'proof', body: await makeProof(pair, role, nonce, pin) });
+    const { signer, role, pin } = this.#options;
+    try {
+      this.#write({ kind: 'proof', body: await makeProof(signer, role, nonce, pin) });
+    } catch {
+      // What signs may be a chip that does not answer just now: the next attempt dials anew.
+      this.close('could not sign');
+    }
   }
 
   #enter(result: Result<true>): void {

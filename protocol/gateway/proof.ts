@@ -1,5 +1,6 @@
-import { publicKeyFromJwk, type Pair, type PublicKey } from '../../crypto/rsa.js';
-import { readHeader, sign, utf8, verify } from '../../crypto/jose.js';
+import { publicKeyFromJwk, type PublicKey } from '../../crypto/rsa.js';
+import type { Signer } from '../../crypto/signer.js';
+import { readHeader, signBy, utf8, verify } from '../../crypto/jose.js';
 import { bytesText, digestText } from '../fields.js';
 import { parseJson } from '../json.js';
 import { object, oneOf, optional, whole } from '../parse.js';
@@ -19,15 +20,15 @@ const claimsForm = object({
 
 /** Who dials a gateway proves its key: a node its identity key N, a console its own. */
 export async function makeProof(
-  pair: Pair,
+  signer: Signer,
   role: GatewayRole,
   nonce: string,
   server: string | undefined,
 ): Promise<Proof> {
   const claims = { v: 1, role, nonce, ...(server === undefined ? {} : { server }) };
-  const header = { typ: gatewayProofTyp, kid: pair.public.id };
-  const jws = await sign(pair.private, header, utf8(JSON.stringify(claims)));
-  return { v: 1, role, key: pair.public.jwk, jws };
+  const header = { typ: gatewayProofTyp, kid: signer.public.id };
+  const jws = await signBy(signer, header, utf8(JSON.stringify(claims)));
+  return { v: 1, role, key: signer.public.jwk, jws };
 }
 
 export async function checkProof(

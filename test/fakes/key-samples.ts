@@ -9,8 +9,8 @@ import type { Sample } from './sample.js';
 
 /** The same share every time, sealed to the pair of this start, as its console would. */
 async function shareFor({ core }: Running, level: number): Promise<string> {
-  const statement = await core.boot.statement(core.ring.identity);
-  const to = value(await verifyBoot(statement, core.ring.identity.public, core.boot.boot));
+  const statement = await core.boot.statement(core.identity);
+  const to = value(await verifyBoot(statement, core.identity.public, core.boot.boot));
   return sealShare(to, core.state.levels[level]?.symmetric ?? '', Secret.take(Buffer.alloc(32, 7)));
 }
 

@@ -278,7 +278,7 @@ class Walk {
     const known = all.filter((pair) => this.#keys.used(pair.public.id));
     for (const pair of [...all.filter((one) => !known.includes(one)), ...known]) {
       const { ring } = core;
-      if (ring.pairs.has(pair.public.id) || ring.identity.public.id === pair.public.id) continue;
+      if (ring.pairs.has(pair.public.id) || ring.tls.public.id === pair.public.id) continue;
       if (ring.pool.length >= 3) return;
       this.#keys.made(pair.public.id);
       await core.addSparePair(pair);
@@ -351,7 +351,7 @@ class Walk {
   /** Every receipt that is kept is one that N signed, about this node. */
   async #checkReceipts(what: string): Promise<void> {
     const { core, journal } = this.#running;
-    const identity = core.ring.identity.public;
+    const identity = core.identity.public;
     for (const { lease, receipts } of core.state.levels)
       for (let at = receipts; at > 0 && !this.#receipts.has(`${lease} ${at}`); at -= 1) {
         const [jws = ''] = await journal.receipts(lease, at, at);

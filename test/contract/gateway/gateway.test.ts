@@ -5,6 +5,7 @@ import { listenGateway, type GatewayListening } from '../../../console-cluster/g
 import { Ways } from '../../../console/nodes/gateways.js';
 import { NodeSession } from '../../../console/nodes/session.js';
 import { makePair, type Pair } from '../../../crypto/rsa.js';
+import { signerOf } from '../../../crypto/signer.js';
 import type { MessageChannel } from '../../../protocol/channel.js';
 import { dialGateway, type GatewayConnection } from '../../../protocol/gateway/dial.js';
 import { formatGatewayFrame } from '../../../protocol/gateway/frames.js';
@@ -68,10 +69,10 @@ describe('a gateway, over real sockets', () => {
       served.push(channel);
       serve(channel);
     };
-    toClose.push(value(await dialGateway({ url, role: 'node', pair: node.identity, onChannel })));
+    toClose.push(value(await dialGateway({ url, role: 'node', signer: signerOf(node.identity), onChannel })));
   };
   const enter = async (pair: Pair): Promise<Result<GatewayConnection>> => {
-    const entered = await dialGateway({ url, role: 'console', pair });
+    const entered = await dialGateway({ url, role: 'console', signer: signerOf(pair) });
     if (entered.ok) toClose.push(entered.value);
     return entered;
   };
@@ -102,7 +103,7 @@ describe('a gateway, over real sockets', () => {
 
   it('refuses who is not known, before anything else, and remembers the nodes that knocked', async () => {
     expect(refusalIn(await enter(stranger)).code).to.equal('gateway-stranger');
-    const knocked = await dialGateway({ url, role: 'node', pair: stranger });
+    const knocked = await dialGateway({ url, role: 'node', signer: signerOf(stranger) });
     expect(refusalIn(knocked).code).to.equal('gateway-stranger');
     expect(hub.view().waiting.map(({ id }) => id)).to.deep.equal([stranger.public.id]);
   });
@@ -195,7 +196,7 @@ describe('a gateway, over real sockets', () => {
     await until(() => frames.length > 0);
     const challenge = value(parseGatewayFrame(frames[0] ?? Buffer.of()));
     if (challenge.kind !== 'challenge') throw new Error(challenge.kind);
-    const body = await makeProof(alder, 'console', challenge.body.nonce, undefined);
+    const body = await makeProof(signerOf(alder), 'console', challenge.body.nonce, undefined);
     socket.send(formatGatewayFrame({ kind: 'proof', body }));
     await until(() => frames.length > 1);
     socket.send(formatGatewayFrame({ kind: 'open', channel: 1, body: { to: node.id } }));

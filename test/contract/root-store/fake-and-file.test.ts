@@ -22,7 +22,7 @@ describe('the root store in memory (fake), when it is stopped', () => {
   ] as const)
     it(`leaves ${expected} when it is stopped at point ${at} of replacing it`, async () => {
       const chip = new FakeChip();
-      const old = value(await chip.open().create()).g;
+      const old = value(await chip.open().create(2048)).g;
       const power = new Power({ at, by: 'power' });
       const next = newKey();
       void chip.open(power).replaceG(next);
@@ -45,21 +45,21 @@ describe('the root store in a file, when something went wrong', () => {
   it('is a file that only its owner reads, and the only one that is left', async () => {
     const path = await fresh();
     const store = new FileRootStore(path);
-    value(await store.create());
+    value(await store.create(2048));
     value(await store.replaceG(newKey()));
-    expect(await readdir(path)).to.deep.equal(['root.secret']);
+    expect(await readdir(path)).to.deep.equal(['identity.sealed', 'root.secret']);
     expect((await stat(join(path, 'root.secret'))).mode & 0o777).to.equal(0o600);
   });
 
   it('holds the old G when a replacement was cut off before the new file took its place', async () => {
     const path = await fresh();
-    const made = value(await new FileRootStore(path).create());
+    const made = value(await new FileRootStore(path).create(2048));
     await writeFile(join(path, 'root.secret.new'), 'half');
     expect(same(value(await new FileRootStore(path).load()), made)).to.equal(true);
     const store = new FileRootStore(path);
     value(await store.load());
     value(await store.replaceG(newKey()));
-    expect(await readdir(path)).to.deep.equal(['root.secret']);
+    expect(await readdir(path)).to.deep.equal(['identity.sealed', 'root.secret']);
   });
 
   it('refuses a file of another length instead of reading half a key', async () => {

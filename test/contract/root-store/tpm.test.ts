@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -26,6 +26,17 @@ async function makeRoom() {
 
 rootStoreContract('in a TPM', makeRoom);
 
+interface Place {
+  readonly saltKey: string;
+  readonly index: string;
+  readonly approval: string;
+  readonly identity: { readonly public: string; readonly private: string };
+}
+
+async function placeIn(folder: string): Promise<Place> {
+  return JSON.parse(await readFile(join(folder, 'root.tpm'), 'utf8')) as Place;
+}
+
 describe('the root store in a TPM under attack', function () {
   this.timeout(120_000);
   let room: Awaited<ReturnType<typeof makeRoom>>;
@@ -33,7 +44,7 @@ describe('the root store in a TPM under attack', function () {
   afterEach(() => room.remove());
 
   it('opens after the machine started again as it was', async () => {
-    const made = value(await room.open().create());
+    const made = value(await room.open().create(2048));
     await room.tpm.reboot();
     const loaded = value(await room.open().load());
     expect(loaded.root.equals(made.root)).to.equal(true);
@@ -41,14 +52,14 @@ describe('the root store in a TPM under attack', function () {
   });
 
   it('gives nothing to another system started on the same machine', async () => {
-    value(await room.open().create());
+    value(await room.open().create(2048));
     await room.tpm.measure(4);
     expect(refusalIn(await room.open().load()).code).to.equal('tpm-measured-otherwise');
   });
 
   it('lets nobody replace G once something else was measured', async () => {
     const store = room.open();
-    const made = value(await store.create());
+    const made = value(await store.create(2048));
     await room.tpm.measure(9);
     expect(refusalIn(await store.replaceG(made.root)).code).to.equal('tpm-measured-otherwise');
     await room.tpm.reboot();
@@ -57,7 +68,7 @@ describe('the root store in a TPM under attack', function () {
 
   it('lets nobody replace G once something else was measured, with what was made ready before it either', async () => {
     const store = room.open();
-    const made = value(await store.create());
+    const made = value(await store.create(2048));
     for (let round = 0; round < 3; round += 1) value(await store.replaceG(made.root));
     await room.tpm.measure(9);
     expect(refusalIn(await store.replaceG(made.g)).code).to.equal('tpm-measured-otherwise');
@@ -68,7 +79,7 @@ describe('the root store in a TPM under attack', function () {
 
   it('goes on when the TPM has lost the sessions that were made ready', async () => {
     const store = room.open();
-    const made = value(await store.create());
+    const made = value(await store.create(2048));
     value(await store.replaceG(made.root));
     value(await room.tpm.tools.run('tpm2_flushcontext', ['-s']));
     value(await store.replaceG(made.g));
@@ -78,7 +89,7 @@ describe('the root store in a TPM under attack', function () {
 
   it('goes on when programs that were killed have left the TPM full of sessions', async () => {
     const store = room.open();
-    const made = value(await store.create());
+    const made = value(await store.create(2048));
     const { tools } = room.tpm;
     let started = 0;
     while ((await tools.run('tpm2_startauthsession', ['-S', '/dev/null'])).ok && started < 256) started += 1;
@@ -88,11 +99,43 @@ describe('the root store in a TPM under attack', function () {
     await store.close();
   });
 
+  it('lets nobody sign with N once something else was measured, nor by a password, nor decrypt with it', async () => {
+    const { identity } = value(await room.open().create(2048));
+    await identity.signature(Buffer.from('as it was made'));
+    const blobs = await placeIn(room.folder);
+    const { tools } = room.tpm;
+    const files = { public: join(room.folder, 'n.pub'), private: join(room.folder, 'n.priv') };
+    for (const part of ['public', 'private'] as const)
+      await writeFile(files[part], Buffer.from(blobs.identity[part], 'base64url'));
+    const context = join(room.folder, 'n.ctx');
+    const load = ['-Q', '-C', blobs.saltKey, '-u', files.public, '-r', files.private, '-c', context];
+    value(await tools.run('tpm2_load', load));
+    const message = join(room.folder, 'message');
+    await writeFile(message, Buffer.alloc(256, 1));
+    const out = join(room.folder, 'out');
+    const bare = await tools.run('tpm2_sign', ['-c', context, '-g', 'sha256', '-o', out, message]);
+    expect(bare.ok).to.equal(false);
+    const decrypted = await tools.run('tpm2_rsadecrypt', ['-c', context, '-o', out, message]);
+    expect(decrypted.ok).to.equal(false);
+    await tools.run('tpm2_flushcontext', ['-t']);
+    const shown = value(await tools.run('tpm2_readpublic', ['-c', context])).use((bytes) =>
+      Buffer.from(bytes).toString(),
+    );
+    expect(shown).to.match(/value: fixedtpm\|fixedparent\|sensitivedataorigin\|noda\|sign\n/);
+    await tools.run('tpm2_flushcontext', ['-t']);
+    await room.tpm.measure(4);
+    const refused = await identity.signature(Buffer.from('something else')).then(
+      () => 'signed',
+      (error: Error) => error.message,
+    );
+    expect(refused).to.include('the TPM did not sign');
+  });
+
   it('gives nothing on another machine, whoever brings the disk', async () => {
-    value(await room.open().create());
+    value(await room.open().create(2048));
     const other = await makeRoom();
     try {
-      value(await other.open().create());
+      value(await other.open().create(2048));
       await cp(join(room.folder, 'root.tpm'), join(other.folder, 'root.tpm'));
       expect(refusalIn(await other.open().load()).code).to.equal('tpm-not-the-same');
     } finally {
@@ -101,27 +144,24 @@ describe('the root store in a TPM under attack', function () {
   });
 
   it('has lost everything once the TPM was cleared', async () => {
-    value(await room.open().create());
+    value(await room.open().create(2048));
     await room.tpm.clear();
     expect(refusalIn(await room.open().load()).code).to.equal('tpm-not-the-same');
   });
 
   it('gives neither secret for a password, not even to the owner of the TPM', async () => {
-    value(await room.open().create());
+    value(await room.open().create(2048));
     const { tools } = room.tpm;
-    const place = JSON.parse(
-      await (await import('node:fs/promises')).readFile(join(room.folder, 'root.tpm'), 'utf8'),
-    ) as { index: string };
+    const place = await placeIn(room.folder);
     for (const who of ['o', place.index])
       expect((await tools.run('tpm2_nvread', [place.index, '-C', who])).ok).to.equal(false);
   });
 
   it('does not serve a G that another made in the place of its own', async () => {
     const store = room.open();
-    value(await store.create());
+    value(await store.create(2048));
     const { tools } = room.tpm;
-    const text = await (await import('node:fs/promises')).readFile(join(room.folder, 'root.tpm'), 'utf8');
-    const { index } = JSON.parse(text) as { index: string };
+    const { index } = await placeIn(room.folder);
     value(await tools.run('tpm2_nvundefine', ['-C', 'o', index]));
     value(await tools.run('tpm2_nvdefine', [index, '-C', 'o', '-s', '32', '-a', 'authread|authwrite']));
     expect((await room.open().load()).ok).to.equal(false);
@@ -129,7 +169,7 @@ describe('the root store in a TPM under attack', function () {
 
   it('leaves nothing in a TPM that has no resource manager, however often it is used', async () => {
     const store = room.open();
-    const { root } = value(await store.create());
+    const { root } = value(await store.create(2048));
     for (let time = 0; time < 8; time += 1) {
       value(await room.open().load());
       value(await store.replaceG(root));
@@ -146,7 +186,7 @@ describe('the root store in a TPM under attack', function () {
   });
 
   it('says that it cannot reach the TPM when there is none', async () => {
-    value(await room.open().create());
+    value(await room.open().create(2048));
     await room.tpm.powerOff();
     expect(refusalIn(await room.open().load()).code).to.equal('tpm-failed');
   });

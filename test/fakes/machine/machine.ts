@@ -76,9 +76,9 @@ export class Machine {
   /** A new node, with the landlord's consoles `landlord.admin`, `landlord.operator` and `landlord.developer`. */
   static async make(): Promise<Machine> {
     const machine = new Machine(new FakeDisk(), new FakeChip(), new FakeClock(), new FakeDirectories());
-    const [identity, tls, own, ...spare] = await pairs(8);
-    if (!identity || !tls || !own) throw new Error('there are eight');
-    const { state, ring } = firstState({
+    const [tls, own, ...spare] = await pairs(7);
+    if (!tls || !own) throw new Error('there are seven');
+    const first = firstState({
       name: 'node-1',
       landlord: [
         member('landlord', 'administrator'),
@@ -86,12 +86,11 @@ export class Machine {
         member('landlord', 'developer'),
       ],
       lease: newId(),
-      identity,
       tls,
       pairs: [own, ...spare],
       now_s: machine.clock.wall() / 1000,
     });
-    const journal = value(await Journal.create(machine.disk.open(), machine.chip.open(), state, ring));
+    const journal = value(await Journal.create(machine.disk.open(), machine.chip.open(), first, 2048));
     await journal.close();
     return machine;
   }

@@ -45,7 +45,8 @@ const file = new FileRootStore(folder);
 const roots: RootStore = {
   kind: 'file',
   exists: () => file.exists(),
-  create: () => file.create(),
+  create: (bits) => file.create(bits),
+  allow: () => file.allow(),
   load: () => file.load(),
   async replaceG(next) {
     place();

@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { sealIdentity } from '../../../bmonitor/host/root-store-file.js';
 import { openLevelStore } from '../../../bmonitor/host/store-level.js';
 import { authority } from '../../../bmonitor/authority/table.js';
 import { commandTypes } from '../../../protocol/commands.js';
 import { settled, type Machine } from '../../fakes/machine/machine.js';
 import { unsoundness } from '../../fakes/machine/sound.js';
 import { give, world, type Asked } from '../../fakes/machine/world.js';
+import { Secret } from '../../../crypto/secret.js';
 import { value } from '../../fakes/results.js';
 import { samples, type Sample } from '../../fakes/samples.js';
 
@@ -106,7 +108,10 @@ async function layDown(machine: Machine, path: string): Promise<void> {
   });
   await store.batch(ops);
   await store.close();
-  await writeFile(join(path, 'root.secret'), machine.chip.bytes(), { mode: 0o600 });
+  const { chip } = machine;
+  await writeFile(join(path, 'root.secret'), chip.bytes(), { mode: 0o600 });
+  const root = Secret.take(chip.bytes().slice(0, 32));
+  await writeFile(join(path, 'identity.sealed'), sealIdentity(root, chip.identity), { mode: 0o600 });
 }
 
 /** And back again, after the process is gone. */

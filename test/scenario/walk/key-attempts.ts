@@ -67,8 +67,8 @@ function transfer(destroys: readonly string[], below: 'keep' | 'end'): Command {
 
 /** A share of the party, sealed to this start of the node as its console would. */
 async function sealed({ core }: Running, party: Party, share: number): Promise<string> {
-  const statement = await core.boot.statement(core.ring.identity);
-  const to = value(await verifyBoot(statement, core.ring.identity.public, core.boot.boot));
+  const statement = await core.boot.statement(core.identity);
+  const to = value(await verifyBoot(statement, core.identity.public, core.boot.boot));
   const key = levelOf(core, party)?.symmetric ?? 'A'.repeat(22);
   return sealShare(to, key, Secret.take(Buffer.alloc(32, share)));
 }

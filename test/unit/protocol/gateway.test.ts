@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { makePair, type Pair } from '../../../crypto/rsa.js';
+import { signerOf } from '../../../crypto/signer.js';
 import { GatewayChannel } from '../../../protocol/gateway/channel.js';
 import {
   formatGatewayFrame,
@@ -88,11 +89,11 @@ describe('the proof to a gateway', () => {
   };
 
   it('proves the key that made it', async () => {
-    expect(await codeOf(await makeProof(pair, 'node', nonce, server))).to.equal(pair.public.id);
+    expect(await codeOf(await makeProof(signerOf(pair), 'node', nonce, server))).to.equal(pair.public.id);
   });
 
   it('serves for one connection, one server and one role, and one key only', async () => {
-    const proof = await makeProof(pair, 'node', nonce, server);
+    const proof = await makeProof(signerOf(pair), 'node', nonce, server);
     const other = await makePair(2048);
     expect(await codeOf(proof, Buffer.alloc(32, 3).toString('base64url'))).to.equal('replayed');
     expect(await codeOf(proof, nonce, Buffer.alloc(32, 4).toString('base64url'))).to.equal('wrong-pin');
