@@ -65,11 +65,9 @@ export class ApprovalIndex {
           if (!told.ok) return told;
           const signature = sign('sha256', await contentOf(asked), this.#writer);
           await answer.write(signature, 0, signature.length, 0);
-          const given = await this.#tools.run(
-            'tpm2_policysigned',
-            [...way, '-s', fileAt(3), '-f', 'ecdsa'],
-            { files },
-          );
+          const given = await this.#tools.run('tpm2_policysigned', [...way, '-s', fileAt(3), '-f', 'ecdsa'], {
+            files,
+          });
           await flushObjects(this.#tools);
           if (!given.ok) return given;
           const bytes = policyInIndex(policy);

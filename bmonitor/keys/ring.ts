@@ -150,10 +150,7 @@ export function withSparePair(ring: KeyRing, pair: Pair): KeyRing {
 }
 
 /** The first ring of a node: no symmetric key, and one lease, the landlord's. */
-export function firstRing(
-  made: Pick<KeyRing, 'tls' | 'pairs' | 'pool'>,
-  lease: string,
-): KeyRing {
+export function firstRing(made: Pick<KeyRing, 'tls' | 'pairs' | 'pool'>, lease: string): KeyRing {
   const empty: KeyRing = {
     ...made,
     symmetric: new Map(),
