@@ -13,7 +13,7 @@ import { admit, changesSomething, decide } from './decide.js';
 import type { Decision, Effect, Given, Request } from './decision.js';
 import { decideConfirmedTime, decideTime } from './decide/time.js';
 import type { Standing } from './directories.js';
-import { effectName } from './effects.js';
+import { effectName, withDirectories } from './effects.js';
 import type { EventLog } from './events.js';
 import { holdersChanged } from './holders.js';
 import { markLast, recordCommand, recordOwnAct, type Recorded } from './history.js';
@@ -394,10 +394,4 @@ export class Core {
 
 function nothingMore(): Promise<Result<void>> {
   return Promise.resolve(ok(undefined));
-}
-
-/** Whatever touches keys or leases may open or close a directory. Packets stop first. */
-function withDirectories(effects: readonly Effect[]): readonly Effect[] {
-  const after = effects.findLastIndex((effect) => effect.kind === 'enforce-filters') + 1;
-  return [...effects.slice(0, after), { kind: 'settle-directories' }, ...effects.slice(after)];
 }

@@ -38,3 +38,9 @@ export class Effects implements EffectRunner {
 export function effectName(effect: Effect): string {
   return effect.kind === 'run-job' ? `${effect.kind} ${effect.job}` : effect.kind;
 }
+
+/** Whatever touches keys or leases may open or close a directory. Packets stop first. */
+export function withDirectories(effects: readonly Effect[]): readonly Effect[] {
+  const after = effects.findLastIndex((effect) => effect.kind === 'enforce-filters') + 1;
+  return [...effects.slice(0, after), { kind: 'settle-directories' }, ...effects.slice(after)];
+}

@@ -20,6 +20,7 @@ import {
   replyKey,
   rootKey,
 } from './places.js';
+import type { RecordedReply } from './recorded.js';
 import { openRoot, openWithEither, readBlock, sealRoot } from './root-seal.js';
 import { unpickRootState } from './root-state.js';
 import type { NodeState } from './state.js';
@@ -58,15 +59,6 @@ export interface Change {
   readonly receipts?: readonly KeptReceipt[];
   /** What other keepers of the node's data write in the same step. */
   readonly more?: readonly StoreOp[];
-}
-
-export interface RecordedReply {
-  readonly lease: string;
-  readonly console: string;
-  readonly jti: string;
-  readonly commandDigest: string;
-  readonly generation: number;
-  readonly result: Readonly<Record<string, unknown>>;
 }
 
 export class Journal {

@@ -83,8 +83,9 @@ describe('the root store in a TPM under attack', function () {
     value(await store.replaceG(made.root));
     value(await room.tpm.tools.run('tpm2_flushcontext', ['-s']));
     value(await store.replaceG(made.g));
-    expect(value(await room.open().load()).g.equals(made.g)).to.equal(true);
+    // Without a resource manager a TPM has room for the sessions of one.
     await store.close();
+    expect(value(await room.open().load()).g.equals(made.g)).to.equal(true);
   });
 
   it('goes on when programs that were killed have left the TPM full of sessions', async () => {
@@ -95,8 +96,8 @@ describe('the root store in a TPM under attack', function () {
     while ((await tools.run('tpm2_startauthsession', ['-S', '/dev/null'])).ok && started < 256) started += 1;
     expect(started).to.be.within(1, 255);
     value(await store.replaceG(made.root));
-    expect(value(await room.open().load()).g.equals(made.root)).to.equal(true);
     await store.close();
+    expect(value(await room.open().load()).g.equals(made.root)).to.equal(true);
   });
 
   it('lets nobody sign with N once something else was measured, nor by a password, nor decrypt with it', async () => {
