@@ -188,7 +188,7 @@ export class TpmRootStore implements RootStore {
 
   /** Which policy stands in the TPM: that of the present registers, or that of these and approved ones. */
   async #policyInForce(place: Place, present: Buffer): Promise<Result<Place>> {
-    const standing = await policyIn(this.tools, place.approval);
+    const standing = await policyIn(this.tools, place);
     if (!standing.ok) return standing;
     const { either: _, ...alone } = place;
     for (const candidate of [alone, place])

@@ -3,7 +3,7 @@ import { derive } from '../../crypto/derive.js';
 import type { Secret } from '../../crypto/secret.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { policyInIndex, policySigned } from './tpm-policy.js';
-import { flushObjects, withSession } from './tpm-session.js';
+import { flushObjects, withSession, type TpmPlace } from './tpm-session.js';
 import { contentOf, fileAt, scratchFile, type TpmTools } from './tpm-tools.js';
 
 /**
@@ -101,8 +101,15 @@ export class ApprovalIndex {
 }
 
 /** The policy that stands in the index, for which nothing need be shown. */
-export async function policyIn(tools: TpmTools, index: string): Promise<Result<Buffer>> {
-  const read = await tools.run('tpm2_nvread', [index, '-C', index, '-s', '34']);
+export async function policyIn(
+  tools: TpmTools,
+  { approval: index, saltKey }: Pick<TpmPlace, 'approval' | 'saltKey'>,
+): Promise<Result<Buffer>> {
+  const read = await withSession(tools, saltKey, 'plain', (session) =>
+    tools.run('tpm2_nvread', [index, '-C', index, '-P', `session:${fileAt(0)}`, '-s', '34'], {
+      files: [session],
+    }),
+  );
   if (!read.ok) return read;
   const content = read.value.use((bytes) => Buffer.from(bytes));
   const head = policyInIndex(Buffer.alloc(0));
