@@ -4,15 +4,14 @@ import { join } from 'node:path';
 import { fromB64u, toB64u } from '../../crypto/bytes.js';
 import { utf8 } from '../../crypto/jose.js';
 import { Secret } from '../../crypto/secret.js';
-import { digestText } from '../../protocol/fields.js';
 import { parseJson } from '../../protocol/json.js';
 import { messageOf } from '../../protocol/log.js';
-import { list, object, oneOf, optional, text, whole, type Parsed } from '../../protocol/parse.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { Measured, Rooted, RootSecrets, RootStore } from '../ports/root-store.js';
 import { ApprovalIndex, measurementOf, policyIn } from './tpm-approval.js';
 import { makeIdentity, TpmSigner } from './tpm-identity.js';
-import { policyOr, policyPcr } from './tpm-policy.js';
+import { placeForm, policyOf, textOf, tpmPlace, type Place } from './tpm-place.js';
+import { policyPcr } from './tpm-policy.js';
 import { ReadySessions } from './tpm-ready.js';
 import {
   endSession,
@@ -23,37 +22,11 @@ import {
   startSession,
   withMeasuredSession,
   withSession,
-  type TpmPlace,
 } from './tpm-session.js';
 import { contentOf, fileAt, scratchFile, TpmTools } from './tpm-tools.js';
 import { writeWhole } from './write-whole.js';
 
 const secretBytes = 32;
-const handle = text({ max: 10, pattern: /^0x[0-9a-f]{8}$/, form: 'a handle' });
-const blob = text({ max: 4096, pattern: /^[A-Za-z0-9_-]+$/, form: 'base64url' });
-
-/** root.tpm: nothing in it is secret; it says where in the TPM the secrets are, and holds what only that TPM can open. */
-const placeForm = object({
-  v: whole({ min: 1, max: 1 }),
-  kind: oneOf('tpm-root'),
-  /** The key that encrypts the salt of every session, and its name: another key at this handle is not used. */
-  saltKey: handle,
-  saltKeyName: text({ max: 140, pattern: /^[0-9a-f]+$/, form: 'hexadecimal' }),
-  /** The index that holds G. */
-  index: handle,
-  pcrs: list(whole({ min: 0, max: 23 }), { min: 1, max: 24 }),
-  /** The index that holds the policy in force. */
-  approval: handle,
-  /** The present measurement and the one that was approved, while there is one. */
-  either: optional(list(digestText, { min: 2, max: 2 })),
-  /** N, wrapped by the TPM. */
-  identity: object({ public: blob, private: blob }),
-  /** The root, sealed. */
-  public: blob,
-  private: blob,
-});
-type Place = Parsed<typeof placeForm>;
-
 export interface TpmOptions {
   readonly tcti: string;
   readonly pcrs: readonly number[];
@@ -385,26 +358,4 @@ export class TpmRootStore implements RootStore {
       return refuse('not-initialised', messageOf(error));
     }
   }
-}
-
-function textOf(place: Place): Uint8Array {
-  return Buffer.from(`${JSON.stringify(place, null, 2)}\n`);
-}
-
-function eitherOf(place: Place): readonly [Buffer, Buffer] | undefined {
-  const [one, other] = (place.either ?? []).map((digest) =>
-    policyPcr(place.pcrs, fromB64u(digest) ?? Buffer.alloc(0)),
-  );
-  return one && other ? [one, other] : undefined;
-}
-
-function policyOf(place: Place, present: Buffer): Buffer {
-  const either = eitherOf(place);
-  return either ? policyOr(...either) : policyPcr(place.pcrs, present);
-}
-
-function tpmPlace(place: Place): TpmPlace {
-  const { saltKey, pcrs, approval } = place;
-  const either = eitherOf(place);
-  return { saltKey, pcrs, approval, ...(either ? { either } : {}) };
 }
