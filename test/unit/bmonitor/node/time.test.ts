@@ -24,7 +24,7 @@ async function pass(running: Running, machine: Machine, seconds: number): Promis
 async function lastReceipt({ core, journal }: Running): Promise<Receipt> {
   const [{ lease, receipts }] = core.state.levels;
   const [jws = ''] = await journal.receipts(lease, receipts, receipts);
-  return value(await verifyReceipt(jws, core.ring.identity.public));
+  return value(await verifyReceipt(jws, core.identity.public));
 }
 
 describe('a wall clock that was set ahead before a start', () => {
