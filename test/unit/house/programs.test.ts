@@ -17,6 +17,8 @@ const packageOf: Readonly<Record<string, string>> = {
   swtpm: 'swtpm',
   tpm2_unseal: 'tpm2-tools',
   xfs_io: 'xfsprogs',
+  fio: 'fio',
+  strace: 'strace',
   'mkfs.ext4': 'e2fsprogs',
   fallocate: 'util-linux',
   losetup: 'mount',
