@@ -157,8 +157,15 @@ function cores({ corePattern }: MachineReadings): Finding {
 }
 
 /** Images, layers and logs of levels: without this a node runs and takes none. */
-function files({ lackingForFiles: lacking }: MachineReadings): Finding {
+function files({ lackingForFiles: lacking, fileCipher = '' }: MachineReadings): Finding {
   if (lacking === undefined) return finding('files of levels', 'unknown', 'the machine does not say');
+  if (lacking.length === 0 && /generic|fixed-time/.test(fileCipher))
+    return finding(
+      'files of levels',
+      'weak',
+      `are encrypted by the kernel without the processor’s own instructions (${fileCipher}): reads are many times slower`,
+      'modprobe aesni_intel, or use a kernel that has it, such as Debian’s',
+    );
   return lacking.length === 0
     ? finding(
         'files of levels',

@@ -14,6 +14,8 @@ export interface MachineReadings {
   /** Which of the tools that BMonitor calls are there. */
   /** What is lacking for directories that the kernel encrypts. */
   readonly lackingForFiles?: readonly string[];
+  /** By what the kernel encrypts files, as it names it. */
+  readonly fileCipher?: string;
   readonly tools: Readonly<Record<string, boolean>>;
   readonly debianNftablesService?: 'enabled' | 'disabled';
   readonly secureBoot?: boolean;

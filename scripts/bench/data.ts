@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { cipherIn } from '../../bmonitor/host/health/readings.js';
 import { ImageStore } from '../../bmonitor/host/data/image-store.js';
 import { Secret } from '../../crypto/secret.js';
 import { messageOf } from '../../protocol/log.js';
@@ -12,18 +13,8 @@ import type { BenchSuite, Measurement } from './suite.js';
 
 const run = promisify(execFile);
 
-/** What the kernel encrypts with: without the processor's own instructions it is many times slower. */
-function cipher(): string {
-  const entries = readFileSync('/proc/crypto', 'utf8').split('\n\n');
-  const drivers = entries
-    .filter((entry) => /^name\s*: xts\(aes\)$/m.test(entry))
-    .map((entry) => ({
-      driver: /^driver\s*: (.*)$/m.exec(entry)?.[1] ?? '',
-      priority: Number(/^priority\s*: (\d+)$/m.exec(entry)?.[1] ?? 0),
-    }))
-    .sort((a, b) => b.priority - a.priority);
-  return drivers[0]?.driver ?? 'not loaded yet';
-}
+/** Without the processor's own instructions encryption is many times slower. */
+const cipher = cipherIn(readFileSync('/proc/crypto', 'utf8')) ?? 'what it has not loaded yet';
 
 interface Work {
   readonly name: string;
@@ -66,7 +57,7 @@ async function measured(directory: string, { rw, size, again }: Work, file_mb: n
 
 export const suite: BenchSuite = {
   name: 'data',
-  about: `files of a lease under its key, against the same file system bare (the kernel encrypts by ${cipher()})`,
+  about: `files of a lease under its key, against the same file system bare (the kernel encrypts by ${cipher})`,
   async run({ quick }) {
     const folder = await mkdtemp(join(tmpdir(), 'bmonitor-bench-'));
     const store = new ImageStore(folder, (quick ? 256 : 1024) * 1024 * 1024);

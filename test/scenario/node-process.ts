@@ -14,6 +14,15 @@ import { value } from '../fakes/results.js';
 
 export const cli = fileURLToPath(new URL('../../bmonitor/cli/index.js', import.meta.url));
 
+/** What its processes run in. */
+interface Around {
+  /** Where they look for programs. */
+  readonly path?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** A program that starts them, and its arguments. */
+  readonly wrap?: readonly string[];
+}
+
 /** A real node in a process of its own, on loopback, in a folder that goes with it. */
 export class NodeProcess {
   readonly log: Record<string, unknown>[] = [];
@@ -24,39 +33,43 @@ export class NodeProcess {
     readonly folder: string,
     readonly landlord: Pair,
     readonly card: NodeCard,
-    readonly path: string | undefined,
+    readonly around: Around,
   ) {}
 
   static async make(
-    options: {
+    options: Around & {
       /** More for the command line of `bmonitor init`. */
       readonly init?: readonly string[];
-      /** Where its processes look for programs. */
-      readonly path?: string;
+      /** Where its folder is made. */
+      readonly parent?: string;
     } = {},
   ): Promise<NodeProcess> {
-    const folder = await mkdtemp(join(tmpdir(), 'bmonitor-test-'));
+    const folder = await mkdtemp(join(options.parent ?? tmpdir(), 'bmonitor-test-'));
     const landlord = await makePair(2048);
     const card = { v: 1, kind: 'console-card', name: 'landlord', key: landlord.public.jwk };
     await writeFile(join(folder, 'landlord.json'), JSON.stringify(card));
     const dir = join(folder, 'node');
     const keys = options.init ?? ['--keys', 'file'];
     const args = ['init', '--dir', dir, '--landlord', join(folder, 'landlord.json'), '--name', 'node-1'];
-    const child = spawn(
-      process.execPath,
-      [cli, ...args, '--listen', '127.0.0.1:0', '--key-bits', '2048', ...keys],
-      {
-        env: environment(options.path),
-        stdio: ['ignore', 'ignore', 'inherit'],
-      },
-    );
+    const [program, words] = wrapped(options, [
+      ...args,
+      '--listen',
+      '127.0.0.1:0',
+      '--key-bits',
+      '2048',
+      ...keys,
+    ]);
+    const child = spawn(program, words, {
+      env: environment(options),
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
     const [code] = (await once(child, 'exit')) as [number];
     if (code !== 0) throw new Error(`bmonitor init ended with ${code}`);
     return new NodeProcess(
       folder,
       landlord,
       value(parseNodeCard(await readFile(join(dir, 'card-0.json'), 'utf8'))),
-      options.path,
+      options,
     );
   }
 
@@ -70,8 +83,10 @@ export class NodeProcess {
 
   /** Resolves when the node says that it is ready. `env`: more for its environment, such as a clock of its own. */
   async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
-    const child = spawn(process.execPath, [cli, 'run', '--dir', this.dir, '--log', 'debug'], {
-      env: { ...environment(this.path), ...env },
+    const [program, words] = wrapped(this.around, ['run', '--dir', this.dir, '--log', 'debug']);
+    const child = spawn(program, words, {
+      cwd: this.folder,
+      env: { ...environment(this.around), ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#child = child;
@@ -134,8 +149,13 @@ export class NodeProcess {
   }
 }
 
-function environment(path: string | undefined): NodeJS.ProcessEnv {
-  return path === undefined ? process.env : { ...process.env, PATH: path };
+function wrapped({ wrap = [] }: Around, words: readonly string[]): [program: string, words: string[]] {
+  const [program = '', ...rest] = [...wrap, process.execPath, cli, ...words];
+  return [program, rest];
+}
+
+function environment({ path, env }: Around): NodeJS.ProcessEnv {
+  return { ...process.env, ...env, ...(path === undefined ? {} : { PATH: path }) };
 }
 
 function parsed(line: string): Record<string, unknown> {

@@ -17,6 +17,7 @@ export async function readMachine(files: MachineFiles = new MachineFiles()) {
     service,
     secureBoot,
     lackingForFiles,
+    crypto,
   ] = await Promise.all([
     files.text('proc/sys/kernel/osrelease'),
     said('nft', '--version'),
@@ -31,7 +32,9 @@ export async function readMachine(files: MachineFiles = new MachineFiles()) {
     readService('nftables.service'),
     readSecureBoot(files),
     lackingForDirectories(),
+    files.text('proc/crypto'),
   ]);
+  const fileCipher = crypto === undefined ? undefined : cipherIn(crypto);
   return {
     ...(kernel === undefined ? {} : { kernel }),
     ...(nft === undefined ? {} : { nft }),
@@ -45,6 +48,7 @@ export async function readMachine(files: MachineFiles = new MachineFiles()) {
     ...(service === undefined ? {} : { debianNftablesService: service }),
     ...(secureBoot === undefined ? {} : { secureBoot }),
     lackingForFiles,
+    ...(fileCipher === undefined ? {} : { fileCipher }),
     tools,
   };
 }
@@ -76,6 +80,18 @@ async function readClock(): Promise<boolean | undefined> {
   const tracking = await said('chronyc', '-n', 'tracking');
   if (tracking === undefined) return undefined;
   return !/Leap status\s*:\s*Not synchronised/.test(tracking);
+}
+
+/** Of several the kernel takes the one of the highest priority. Undefined: none was needed since it started. */
+export function cipherIn(crypto: string): string | undefined {
+  const found = crypto
+    .split('\n\n')
+    .filter((entry) => /^name\s*: xts\(aes\)$/m.test(entry))
+    .map((entry) => ({
+      driver: /^driver\s*: (.*)$/m.exec(entry)?.[1] ?? '',
+      priority: Number(/^priority\s*: (\d+)$/m.exec(entry)?.[1] ?? 0),
+    }));
+  return found.sort((a, b) => b.priority - a.priority)[0]?.driver;
 }
 
 /** zram is memory; what device-mapper's name says is crypt is encrypted. */

@@ -21,6 +21,7 @@ const packageOf: Readonly<Record<string, string>> = {
   strace: 'strace',
   'mkfs.ext4': 'e2fsprogs',
   fallocate: 'util-linux',
+  prlimit: 'util-linux',
   losetup: 'mount',
   chromium: 'chromium',
   nsenter: 'util-linux',

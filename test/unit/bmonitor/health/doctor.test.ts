@@ -38,6 +38,8 @@ describe('the doctor', () => {
 
   it('says what is lacking for the files of levels', () => {
     expect(verdict('files of levels', { ...good, lackingForFiles: ['xfs_io'] })).to.equal('missing');
+    expect(verdict('files of levels', { ...good, fileCipher: 'xts-aes-aesni' })).to.equal('ok');
+    expect(verdict('files of levels', { ...good, fileCipher: 'xts(ecb(aes-fixed-time))' })).to.equal('weak');
   });
 
   it('holds the kernel against the fixes that filters need', () => {
