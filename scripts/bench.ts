@@ -37,13 +37,18 @@ const tools: BenchTools = {
   },
 };
 
-async function loadSuites(): Promise<readonly BenchSuite[]> {
+/** Each is called by its file, or by its own name. */
+async function loadSuites(wanted: readonly string[]): Promise<readonly BenchSuite[]> {
   const dir = join(root, 'dist/scripts/bench');
   const files = readdirSync(dir).filter((name) => name.endsWith('.js'));
   const modules = await Promise.all(
-    files.map(async (name) => (await import(join(dir, name))) as { readonly suite?: BenchSuite }),
+    files.map(async (file) => {
+      const { suite } = (await import(join(dir, file))) as { readonly suite?: BenchSuite };
+      const called = [file.slice(0, -'.js'.length), suite?.name ?? ''];
+      return wanted.length === 0 || called.some((name) => wanted.includes(name)) ? suite : undefined;
+    }),
   );
-  return modules.map(({ suite }) => suite).filter((suite) => suite !== undefined);
+  return modules.filter((suite) => suite !== undefined);
 }
 
 function version(command: string, ...args: readonly string[]): string {
@@ -80,6 +85,13 @@ function figure(value: number): string {
   return value.toPrecision(3);
 }
 
+function wantedText({ wanted, met, unit }: Row): string {
+  if (wanted === undefined) return '';
+  const words = unit.replace('_per_', '/').replace('per_', '/');
+  const value = wanted.of === 'ratio' ? String(wanted.value) : `${wanted.value} ${words}`;
+  return `  wanted: at ${wanted.at} ${value}${met === true ? '' : ', not met'}`;
+}
+
 function print(suite: BenchSuite, rows: readonly Row[]): void {
   console.log(`\n${suite.name}: ${suite.about}`);
   const width = Math.max(...rows.map((row) => row.name.length), 10);
@@ -87,14 +99,13 @@ function print(suite: BenchSuite, rows: readonly Row[]): void {
     const middle = row.values.length > 1 ? `${figure(row.low)}-${figure(row.high)}` : '';
     const ratio = row.ratio === undefined ? '' : `${figure(row.ratio)} x ${row.baseline}`;
     const value = `${figure(row.median)} ${row.unit.replace('_per_', '/').replace('per_', '/')}`;
-    console.log(
-      `  ${row.name.padEnd(width)}  ${value.padStart(14)}  ${middle.padEnd(17)} ${ratio}`.trimEnd(),
-    );
+    const line = `  ${row.name.padEnd(width)}  ${value.padStart(14)}  ${middle.padEnd(17)} ${ratio}${wantedText(row)}`;
+    console.log(line.trimEnd());
   }
 }
 
 const only = values.only ?? [];
-const suites = (await loadSuites()).filter(({ name }) => only.length === 0 || only.includes(name));
+const suites = await loadSuites(only);
 if (suites.length === 0) {
   console.error('There is no such suite.');
   process.exit(2);

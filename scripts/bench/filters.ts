@@ -58,7 +58,8 @@ async function proofs(tools: BenchTools): Promise<readonly Measurement[]> {
         },
         { samples: count > 10_000 ? 9 : 20, warmup: 3 },
       );
-      measured.push({ name: `proof, ${count} against ${count}, IPv${family}`, unit: 'ms', values });
+      const wanted = { of: 'median', at: 'most', value: count > 10_000 ? 400 : 30 } as const;
+      measured.push({ name: `proof, ${count} against ${count}, IPv${family}`, unit: 'ms', values, wanted });
     }
   return measured;
 }
@@ -127,6 +128,7 @@ async function explaining(tools: BenchTools): Promise<readonly Measurement[]> {
       name: 'explain, packets of a capture',
       unit: 'per_s',
       values: times.map((time) => (packets / time) * 1000),
+      wanted: { of: 'median', at: 'least', value: 200_000 },
     },
   ];
 }

@@ -25,7 +25,7 @@ async function version(node: Commanded, level: number): Promise<number> {
 async function took(node: Commanded, level: number, command: Command): Promise<number> {
   const answer = await node.ask(level, command);
   if (!answer.result) throw new Error(`${command.type}: ${answer.error?.code} ${answer.error?.detail ?? ''}`);
-  return answer.took_ms;
+  return answer.node_ms;
 }
 
 /** One comes and goes, again and again. */
@@ -76,18 +76,23 @@ async function measure(tools: BenchTools): Promise<readonly Measurement[]> {
   const measured: Measurement[] = [];
   try {
     const node = await Commanded.at(bed.place('node'));
-    const [count, samples] = tools.quick ? [1000, 20] : [10_000, 200];
-    const add = (name: string, values: readonly number[]): void => {
-      measured.push({ name, unit: 'ms', values });
+    const [count, samples] = tools.quick ? [10_000, 100] : [10_000, 600];
+    const add = (name: string, values: readonly number[], most?: number): void => {
+      const wanted = most === undefined ? {} : { wanted: { of: 'median', at: 'most', value: most } as const };
+      measured.push({ name, unit: 'ms', values, ...wanted });
     };
     const asked: number[] = [];
     for (let round = 0; round < 50; round++) asked.push(await took(node, 0, { type: 'levels.read' }));
     add('a question and its answer, sealed both ways', asked);
     for (const [level, who] of ['the landlord', 'the tenant'].entries()) {
-      add(`${count} filters replaced by ${who}`, await replacements(node, level, count, tools.quick ? 3 : 9));
+      add(
+        `${count} filters replaced by ${who}`,
+        await replacements(node, level, count, tools.quick ? 3 : 9),
+        150,
+      );
       const times = await changes(node, level, count, samples);
       add(`one of ${count} added or removed by ${who}`, times);
-      add(`the same, p99`, [p99(times.slice(samples / 10))]);
+      add(`the same, p99`, [p99(times)], 5);
     }
     await node.close();
   } finally {
@@ -100,6 +105,6 @@ async function measure(tools: BenchTools): Promise<readonly Measurement[]> {
 export const suite: BenchSuite = {
   name: 'filters through a node',
   about:
-    'Command sent to enforced and answered (wanted: one changed at 10,000 in 5 ms p99, 10,000 replaced in 150 ms).',
+    'From the sealed command at the node to the sealed answer, after it is enforced: proof, journal on the disk and kernel between.',
   run: measure,
 };

@@ -15,6 +15,16 @@ export interface Measurement {
   readonly values: readonly number[];
   /** The name of the measurement of the same run that this one is compared with. */
   readonly baseline?: string;
+  /** Each value was taken beside the baseline's of the same place: the ratio is the median of theirs. */
+  readonly paired?: boolean;
+  readonly wanted?: Wanted;
+}
+
+/** What the figure should come to: of the median, or of the ratio to the baseline. */
+export interface Wanted {
+  readonly of: 'median' | 'ratio';
+  readonly at: 'most' | 'least';
+  readonly value: number;
 }
 
 export interface BenchTools {

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { makePair, type Pair } from '../../crypto/rsa.js';
 import { NodeSession } from '../../console/nodes/session.js';
 import { parseNodeCard, levelKeyOf, type NodeCard } from '../../protocol/node-card.js';
+import type { MessageChannel } from '../../protocol/channel.js';
 import type { Addressee } from '../../protocol/request.js';
 import { dial, socketChannel } from '../../protocol/socket.js';
 import { value } from '../fakes/results.js';
@@ -135,14 +136,17 @@ export class NodeProcess {
     return { level: 0, lease: this.card.lease, key: value(levelKeyOf(this.card)) };
   }
 
-  async session(pair: Pair = this.landlord): Promise<NodeSession> {
+  async session(
+    pair: Pair = this.landlord,
+    along: (channel: MessageChannel) => MessageChannel = (channel) => channel,
+  ): Promise<NodeSession> {
     const [way] = this.card.ways;
     const pin = way?.pin;
     const socket = value(
       await dial({ url: this.url, ...(pin === undefined ? {} : { pin }), timeout_ms: 10_000 }),
     );
     const node = (await import('../../crypto/rsa.js')).thumbprint(this.card.identity);
-    return new NodeSession(socketChannel(socket, 'test'), pair, node, {
+    return new NodeSession(along(socketChannel(socket, 'test')), pair, node, {
       wall: () => Date.now(),
       steady: () => performance.now(),
     });

@@ -2,6 +2,7 @@ import { addressBits, addressMax, formatAddress } from '../address.js';
 import type { ElementChange, ProgramChain, ProgramMap } from '../../ports/firewall.js';
 import type { Box, BoxChange, LevelBoxes } from '../boxes.js';
 import { directions, families, type Direction, type Family, type Otherwise } from '../model.js';
+import { LayeredMap } from './layered.js';
 import { keysOf, type MapKind } from './elements.js';
 import {
   lengthsOf,
@@ -91,9 +92,7 @@ export function changeElements(
   const changes = new Map<string, ElementChange>();
   for (const name of new Set([...removed.keys(), ...added.keys()])) {
     const from = before.get(name) ?? new Map<string, string>();
-    const to = new Map(from);
-    for (const key of removed.get(name) ?? []) to.delete(key);
-    for (const [key, verdict] of added.get(name) ?? []) to.set(key, verdict);
+    const to = LayeredMap.of(from, removed.get(name) ?? [], added.get(name) ?? []);
     elements.set(name, to);
     changes.set(name, { from, removed: removed.get(name) ?? [], added: added.get(name) ?? [] });
   }

@@ -15,9 +15,9 @@ export interface SkeletonChoice {
 }
 
 const word = { 4: 'ip', 6: 'ip6' } as const;
-const known = 'ct mark and $mask == $full accept';
-const knownLocal = 'ct mark and $mask == $local accept';
-const answer = 'ct state related ct mark and $mask == $answer accept';
+const known = 'jump known';
+const knownLocal = 'jump known_local';
+const answer = 'ct state related jump answered';
 const fromEngine = 'iifname @{engine_ports}';
 const toEngine = 'oifname @{engine_ports}';
 
@@ -86,6 +86,13 @@ const stampChains: readonly ProgramChain[] = (['full', 'local'] as const).map((k
     'accept',
   ],
 }));
+
+/** All that names the epoch, besides the stamps: so that a new epoch changes a few rules and none of the hooks' own chains. */
+const knownChains: readonly ProgramChain[] = [
+  { name: 'known', rules: ['ct mark and $mask == $full accept'] },
+  { name: 'known_local', rules: ['ct mark and $mask == $local accept'] },
+  { name: 'answered', rules: ['ct mark and $mask == $answer accept'] },
+];
 
 /** What a node must hear and say to be on a network at all, and no filter can deny. */
 function essentials(choice: SkeletonChoice): readonly ProgramChain[] {
@@ -255,6 +262,7 @@ export function skeletonChains(choice: SkeletonChoice): readonly ProgramChain[] 
   const ways = ['start', 'reply'] as const;
   return [
     ...stampChains,
+    ...knownChains,
     ...essentials(choice),
     ...families.flatMap((family) => [
       ...when2(

@@ -7,7 +7,7 @@ import {
   place,
   ruleText,
 } from '../../ports/firewall-text.js';
-import type { FirewallProgram, ProgramMap, ProgramTable } from '../../ports/firewall.js';
+import type { FirewallProgram, ProgramChain, ProgramMap, ProgramTable } from '../../ports/firewall.js';
 
 /**
  * How to get from what stands in the kernel to what should, without a moment open. Four steps, each one transaction or
@@ -204,13 +204,13 @@ function rulesOf(
   chain: { readonly rules: readonly string[] },
   slots: ReadonlyMap<string, string>,
   epoch: number,
-): string {
+): readonly string[] {
   const slotOf = (map: string): string => {
     const name = slots.get(id(table, map));
     if (name === undefined) throw new Error(`a rule names a map that the program does not have: ${map}`);
     return name;
   };
-  return chain.rules.map((rule) => ruleText(rule, slotOf, epoch)).join('\n');
+  return chain.rules.map((rule) => ruleText(rule, slotOf, epoch));
 }
 
 function declareChains(steps: Steps, table: ProgramTable, before: Standing | undefined): void {
@@ -224,20 +224,44 @@ function declareChains(steps: Steps, table: ProgramTable, before: Standing | und
     if (chain.hook === undefined && !known.has(chain.name)) steps.fill.push(chainDeclaration(table, chain));
 }
 
+/** Most chains have the same rules as before, and name neither the epoch nor a map that moved: their text need not be made. */
+function isUntouched(
+  table: ProgramTable,
+  [old, chain]: readonly [ProgramChain, ProgramChain],
+  {
+    before,
+    moved,
+    epoch,
+  }: { readonly before: Standing; readonly moved: ReadonlySet<string>; readonly epoch: number },
+): boolean {
+  if (old.rules.length !== chain.rules.length) return false;
+  return chain.rules.every((rule, at) => {
+    if (rule !== old.rules[at] || (epoch !== before.epoch && rule.includes('$'))) return false;
+    if (moved.size === 0 || !rule.includes('@{')) return true;
+    return [...rule.matchAll(/@\{(\w+)\}/gu)].every(([, map = '']) => !moved.has(id(table, map)));
+  });
+}
+
+function movedMaps(steps: Steps, before: Standing): ReadonlySet<string> {
+  return new Set([...steps.slots].flatMap(([name, slot]) => (before.slots.get(name) === slot ? [] : [name])));
+}
+
 function refillChains(steps: Steps, table: ProgramTable, before: Standing | undefined, epoch: number): void {
   const old = tableOf(before?.program, table.family);
-  const oldRules = new Map(
-    before === undefined || old === undefined
-      ? []
-      : old.chains.map((chain) => [chain.name, rulesOf(old, chain, before.slots, before.epoch)]),
-  );
+  const oldChains = new Map(old?.chains.map((chain) => [chain.name, chain] as const));
+  const moved = before === undefined ? new Set<string>() : movedMaps(steps, before);
   for (const chain of table.chains) {
-    const rules = rulesOf(table, chain, steps.slots, epoch);
-    if (oldRules.get(chain.name) === rules) continue;
-    if (!oldRules.has(chain.name) && chain.hook !== undefined)
-      steps.flip.push(chainDeclaration(table, chain));
+    const was = oldChains.get(chain.name);
+    if (
+      before !== undefined &&
+      was !== undefined &&
+      isUntouched(table, [was, chain], { before, moved, epoch })
+    )
+      continue;
+    if (was === undefined && chain.hook !== undefined) steps.flip.push(chainDeclaration(table, chain));
     steps.flip.push(`flush chain ${place(table)} ${chain.name}`);
-    for (const rule of rules.split('\n')) steps.flip.push(`add rule ${place(table)} ${chain.name} ${rule}`);
+    for (const rule of rulesOf(table, chain, steps.slots, epoch))
+      steps.flip.push(`add rule ${place(table)} ${chain.name} ${rule}`);
   }
 }
 

@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import type { Pair } from '../../../crypto/rsa.js';
 import type { NodeSession } from '../../../console/nodes/session.js';
 import type { Command } from '../../../protocol/commands.js';
+import type { MessageChannel } from '../../../protocol/channel.js';
 import type { Addressee } from '../../../protocol/request.js';
 import { NodeProcess } from '../../scenario/node-process.js';
 import { rent } from '../../scenario/tenancy.js';
@@ -21,6 +22,26 @@ const holders: { readonly console: Pair; readonly to: Addressee; session?: NodeS
 const tenant = await rent(node);
 holders.push({ console: tenant.console, to: tenant.to });
 
+/** When the last message went to the node, and when the last one came: what lies between is the node's own time. */
+const wire = { sent_ms: 0, came_ms: 0 };
+
+function watched(channel: MessageChannel): MessageChannel {
+  return {
+    source: channel.source,
+    send: (message) => {
+      wire.sent_ms = performance.now();
+      return channel.send(message);
+    },
+    onMessage: (handler) =>
+      channel.onMessage((message) => {
+        wire.came_ms = performance.now();
+        return handler(message);
+      }),
+    onClose: (handler) => channel.onClose(handler),
+    close: (reason) => channel.close(reason),
+  };
+}
+
 function tell(line: unknown): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
@@ -30,7 +51,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { level, command, follow } = JSON.parse(line) as Asked;
   const holder = holders[level];
   if (!holder) throw new Error('no such level');
-  holder.session ??= await node.session(holder.console);
+  holder.session ??= await node.session(holder.console, watched);
   const started = performance.now();
   const reply = await holder.session.request({
     command,
@@ -45,10 +66,11 @@ for await (const line of createInterface({ input: process.stdin })) {
       : {}),
   });
   const took_ms = performance.now() - started;
+  const node_ms = wire.came_ms - wire.sent_ms;
   tell(
     reply.ok
-      ? { took_ms, result: reply.value.result, error: reply.value.error }
-      : { took_ms, error: reply.refusal },
+      ? { took_ms, node_ms, result: reply.value.result, error: reply.value.error }
+      : { took_ms, node_ms, error: reply.refusal },
   );
 }
 await node.remove();

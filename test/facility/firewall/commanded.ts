@@ -5,7 +5,10 @@ import type { Command } from '../../../protocol/commands.js';
 import { distPath, type Place } from '../bed/index.js';
 
 export interface Answered {
+  /** As the console sees it: with its own signing, sealing and opening. */
   readonly took_ms: number;
+  /** From the sealed request sent to the sealed reply received. */
+  readonly node_ms: number;
   readonly result?: Readonly<Record<string, unknown>>;
   readonly error?: { readonly code: string; readonly detail?: string; readonly data?: unknown };
 }
