@@ -1,4 +1,5 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,8 +10,10 @@ export type Prefix = readonly string[];
 
 const errorChars_max = 2000;
 
-/** nft reads a line that is typed four times slower than a file that is included. */
-const lineChars_max = 4096;
+/** nft reads what is typed one character at a time, each by a call of the kernel: all that is not short goes into a file. */
+const lineChars_max = 160;
+
+const writeAtOnceChars_max = 16_384;
 
 /**
  * One long-lived `nft -i`. Each line is one transaction. It says nothing when a line was taken, so every line is followed
@@ -49,7 +52,10 @@ export class NftShell {
     if (line.length <= lineChars_max) return this.#send(line);
     this.#folder ??= await mkdtemp(join(tmpdir(), 'bmonitor-nft-'));
     const file = join(this.#folder, 'batch.nft');
-    await writeFile(file, `${commands.join('\n')}\n`, { mode: 0o600 });
+    const text = `${commands.join('\n')}\n`;
+    // For a few rules it is done sooner than another thread would be woken for it.
+    if (text.length <= writeAtOnceChars_max) writeFileSync(file, text, { mode: 0o600 });
+    else await writeFile(file, text, { mode: 0o600 });
     return this.#send(`include "${file}"`);
   }
 
