@@ -33,8 +33,15 @@ interface Prefix<T> {
   readonly length: number;
 }
 
+/** As plain numbers where they fit: a set has many thousands, and nearly all are one prefix. */
 function peerPrefixes({ family, lo, hi }: PeerRange): readonly Prefix<bigint>[] | undefined {
   const bits = addressBits[family];
+  if (lo === hi) return [{ at: lo, length: bits }];
+  if (family === 4) {
+    const size = Number(hi - lo) + 1;
+    const length = 32 - Math.log2(size);
+    if (Number.isInteger(length) && Number(lo) % size === 0) return [{ at: lo, length }];
+  }
   const whole = addressMax[family] + 1n;
   const prefixes: Prefix<bigint>[] = [];
   for (let at = lo; at <= hi;) {

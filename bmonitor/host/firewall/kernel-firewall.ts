@@ -22,6 +22,7 @@ import { missesDuringChanges } from './kernel-version.js';
 import type { Prefix } from './nft-shell.js';
 import { RefusedLog } from './refused.js';
 import { Stream } from './stream.js';
+import type { Standing } from './transition.js';
 import { RuleWatcher } from './watcher.js';
 
 export interface KernelFirewallOptions {
@@ -36,6 +37,8 @@ const settle_ms = 100;
 /** Even a change that the watch did not hear of is found. */
 const look_ms = 1500;
 const events_held_max = 100;
+/** When nothing is known after so many changes, it is not because of them. */
+const standingTries_max = 5;
 
 /** The real firewall: nftables of the network namespace this process runs in. */
 export class KernelFirewall implements Firewall {
@@ -152,7 +155,7 @@ export class KernelFirewall implements Firewall {
     if (this.#closed || !this.#applier.active) return;
     const elements = this.#changedByOthers;
     this.#changedByOthers = false;
-    const { standing } = this.#applier;
+    const standing = await this.#standingNow();
     const compared = await this.#applier.compare({ elements });
     if (compared.ok && compared.value.length === 0) return;
     if (standing !== undefined && this.#applier.standing !== standing) {
@@ -162,6 +165,13 @@ export class KernelFirewall implements Firewall {
     await this.#inTurn(async () => {
       if (!this.#closed) await this.#check({ elements });
     });
+  }
+
+  /** What stands between two changes: in the midst of one nothing is known, and a look would have to hold up the next. */
+  async #standingNow(): Promise<Standing | undefined> {
+    for (let tries = 0; tries < standingTries_max && this.#applier.standing === undefined; tries++)
+      await this.#last;
+    return this.#applier.standing;
   }
 
   #after(delay_ms: number, work: () => Promise<void>): void {
