@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { TLSSocket } from 'node:tls';
+import { connect as connectPlain, isIP, type Socket } from 'node:net';
+import { connect as connectTls, createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
 import { WebSocket, type RawData } from 'ws';
 import { digestOf } from '../crypto/bytes.js';
 import type { Message, MessageChannel } from './channel.js';
@@ -17,17 +18,72 @@ export interface Dial {
   readonly payload_bytes_max?: number;
 }
 
-/** Opens a WebSocket, or says why not. Nothing of ours is sent before the pin was compared. */
-export function dial(options: Dial): Promise<Result<WebSocket>> {
+/**
+ * Opens a WebSocket, or says why not. Nothing of ours is sent before the pin was compared. What TLS and the WebSocket need is made only
+ * once somebody has answered: a node whose gateways are away dials for days, and leaves tens of kilobytes outside the heap each time.
+ */
+export async function dial(options: Dial): Promise<Result<WebSocket>> {
+  const started_ms = performance.now();
+  const wire = await reach(new URL(options.url), options.timeout_ms);
+  if (!wire.ok) return refuse('unreachable', `${options.url}: ${wire.refusal.detail ?? ''}`);
+  return upgrade(options, wire.value, Math.max(1, options.timeout_ms - (performance.now() - started_ms)));
+}
+
+/** Somebody who answers at the address of a URL. */
+function reach(url: URL, timeout_ms: number): Promise<Result<Socket>> {
+  const port = url.port === '' ? (url.protocol === 'wss:' ? 443 : 80) : Number(url.port);
+  return new Promise((resolve) => {
+    const wire = connectPlain({ host: hostOf(url), port, noDelay: true });
+    const fail = (why: string): void => {
+      wire.destroy();
+      resolve(refuse('unreachable', why));
+    };
+    const guard = setTimeout(() => fail(`no answer within ${timeout_ms} ms`), timeout_ms);
+    const failed = (error: Error): void => {
+      clearTimeout(guard);
+      fail(messageOf(error));
+    };
+    wire.once('error', failed);
+    wire.once('connect', () => {
+      clearTimeout(guard);
+      wire.off('error', failed);
+      resolve(ok(wire));
+    });
+  });
+}
+
+/** An IPv6 address stands in brackets in a URL, and nowhere else. */
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[(.*)\]$/, '$1');
+}
+
+let ordinaryContext: SecureContext | undefined;
+
+function secured(wire: Socket, url: URL, rejectUnauthorized: boolean): TLSSocket {
+  const host = hostOf(url);
+  return connectTls({
+    socket: wire,
+    host,
+    // A name is told to the other side; an address is none.
+    servername: isIP(host) === 0 ? host : '',
+    rejectUnauthorized,
+    secureContext: (ordinaryContext ??= createSecureContext()),
+  });
+}
+
+function upgrade(options: Dial, wire: Socket, timeout_ms: number): Promise<Result<WebSocket>> {
+  const url = new URL(options.url);
+  const unpinned = options.pin === undefined;
   return new Promise((resolve) => {
     const socket = new WebSocket(options.url, options.protocol === undefined ? [] : [options.protocol], {
-      handshakeTimeout: options.timeout_ms,
+      createConnection: () => (url.protocol === 'wss:' ? secured(wire, url, unpinned) : wire),
+      handshakeTimeout: timeout_ms,
       maxPayload: options.payload_bytes_max ?? limits.frame_bytes_max,
       perMessageDeflate: false,
       autoPong: false,
       followRedirects: false,
       // With a pin, the key itself is compared below; without one, the authorities of this machine decide.
-      rejectUnauthorized: options.pin === undefined,
+      rejectUnauthorized: unpinned,
     });
     const fail = (detail: string, code: 'unreachable' | 'wrong-pin' = 'unreachable'): void => {
       socket.removeAllListeners();
