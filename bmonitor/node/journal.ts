@@ -20,6 +20,7 @@ import {
   replyKey,
   rootKey,
 } from './places.js';
+import { RingPacker } from '../keys/pack.js';
 import type { RecordedReply } from './recorded.js';
 import { openRoot, openWithEither, readBlock, sealRoot } from './root-seal.js';
 import { unpickRootState } from './root-state.js';
@@ -71,6 +72,7 @@ export class Journal {
   readonly measured: Measured | undefined;
   #state: NodeState;
   #ring: KeyRing;
+  readonly #packer = new RingPacker();
   /** How many replies are kept of each lease. */
   readonly #replies = new Map<string, number>();
 
@@ -106,7 +108,11 @@ export class Journal {
     const journal = new Journal(store, roots, secrets.value, state, ring);
     await store.batch([
       ...journal.#blockOps(undefined, state, ring),
-      { type: 'put', key: rootKey(state.generation), value: sealRoot(secrets.value, state, ring) },
+      {
+        type: 'put',
+        key: rootKey(state.generation),
+        value: sealRoot(secrets.value, state, journal.#packer.pack(ring)),
+      },
     ]);
     return ok(journal);
   }
@@ -162,7 +168,7 @@ export class Journal {
       {
         type: 'put',
         key: rootKey(change.state.generation),
-        value: sealRoot(next, change.state, change.ring),
+        value: sealRoot(next, change.state, this.#packer.pack(change.ring)),
       },
       ...(change.more ?? []),
       ...removals,
@@ -232,6 +238,7 @@ export class Journal {
   }
 
   async close(): Promise<void> {
+    this.#packer.wipe();
     await this.#store.close();
   }
 

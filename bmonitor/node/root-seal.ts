@@ -2,7 +2,7 @@ import { openBox, sealBox } from '../../crypto/box.js';
 import { derive } from '../../crypto/derive.js';
 import { utf8 } from '../../crypto/jose.js';
 import { Secret } from '../../crypto/secret.js';
-import { packRing, unpackRing } from '../keys/pack.js';
+import { unpackRing } from '../keys/pack.js';
 import type { KeyRing } from '../keys/ring.js';
 import type { RootSecrets } from '../ports/root-store.js';
 import type { Store } from '../ports/store.js';
@@ -16,11 +16,12 @@ function rootSealKey(secrets: RootSecrets): Secret {
   return secrets.g.use((g) => derive(secrets.root, g, 'bmonitor state v1'));
 }
 
-export function sealRoot(secrets: RootSecrets, state: NodeState, ring: KeyRing): Uint8Array {
+/** `packed` is the ring as it rests, of whoever keeps it so. */
+export function sealRoot(secrets: RootSecrets, state: NodeState, packed: Secret): Uint8Array {
   const stateBytes = utf8(JSON.stringify(pickRootState(state)));
   const head = Buffer.alloc(4);
   head.writeUInt32BE(stateBytes.length);
-  const plaintext = packRing(ring).use((packed) => Buffer.concat([head, stateBytes, packed]));
+  const plaintext = packed.use((bytes) => Buffer.concat([head, stateBytes, bytes]));
   const box = sealBox(rootSealKey(secrets), rootKey(state.generation), plaintext);
   plaintext.fill(0);
   return box;
