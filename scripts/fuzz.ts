@@ -2,13 +2,16 @@
 // thousand inputs, and says how many there were, how long the slowest turn took, and what the memory did.
 import { parseArgs } from 'node:util';
 import * as fc from 'fast-check';
+import { binaryTargets } from '../test/fakes/fuzz-binary.js';
 import { fuzzTargets } from '../test/fakes/fuzz-targets.js';
 
 const { values } = parseArgs({
   options: { seconds: { type: 'string' }, only: { type: 'string' }, seed: { type: 'string' } },
 });
 const seconds = Number(values.seconds ?? 60);
-const targets = fuzzTargets.filter(({ name }) => values.only === undefined || name === values.only);
+const targets = [...fuzzTargets, ...binaryTargets].filter(
+  ({ name }) => values.only === undefined || name === values.only,
+);
 if (!(seconds > 0) || targets.length === 0) {
   console.error('npm run fuzz -- --seconds 60 [--only NAME] [--seed N]');
   process.exit(2);

@@ -1,11 +1,12 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { parseCommand } from '../../../protocol/commands.js';
+import { binaryTargets } from '../../fakes/fuzz-binary.js';
 import { fuzzTargets } from '../../fakes/fuzz-targets.js';
 import { commandInputs } from '../../fakes/fuzz-inputs.js';
 
 describe('whatever comes in', () => {
-  for (const { name, inputs, check } of fuzzTargets)
+  for (const { name, inputs, check } of [...fuzzTargets, ...binaryTargets])
     it(`as ${name} is taken or refused, and nothing is thrown`, () => {
       fc.assert(
         fc.property(inputs, (input) => check(input as never)),
