@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ConsoleKey } from '../protocol/commands.js';
@@ -25,6 +26,7 @@ import { readLocalStatus, serveLocalStatus } from './host/local-status.js';
 import { FileRootStore } from './host/root-store-file.js';
 import { TpmRootStore } from './host/root-store-tpm.js';
 import { openLevelStore } from './host/store-level.js';
+import { writeWhole } from './host/write-whole.js';
 import type { DirectoryStore } from './ports/directory-store.js';
 import type { RootStore } from './ports/root-store.js';
 import { Answers, type MachineFacts } from './node/answers.js';
@@ -79,7 +81,8 @@ export async function initNode(options: InitOptions): Promise<Result<NodeCard>> 
   }
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const roots = rootStoreOf(folder, config);
-  if (await roots.exists()) return refuse('already-initialised', folder);
+  if (await roots.exists())
+    return refuse(existsSync(configIn(folder)) ? 'already-initialised' : 'init-unfinished', folder);
   const store = await openLevelStore(join(folder, 'store'));
   if (!store.ok) return store;
   const first = firstState({
@@ -95,8 +98,9 @@ export async function initNode(options: InitOptions): Promise<Result<NodeCard>> 
   await journal.value.close();
   await roots.close?.();
   const card = cardOf(journal.value, roots.kind, options.url);
-  await writeFile(join(folder, 'node.json'), `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
   await writeFile(join(folder, 'card-0.json'), `${JSON.stringify(card, null, 2)}\n`);
+  // The last thing that is written: a folder without it was never a node's.
+  await writeWhole(configIn(folder), Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
   return ok(card);
 }
 
@@ -135,10 +139,14 @@ export interface RunningNode {
 
 export async function readConfig(folder: string): Promise<Result<Config>> {
   try {
-    return parseConfig(await readFile(join(folder, 'node.json'), 'utf8'));
+    return parseConfig(await readFile(configIn(folder), 'utf8'));
   } catch (error) {
     return refuse('not-initialised', messageOf(error));
   }
+}
+
+function configIn(folder: string): string {
+  return join(folder, 'node.json');
 }
 
 function statusSocketOf(folder: string): string {

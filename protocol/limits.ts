@@ -63,6 +63,8 @@ export const limits = {
   levels_max: 8,
   /** Consoles enrolled in one level. */
   consoles_per_level_max: 64,
+  /** Keys that were ever enrolled in one lease, all of which are listed for its holder: more than an office changes in decades. */
+  consoles_ever_enrolled_max: 1000,
   /** Entries of a history in one reply; and about how many characters of them, unless a single one is longer. */
   history_page_entries_max: 1000,
   history_page_chars_max: 2 * 1024 * 1024,

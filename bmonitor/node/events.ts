@@ -45,6 +45,8 @@ export class EventLog {
   #waiting: NodeEvent[] = [];
   #dropped = 0;
   #staged: (readonly [lease: string, block: Block])[] = [];
+  /** The leases there are: what was known of any other goes with it. */
+  #living: ReadonlySet<string> = new Set();
   readonly #followers = new Set<() => void>();
   /** Asked for when events wait that no command will take along. */
   onWaiting: () => void = () => {};
@@ -91,6 +93,7 @@ export class EventLog {
     this.#waiting = [];
     this.#dropped = 0;
     this.#staged = [];
+    this.#living = new Set(state.levels.map(({ lease }) => lease));
     const ops: StoreOp[] = [];
     for (const [index, { lease }] of state.levels.entries()) {
       const mine = all.filter((event) => event.to.includes(index));
@@ -122,12 +125,13 @@ export class EventLog {
       if (track.recent.length > limits.event_blocks_in_memory_max) track.recent.shift();
     }
     this.#staged = [];
+    for (const lease of this.#tracks.keys()) if (!this.#living.has(lease)) this.#tracks.delete(lease);
     for (const wake of this.#followers) wake();
   }
 
   /** The number that the next event of the lease will have. */
   next(lease: string): number {
-    return this.#track(lease).next;
+    return this.#tracks.get(lease)?.next ?? 1;
   }
 
   /** The lines from a number on that are there now. When older ones are gone, `from` says where it really begins. */
@@ -135,7 +139,8 @@ export class EventLog {
     lease: string,
     from: number,
   ): Promise<{ readonly from: number; readonly lines: readonly string[] }> {
-    const track = this.#track(lease);
+    const track = this.#tracks.get(lease);
+    if (!track) return { from, lines: [] };
     const oldest = track.kept[0]?.first ?? track.next;
     const start = Math.max(from, oldest);
     if (start >= track.next) return { from: start, lines: [] };
@@ -151,6 +156,11 @@ export class EventLog {
   onWritten(wake: () => void): () => void {
     this.#followers.add(wake);
     return () => this.#followers.delete(wake);
+  }
+
+  /** Of how many leases something is kept in memory. */
+  get tracked(): number {
+    return this.#tracks.size;
   }
 
   #toldOfDropped(state: NodeState): readonly NodeEvent[] {

@@ -6,6 +6,7 @@ import { rights } from '../../protocol/commands.js';
 import { digestText, idText, nameText, publicJwk } from '../../protocol/fields.js';
 import type { HandOver } from '../../protocol/hand-over.js';
 import { identityOf, levelKeyOf, nodeCardForm, type NodeCard } from '../../protocol/node-card.js';
+import { limits } from '../../protocol/limits.js';
 import { list, object, oneOf, whole, type Parsed } from '../../protocol/parse.js';
 import { newId } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
@@ -15,7 +16,7 @@ const takenForm = object({
   lease: idText,
   pair: object({ id: digestText, jwk: publicJwk }),
   symmetric: idText,
-  everEnrolled: list(digestText, { min: 1, max: 1000 }),
+  everEnrolled: list(digestText, { min: 1, max: limits.consoles_ever_enrolled_max }),
   rights: list(oneOf(...rights), { max: rights.length }),
   receipts: receiptTexts,
 });

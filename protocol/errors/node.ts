@@ -87,6 +87,11 @@ export const nodeErrors = {
     why: 'Initialising again would destroy its keys.',
     todo: 'Use another directory, or remove this one on purpose.',
   },
+  'init-unfinished': {
+    what: 'An earlier bmonitor init did not come to its end in this directory.',
+    why: 'It was interrupted after it had begun to make keys. No console was given a card of this node, so nobody depends on it.',
+    todo: 'Make sure that no node was ever run from this directory, remove it, and run bmonitor init again.',
+  },
   'not-running': {
     what: 'No BMonitor answers for this folder.',
     why: 'It does not run, hangs, or the folder is another one.',

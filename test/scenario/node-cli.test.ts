@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { stat, writeFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -95,6 +95,20 @@ describe('bmonitor on the machine itself', function () {
     expect(broken.err).to.include('history-broken');
     expect((await bmonitor('history', 'verify', '/nowhere', ...card)).code).to.equal(2);
     session.close('done');
+  });
+
+  it('does not make a node over another, and tells one that was only half made from one that is there', async () => {
+    const other = await NodeProcess.make();
+    const args = ['init', '--dir', other.dir, '--landlord', join(other.folder, 'landlord.json')];
+    const again = [...args, '--name', 'again', '--keys', 'file', '--key-bits', '2048', '--json'];
+    const complete = await bmonitor(...again);
+    // What is written last: without it an earlier init was interrupted.
+    await rm(join(other.dir, 'node.json'));
+    const half = await bmonitor(...again);
+    await other.remove();
+    expect([complete.code, half.code]).to.deep.equal([1, 1]);
+    expect(complete.out + complete.err).to.include('already-initialised');
+    expect(half.out + half.err).to.include('init-unfinished');
   });
 
   it('tells the life of a command in the log by its id', async () => {

@@ -32,10 +32,13 @@ export const decideAddConsole: Decide<'consoles.add'> = (state, { level: index, 
   const added = enrol(command.console);
   if (enrolledAnywhere(state, added.id)) return refuse('already-enrolled');
   if (level.roster.length >= limits.consoles_per_level_max) return refuse('too-many-consoles');
+  const everEnrolled = [...new Set([...level.everEnrolled, added.id])];
+  if (everEnrolled.length > limits.consoles_ever_enrolled_max)
+    return refuse('too-many-consoles', 'as many different keys were enrolled in this lease as may ever be');
   const next: Level = {
     ...level,
     roster: [...level.roster, added],
-    everEnrolled: [...level.everEnrolled, added.id],
+    everEnrolled,
   };
   return ok(
     decided(replaceLevel(state, index, next), {
