@@ -5,7 +5,16 @@ import { limits } from '../../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { DirectoryName, DirectoryStore, KeptDirectory } from '../../ports/directory-store.js';
 import { addKey, isPresent, policyOf, removeKey, setPolicy } from './fscrypt.js';
-import { isMounted, isThere, makeImage, mountImage, synced, unmountImage, type Image } from './image.js';
+import {
+  isLive,
+  isMounted,
+  isThere,
+  makeImage,
+  mountImage,
+  synced,
+  unmountImage,
+  type Image,
+} from './image.js';
 import { must } from './program.js';
 
 /**
@@ -58,7 +67,10 @@ export class ImageStore implements DirectoryStore {
 
   async lock(name: DirectoryName): Promise<Result<void>> {
     const image = this.#image(name);
-    if (await isMounted(image)) {
+    if (await isLive(image)) {
+      // Mounted here or elsewhere, it is one file system with one set of keys.
+      const mounted = await mountImage(image);
+      if (!mounted.ok) return mounted;
       const directory = directoryIn(image);
       const policy = (await isThere(directory)) ? await policyOf(directory) : ok(undefined);
       if (!policy.ok) return policy;
@@ -104,7 +116,8 @@ export class ImageStore implements DirectoryStore {
   }
 
   async #isOpen(image: Image): Promise<boolean> {
-    if (!(await isMounted(image))) return false;
+    // Mounted elsewhere only, it is open to somebody, and not yet to us: opening it mounts it here too.
+    if (!(await isMounted(image))) return isLive(image);
     const directory = directoryIn(image);
     if (!(await isThere(directory))) return false;
     const policy = await policyOf(directory);

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import { must, runProgram } from './program.js';
@@ -53,6 +53,18 @@ export async function isMounted({ mount }: Image): Promise<boolean> {
     (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`,
   );
   return table.split('\n').some((line) => line.split(' ')[4] === escaped);
+}
+
+/**
+ * Somebody has it mounted, perhaps where we do not see it: whoever got it from a BMonitor before this one. While that is so the kernel may have
+ * its key. A device that is only being let go of has no file system any more.
+ */
+export async function isLive({ file }: Image): Promise<boolean> {
+  const devices = (await readdir('/sys/fs/ext4').catch(() => [])).filter((name) => name.startsWith('loop'));
+  const files = await Promise.all(
+    devices.map((name) => readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => '')),
+  );
+  return files.some((backing) => backing.replace(/\n$/, '') === file);
 }
 
 /** The same file is never attached to two devices: `mount` takes the device that has it already. */

@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -107,6 +108,37 @@ describe('the store for directories in images', function () {
     await run('mkdir', [join(mount, 'data')]);
     await writeFile(join(mount, 'data', 'planted'), 'in the clear');
     expect(refusalIn(await store.open(name, newKey())).code).to.equal('store-damaged');
+  });
+
+  it('takes the key also from one that only others have mounted, as after the service was started anew', async () => {
+    const store = room.open();
+    const key = newKey();
+    value(await store.open(name, key));
+    await room.write(name, 'file', 'what the tenant wrote');
+    const elsewhere = spawn('unshare', ['-m', '--propagation', 'private', 'cat'], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    try {
+      // It answers once it has its own mounts.
+      elsewhere.stdin.write('ready');
+      await once(elsewhere.stdout, 'data');
+      await room.reboot();
+      const read = () =>
+        run('nsenter', ['-t', String(elsewhere.pid), '-m', 'cat', room.at(name, 'file')]).then(
+          ({ stdout }) => stdout,
+          () => undefined,
+        );
+      expect(await read()).to.equal('what the tenant wrote');
+      expect(value(await store.list())).to.deep.equal([{ ...name, open: true }]);
+      value(await store.open(name, key));
+      expect(await room.read(name, 'file')).to.equal('what the tenant wrote');
+      await room.reboot();
+      value(await store.lock(name));
+      expect(await read()).to.equal(undefined);
+    } finally {
+      elsewhere.kill();
+      await once(elsewhere, 'exit');
+    }
   });
 
   it('uses one device for one file, however often it is mounted', async () => {
