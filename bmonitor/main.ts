@@ -33,6 +33,7 @@ import { Answers, type MachineFacts } from './node/answers.js';
 import { localFacts } from './node/local-facts.js';
 import { parseConfig, type Config } from './node/config.js';
 import type { Core } from './node/core.js';
+import { formatRange } from './filters/address.js';
 import { Enforcer, watchFirewall, type Standing } from './node/enforcer.js';
 import { FilterReport } from './node/filter-report.js';
 import { fixedAddresses } from './node/fixed-addresses.js';
@@ -195,6 +196,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     version,
     started_s: time.now_s(),
     filters: () => enforcer?.facts() ?? { enforced: 'no', detail: 'no addresses are configured' },
+    addresses: () => enforcer?.addresses.map(formatRange) ?? [],
     ...(firewall && enforcer ? { kernel: new FilterReport(firewall, enforcer) } : {}),
   };
   const answers = new Answers({ core, journal, events, machine });

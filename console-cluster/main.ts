@@ -5,6 +5,8 @@ import { countStates, sample, type Sample } from '../console/metrics/metrics.js'
 import { toB64u } from '../crypto/bytes.js';
 import { ok } from '../protocol/result.js';
 import { certificatePin } from '../protocol/socket.js';
+import { ClusterBook } from './clusters/book.js';
+import { clusterRoutes } from './clusters/routes.js';
 import { Customers } from './customers.js';
 import { Hub } from './gateway/hub.js';
 import { listenGateway } from './gateway/listen.js';
@@ -54,8 +56,12 @@ export const consoleCluster: ConsoleProgram = {
     });
     const gateway = config.gateway && (await listenGateway(hub, { ...config.gateway, tls: parts.tls }));
     if (gateway && !gateway.ok) return gateway;
+    const clusters = new ClusterBook({ store, nodes: book, now, log });
+    const standing = await clusters.open();
+    if (!standing.ok) return standing;
     const routes = [
       ...staff.value.routes,
+      ...clusterRoutes(clusters, book, now),
       ...customers.routes(),
       ...leaseRoutes(leases, book),
       ...gatewayRoutes(hub),
@@ -80,10 +86,12 @@ export const consoleCluster: ConsoleProgram = {
     const serving = await serveConsole(parts, { title: 'console-cluster', routes, samples });
     if (!serving.ok) return serving;
     leases.start();
+    clusters.start();
     return ok({
       api: serving.value.api,
       async close() {
         leases.close();
+        await clusters.close();
         await gateway?.value.close();
         await serving.value.close();
       },

@@ -198,6 +198,18 @@ export const limits = {
   retry_effects_ms: 2_000,
   /** Lines of the audit in one reply. */
   audit_page_lines_max: 1000,
+  /** Nodes of one customer in one facility, and addresses that one exception names. */
+  cluster_nodes_max: 5000,
+  exception_peers_max: 256,
+  /** Clusters, and exceptions between them. */
+  clusters_max: 10_000,
+  exceptions_max: 10_000,
+  /** How long a node holds a new boundary on trial: long enough for the slowest node of a large facility to answer. */
+  boundary_trial_s: 60,
+  /** Boundaries pushed at once. */
+  boundary_pushes_at_once_max: 256,
+  /** How often nodes that are behind are looked at, beside whenever they say something. */
+  boundary_settle_ms: 5_000,
   /** Nodes of one console: a large facility. */
   nodes_max: 20_000,
   /** Changes of nodes are gathered for this long before listeners are told: faster than a person sees. */

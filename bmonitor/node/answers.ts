@@ -22,6 +22,8 @@ export interface MachineFacts {
   readonly version: string;
   readonly started_s: number;
   filters(): FilterFacts;
+  /** The addresses under which the node is reached, as its filters know them; absent, they are not known. */
+  addresses?(): readonly string[];
   /** Absent: filters are not enforced here. */
   readonly kernel?: Pick<FilterReport, 'counters' | 'probe'>;
 }
@@ -188,6 +190,7 @@ export class Answers {
         ...noLongerFitting(state, level),
         ...(own.waiting ? { pending: { version: own.filters.version, undoAt: own.waiting.undoAt_s } } : {}),
       },
+      addresses: this.#machine.addresses?.() ?? [],
       locked: !ring.data.has(own.lease),
       quarantine: quarantine
         ? { on: true, since: quarantine.since_s, reason: quarantine.reason }

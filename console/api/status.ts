@@ -4,6 +4,9 @@ import type { Refusal } from '../../protocol/result.js';
 /** The HTTP status of a refusal. What is not listed is the caller's input: 400. */
 const statuses: Partial<Record<ErrorCode, number>> = {
   'not-authenticated': 401,
+  'boundary-refused': 409,
+  'boundary-drifted': 409,
+  'in-another-cluster': 409,
   'wrong-second-factor': 401,
   'wrong-password': 403,
   'account-locked': 429,

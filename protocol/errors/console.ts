@@ -27,6 +27,21 @@ export const consoleErrors = {
     why: 'Nobody could come in with it any more.',
     todo: 'Add another one first.',
   },
+  'boundary-refused': {
+    what: 'A node refused its new boundary, so no node has it.',
+    why: 'A change of a boundary is taken by all nodes it concerns or by none.',
+    todo: 'Look at what the node says against it; correct that, and change it again.',
+  },
+  'boundary-drifted': {
+    what: 'Some of the nodes have filters that this console did not give them.',
+    why: 'Somebody changed them by hand, and going on would overwrite that unseen.',
+    todo: 'Look at them with filters show; then push the boundary to the node, or make the change with --over-drift.',
+  },
+  'in-another-cluster': {
+    what: 'A node is in one cluster at most.',
+    why: 'The nodes of a cluster belong to one customer and may talk to each other.',
+    todo: 'Take it out of the other cluster first.',
+  },
   'not-permitted': {
     what: 'The role of this account does not reach that far.',
     why: 'Each route of the API names the least role that may call it.',

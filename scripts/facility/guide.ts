@@ -17,7 +17,9 @@ Try, in another terminal:
   export PATH=${bin}:$PATH
   console-cluster nodes list --watch          # every node, live
   console-cluster nodes status node-1         # asked now: sealed to the node and back
-  console-cluster filters show node-1         # its boundary: the cluster of alder, and nobody else
+  console-cluster boundaries list             # what every node should have, and whether it has it
+  console-cluster boundaries picture          # who may talk to whom
+  console-cluster exceptions allow alder node:node-3 --service https --reason "a try" --until 1h
   console-app-alder nodes status node-1       # the tenant's view of the same node
   at node-1 ping -c 1 10.77.0.12              # from any place: node-1 ... node-4, console, office-alder, office-birch
   at node-1 nft list ruleset                  # what the kernel of node-1 enforces

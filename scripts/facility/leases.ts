@@ -1,13 +1,12 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { until } from '../../test/facility/bed/index.js';
 import { customers, nodesOf, type Customer, type Facility } from './facility.js';
 
-/** The nodes are leased to their customers, who take them, and each node gets the boundary of its cluster. */
+/** The nodes are leased to their customers, who take them, and the nodes of each customer become a cluster. */
 export async function leaseNodes(facility: Facility): Promise<void> {
   await untilGood(facility);
   for (const customer of customers) await leaseTo(facility, customer);
-  for (const node of facility.nodes) await applyBoundary(facility, node.name);
+  for (const customer of customers) await boundTo(facility, customer);
 }
 
 async function untilGood(facility: Facility): Promise<void> {
@@ -50,18 +49,10 @@ async function identityOf(facility: Facility, name: string): Promise<string> {
   return nodes.find((node) => node.name === name)?.id ?? '';
 }
 
-/** A node talks to the nodes of its cluster and to its customer's office, and to nobody else. */
-function boundaryOf(facility: Facility, name: string): unknown {
-  const customer = customers.find((one) => nodesOf[one].includes(name));
-  if (customer === undefined) throw new Error(`${name} is nobody's`);
-  const { bed } = facility;
-  const places = [...nodesOf[customer].map((node) => bed.place(node)), bed.office(customer)];
-  const peers = places.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
-  return { otherwise: 'deny', filters: [{ action: 'allow', peers, note: `the cluster of ${customer}` }] };
-}
-
-async function applyBoundary(facility: Facility, name: string): Promise<void> {
-  const file = join(facility.bed.dir, `${name}.boundary.json`);
-  await writeFile(file, JSON.stringify(boundaryOf(facility, name), null, 2));
-  await facility.cluster.cli('filters', 'apply', name, file);
+/** The nodes of a customer are a cluster, and talk to that customer's office, and to nobody else. */
+async function boundTo({ bed, cluster }: Facility, customer: Customer): Promise<void> {
+  const { ipv4, ipv6 } = bed.office(customer);
+  await cluster.cli('clusters', 'set', customer, ...nodesOf[customer]);
+  const reason = `the office of ${customer}`;
+  await cluster.cli('exceptions', 'allow', `${ipv4},${ipv6}`, customer, '--both', '--reason', reason);
 }

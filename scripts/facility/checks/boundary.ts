@@ -115,4 +115,29 @@ export const boundaryChecks: readonly Check[] = [
       expect(code === 1 && stderr.includes(ipv4), () => `exit ${code}: ${stderr}`);
     },
   },
+  {
+    name: 'an exception lets through what it names and nothing else, on both nodes at once, until it ends',
+    async run({ bed, cluster }) {
+      const [from, to] = [bed.place('node-1'), bed.place('node-3')];
+      const why = ['--protocol', 'icmp', '--reason', 'a try'];
+      await cluster.cli('exceptions', 'allow', 'node:node-1', 'node:node-3', ...why);
+      await expectPing(from, to, 'passes');
+      await expectPing(to, from, 'stopped');
+      await expectPing(bed.place('node-2'), to, 'stopped');
+      const { exceptions } = (await cluster.json('exceptions', 'list')) as {
+        exceptions: { id: string; reason: string }[];
+      };
+      const made = exceptions.find(({ reason }) => reason === 'a try');
+      expect(made !== undefined, () => JSON.stringify(exceptions));
+      await cluster.cli('exceptions', 'end', made.id);
+      await expectPing(from, to, 'stopped');
+      const { boundaries } = (await cluster.json('boundaries', 'list')) as {
+        boundaries: { state: string }[];
+      };
+      expect(
+        boundaries.every(({ state }) => state === 'in-step'),
+        () => JSON.stringify(boundaries),
+      );
+    },
+  },
 ];

@@ -1,0 +1,150 @@
+import { digestOf } from '../../crypto/bytes.js';
+import type { Filter, FilterSet } from '../../bmonitor/filters/model.js';
+import { parseFilter, parseFilterSet } from '../../bmonitor/filters/parse.js';
+import { ok, type Result } from '../../protocol/result.js';
+import type { Cluster, Exception, Side } from './record.js';
+
+/** What people decided and what is known, from which every boundary follows. */
+export interface Plan {
+  readonly clusters: ReadonlyMap<string, Cluster>;
+  readonly exceptions: ReadonlyMap<string, Exception>;
+  /** Addresses of nodes, as they said themselves. */
+  readonly addresses: ReadonlyMap<string, readonly string[]>;
+}
+
+/** What one node is to have: a set, what its names stand for, and a digest by which two of them are compared. */
+export interface Wanted {
+  readonly set: FilterSet;
+  readonly names: Readonly<Record<string, readonly string[]>>;
+  readonly digest: string;
+}
+
+/** The same for two boundaries that say the same in another order, so that what a node gives back can be compared. */
+export function boundaryDigest(set: unknown, names: unknown): string | undefined {
+  const parsed = parseFilterSet(set);
+  if (!parsed.ok || typeof names !== 'object' || names === null) return undefined;
+  const { otherwise, onRefuse = 'drop', filters } = parsed.value;
+  const lines = filters.map((filter) => JSON.stringify(filter)).toSorted();
+  const sorted = Object.entries(names).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return digestOf(JSON.stringify([otherwise, onRefuse, lines, sorted]));
+}
+
+export function clusterOf(plan: Pick<Plan, 'clusters'>, node: string): string | undefined {
+  return [...plan.clusters].find(([, { members }]) => members.includes(node))?.[0];
+}
+
+/** The boundaries of all nodes that are in a cluster. Pure, so that a change can be looked at before it is made. */
+export function boundariesOf(plan: Plan, now: number): ReadonlyMap<string, Wanted> {
+  const found = new Map<string, Wanted>();
+  const running = [...plan.exceptions].filter(([, { until }]) => until === undefined || until > now);
+  for (const [name, cluster] of plan.clusters)
+    for (const node of cluster.members) found.set(node, boundaryOf(plan, running, node, name));
+  return found;
+}
+
+function boundaryOf(
+  plan: Plan,
+  running: readonly (readonly [string, Exception])[],
+  node: string,
+  cluster: string,
+): Wanted {
+  const names: Record<string, readonly string[]> = {};
+  const peersOf = (side: Side): readonly string[] => {
+    if (side.kind === 'outside') return side.peers ?? [];
+    const spelled = `${side.kind}:${side.name}`;
+    const addresses = addressesOf(plan, side);
+    if (addresses.length === 0) return [];
+    names[spelled] = addresses;
+    return [spelled];
+  };
+  const own: Side = { kind: 'cluster', name: cluster };
+  const filters: Filter[] = allow(peersOf(own), { note: `cluster ${cluster}` });
+  const covers = (side: Side): boolean =>
+    (side.kind === 'cluster' && side.name === cluster) || (side.kind === 'node' && side.name === node);
+  for (const [id, exception] of running) {
+    const { from, to, both } = exception;
+    const more = { ...serviceOf(exception), note: `exception ${id}` };
+    if (covers(from))
+      filters.push(...allow(peersOf(to), { direction: both === 'yes' ? 'both' : 'out', ...more }));
+    if (covers(to))
+      filters.push(...allow(peersOf(from), { direction: both === 'yes' ? 'both' : 'in', ...more }));
+  }
+  const set: FilterSet = { otherwise: 'deny', filters };
+  return { set, names, digest: boundaryDigest(set, names) ?? '' };
+}
+
+function allow(peers: readonly string[], rest: Omit<Filter, 'action' | 'peers'>): Filter[] {
+  return peers.length === 0 ? [] : [{ action: 'allow', peers, ...rest }];
+}
+
+function addressesOf(plan: Plan, side: Side): readonly string[] {
+  const nodes =
+    side.kind === 'node' ? [side.name ?? ''] : (plan.clusters.get(side.name ?? '')?.members ?? []);
+  return nodes.flatMap((node) => plan.addresses.get(node) ?? []).toSorted();
+}
+
+function serviceOf({ service, protocol, ports }: Exception): Pick<Filter, 'service' | 'protocol' | 'ports'> {
+  const numbers = ports?.map((port) => (/^[0-9]+$/.test(port) ? Number(port) : port));
+  return {
+    ...(service === undefined ? {} : { service }),
+    ...(protocol === undefined ? {} : { protocol }),
+    ...(numbers === undefined ? {} : { ports: numbers }),
+  };
+}
+
+/** An exception is checked as the filter it will become, before anything is kept. */
+export function checkException(exception: Exception): Result<true> {
+  const peers = [exception.from, exception.to].flatMap(({ peers }) => peers ?? []);
+  const filter = parseFilter(
+    { action: 'allow', peers: ['192.0.2.1', ...peers], ...serviceOf(exception) },
+    'exception',
+  );
+  return filter.ok ? ok(true) : filter;
+}
+
+/** Who may talk to whom, cluster by cluster: what a picture or a table is drawn from. */
+export interface Talk {
+  readonly from: string;
+  readonly to: string;
+  readonly about: string;
+  readonly both: boolean;
+  readonly reason: string;
+  readonly exception: string | null;
+  readonly until: number | null;
+}
+
+export function talksOf(plan: Plan, now: number): Talk[] {
+  const within = [...plan.clusters.keys()].map((name) => ({
+    from: name,
+    to: name,
+    about: 'everything',
+    both: true,
+    reason: 'one cluster',
+    exception: null,
+    until: null,
+  }));
+  const between = [...plan.exceptions]
+    .filter(([, { until }]) => until === undefined || until > now)
+    .map(([id, exception]) => ({
+      from: sideText(exception.from),
+      to: sideText(exception.to),
+      about: aboutText(exception),
+      both: exception.both === 'yes',
+      reason: exception.reason,
+      exception: id,
+      until: exception.until ?? null,
+    }));
+  return [...within, ...between];
+}
+
+export function sideText(side: Side): string {
+  return side.kind === 'outside'
+    ? (side.peers ?? []).join(' ')
+    : `${side.kind === 'node' ? 'node:' : ''}${side.name}`;
+}
+
+function aboutText({ service, protocol, ports }: Exception): string {
+  if (service !== undefined) return service;
+  if (protocol === undefined) return 'everything';
+  return ports ? `${protocol} ${ports.join(' ')}` : protocol;
+}

@@ -1,0 +1,101 @@
+import type { KnownNode, NodeBook } from '../../console/nodes/book.js';
+import { limits } from '../../protocol/limits.js';
+import { opaqueObject, whole } from '../../protocol/parse.js';
+import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
+import { boundaryDigest, type Wanted } from './compute.js';
+
+const versionForm = whole({ min: 0, max: Number.MAX_SAFE_INTEGER });
+
+/** What a node said of the filters of its landlord in its last status. */
+export function versionIn({ status }: Pick<KnownNode, 'status'>): number | undefined {
+  const filters = opaqueObject(status?.['filters'], '');
+  const version = filters.ok ? versionForm(filters.value['version'], '') : filters;
+  return version.ok ? version.value : undefined;
+}
+
+/** The version that waits for its confirmation there. */
+export function pendingIn({ status }: Pick<KnownNode, 'status'>): number | undefined {
+  const filters = opaqueObject(status?.['filters'], '');
+  const pending = filters.ok ? opaqueObject(filters.value['pending'], '') : filters;
+  const version = pending.ok ? versionForm(pending.value['version'], '') : pending;
+  return version.ok ? version.value : undefined;
+}
+
+export function addressesIn({ status }: Pick<KnownNode, 'status'>): readonly string[] | undefined {
+  const said = status?.['addresses'];
+  if (!Array.isArray(said) || said.length === 0) return undefined;
+  return said.filter((one): one is string => typeof one === 'string').toSorted();
+}
+
+/** Answers after which it is not known whether the node acted; it is asked again later. */
+const away: ReadonlySet<string> = new Set([
+  'unreachable',
+  'node-silent',
+  'stale',
+  'nonce-stale',
+  'wrong-boot',
+  'too-many',
+]);
+export function isAway({ code }: Refusal): boolean {
+  return away.has(code);
+}
+
+/** Gives one node its boundary. With `within_s` the node undoes it by itself unless it is kept. */
+export async function give(
+  nodes: NodeBook,
+  node: string,
+  wanted: Wanted,
+  options: { readonly expect: number; readonly within_s?: number },
+): Promise<Result<number>> {
+  const { expect, within_s } = options;
+  const reply = await nodes.request(node, {
+    type: 'filters.replace',
+    expect,
+    set: wanted.set as unknown as Record<string, unknown>,
+    names: wanted.names,
+    ...(within_s === undefined ? {} : { confirmWithin: within_s }),
+  });
+  if (!reply.ok) return reply;
+  const version = versionForm(reply.value.result?.['version'], 'version');
+  return version.ok ? ok(version.value) : refuse('bad-input', 'the node names no version');
+}
+
+export async function keep(nodes: NodeBook, node: string, version: number): Promise<Result<true>> {
+  const reply = await nodes.request(node, { type: 'filters.confirm', version });
+  return reply.ok ? ok(true) : reply;
+}
+
+/** What stands on a node: its version, and the digest by which it is compared. */
+export async function readBack(
+  nodes: NodeBook,
+  node: string,
+): Promise<Result<{ readonly version: number; readonly digest: string | undefined }>> {
+  const reply = await nodes.request(node, { type: 'filters.read' });
+  if (!reply.ok) return reply;
+  const version = versionForm(reply.value.result?.['version'], 'version');
+  if (!version.ok) return version;
+  const { set, names } = reply.value.result ?? {};
+  return ok({ version: version.value, digest: boundaryDigest(set, names) });
+}
+
+/** What stood before comes back at once; where the node cannot be reached it comes back by itself. */
+export async function takeBack(nodes: NodeBook, node: string, version: number): Promise<Result<true>> {
+  const reply = await nodes.request(node, { type: 'filters.undo', version });
+  return reply.ok ? ok(true) : reply;
+}
+
+/** A few hundred at once: as many as the links and the nodes take without waiting for each other. */
+export async function forEach<T, R>(items: readonly T[], act: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let at = next++; at < items.length; at = next++) {
+      const item = items[at];
+      if (item !== undefined) results[at] = await act(item);
+    }
+  };
+  await Promise.all(
+    Array.from({ length: Math.min(limits.boundary_pushes_at_once_max, items.length) }, worker),
+  );
+  return results;
+}
