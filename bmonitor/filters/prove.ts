@@ -93,7 +93,9 @@ function outside(question: Question): Point | undefined {
   const alike = parts.every(([, filters]) => filters.every((filter) => filter.directions.length === 2));
   for (const direction of alike ? (['in'] as const) : directions)
     for (const family of families) {
-      const shapes = new Shapes(family, capacity(parts, direction, family));
+      const count = capacity(parts, direction, family);
+      if (count === 0) continue;
+      const shapes = new Shapes(family, count);
       for (const [role, filters] of parts) {
         collect(shapes, role, filters, direction);
         if (shapes.count === 0) break;
@@ -106,13 +108,16 @@ function outside(question: Question): Point | undefined {
 
 type Parts = readonly (readonly [Role, readonly NormalFilter[]])[];
 
-/** At least as many rectangles as there are. */
+/** How many rectangles there are: none, where the inner filters allow nothing of the kind. */
 function capacity(parts: Parts, direction: Direction, family: Family): number {
   let count = 0;
-  for (const [, filters] of parts)
-    for (const filter of filters)
-      if (filter.directions.includes(direction))
-        count += filter.peers.length * filter.services[family].length;
+  for (const [, filters] of parts) {
+    for (const filter of filters) {
+      if (!filter.directions.includes(direction)) continue;
+      for (const peer of filter.peers) if (peer.family === family) count += filter.services[family].length;
+    }
+    if (count === 0) break;
+  }
   return count;
 }
 
