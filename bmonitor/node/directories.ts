@@ -56,7 +56,7 @@ export class Directories {
       const key = ring.data.get(lease);
       if (!level || level.status === 'dark') return refuse('lease-unknown', 'it is dark, or there is none');
       if (!key) return refuse('shares-outstanding');
-      return store.value.open(level, directoryKey(key, level));
+      return openUnder(store.value, level, key);
     });
   }
 
@@ -113,7 +113,7 @@ export class Directories {
     const key = ring.data.get(name.lease);
     // With a share outstanding, what the kernel still has open since before BMonitor was started again stays so: the engines go on.
     if (open || !key) return ok(undefined);
-    const opened = await store.open(name, directoryKey(key, name));
+    const opened = await openUnder(store, name, key);
     return opened.ok ? ok(undefined) : opened;
   }
 
@@ -126,28 +126,36 @@ export class Directories {
 
 interface Place {
   readonly name: DirectoryName;
-  readonly key: Secret;
+  readonly data: Secret;
 }
 
 function placeIn({ state, ring }: Standing, lease: string): Place | undefined {
   const [level, data] = [state.levels.find((one) => one.lease === lease), ring.data.get(lease)];
   if (!level || !data) return undefined;
-  const name = { lease, epoch: level.epoch };
-  return { name, key: directoryKey(data, name) };
+  return { name: { lease, epoch: level.epoch }, data };
 }
 
 /** What an earlier try left is not built upon. */
 async function copyAnew(store: DirectoryStore, old: Place, next: Place): Promise<Result<void>> {
   const cleared = await store.destroy(next.name);
   if (!cleared.ok) return cleared;
-  for (const { name, key } of [old, next]) {
-    const opened = await store.open(name, key);
+  for (const { name, data } of [old, next]) {
+    const opened = await openUnder(store, name, data);
     if (!opened.ok) return opened;
   }
   return store.copy(old.name, next.name);
 }
 
-/** A data key never encrypts two things: the directory has a key of its own from it. */
-export function directoryKey(data: Secret, { lease, epoch }: DirectoryName): Secret {
-  return derive(data, utf8(`${lease}/${epoch}`), 'bmonitor directory v1');
+/** A data key never encrypts two things: the directory has a key of its own from it, which is in our memory no longer than it takes to hand it over. */
+async function openUnder(
+  store: DirectoryStore,
+  { lease, epoch }: DirectoryName,
+  data: Secret,
+): Promise<Result<string>> {
+  const key = derive(data, utf8(`${lease}/${epoch}`), 'bmonitor directory v1');
+  try {
+    return await store.open({ lease, epoch }, key);
+  } finally {
+    key.wipe();
+  }
 }

@@ -27,8 +27,10 @@ export async function runProgram(
   child.stderr.setEncoding('utf8').on('data', listen);
   // A program that ends before it read everything says so by its exit code.
   child.stdin.on('error', () => {});
-  if (stdin) stdin.use((bytes) => void child.stdin.end(Buffer.from(bytes)));
-  else child.stdin.end();
+  if (stdin) {
+    const copy = stdin.use((bytes) => Buffer.from(bytes));
+    child.stdin.end(copy, () => copy.fill(0));
+  } else child.stdin.end();
   const guard = setTimeout(() => child.kill('SIGKILL'), within_ms);
   const code = await new Promise<number | string>((resolve) => {
     child.once('error', (error) => resolve(messageOf(error)));

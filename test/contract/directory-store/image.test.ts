@@ -1,6 +1,17 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  link,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -139,6 +150,32 @@ describe('the store for directories in images', function () {
       elsewhere.kill();
       await once(elsewhere, 'exit');
     }
+  });
+
+  it('copies files as they are: owner, rights, links, holes', async () => {
+    const store = room.open();
+    const next = { ...name, epoch: 1 };
+    value(await store.open(name, newKey()));
+    await room.write(name, 'private', 'of another user');
+    await run('chmod', ['4600', room.at(name, 'private')]);
+    await run('chown', ['12345:23456', room.at(name, 'private')]);
+    await link(room.at(name, 'private'), room.at(name, 'the same'));
+    await symlink('private', room.at(name, 'link'));
+    await run('truncate', ['-s', '20M', room.at(name, 'hole')]);
+    value(await store.open(next, newKey()));
+    value(await store.copy(name, next));
+    const [copied, same] = await Promise.all([
+      stat(room.at(next, 'private')),
+      stat(room.at(next, 'the same')),
+    ]);
+    const before = await stat(room.at(name, 'private'));
+    for (const what of ['uid', 'gid', 'mode', 'nlink', 'mtimeMs'] as const)
+      expect(copied[what], what).to.equal(before[what]);
+    expect(same.ino).to.equal(copied.ino);
+    expect(await readlink(room.at(next, 'link'))).to.equal('private');
+    const hole = await stat(room.at(next, 'hole'));
+    expect(hole.size).to.equal(20 * 1024 * 1024);
+    expect(hole.blocks).to.be.lessThan(100);
   });
 
   it('uses one device for one file, however often it is mounted', async () => {
