@@ -2,15 +2,19 @@ import type { FirewallProgram, ProgramChain, ProgramMap, ProgramTable } from './
 
 /** A program in nft's own words. Pure; used by who applies programs, by the file for boot and by `filters compile`. */
 export const tableName = 'bmonitor';
+/** The latch: what stays closed when another program flushes all tables. */
+export const latchName = 'bmonitor_latch';
 
 /**
- * The connection mark: the upper 24 bits are ours, the lower 8 are left to others. Of ours, the upper 22 count epochs and
- * the lower two say what was stamped.
+ * The connection mark: the upper 24 bits are ours, the lower 8 are left to others. Of ours, the upper two say what was
+ * stamped and the lower 22 count epochs, so that "full, in this epoch or a later one" is one comparison.
  */
 const ourBits = 0xffff_ff00;
 const otherBits = 0x0000_00ff;
-const epochShift = 10;
-const stamps = { full: 0x100, local: 0x200, answer: 0x300 } as const;
+const epochShift = 8;
+const stamps = { full: 0xc000_0000, local: 0x8000_0000, answer: 0x4000_0000 } as const;
+/** The one bit of a packet's own mark that is ours: the filters let this packet out, and stamped no flow. */
+const packetBit = 0x0080_0000;
 
 /** After this many the marks of all flows are cleared and counting starts again. */
 export const epoch_max = 2 ** 22 - 1;
@@ -24,7 +28,7 @@ export function mark(kind: keyof typeof stamps, epoch: number): string {
 }
 
 export function epochOfMark(value: number): number {
-  return value >>> epochShift;
+  return (value >>> epochShift) & epoch_max;
 }
 
 export const markMask = hex(ourBits);
@@ -33,33 +37,44 @@ export const markMask = hex(ourBits);
 export type SlotNames = (map: string) => string;
 
 export function ruleText(rule: string, slots: SlotNames, epoch: number): string {
-  return rule.replace(/@\{(\w+)\}|\$(full|local|answer|mask|keep)/gu, (_, map?: string, word?: string) => {
-    if (map !== undefined) return `@${slots(map)}`;
-    switch (word) {
-      case 'full':
-      case 'local':
-      case 'answer':
-        return mark(word, epoch);
-      case 'mask':
-        return markMask;
-      case 'keep':
-        return hex(otherBits);
-      case undefined:
-      default:
-        throw new Error(`no such word in a rule: ${rule}`);
-    }
-  });
+  return rule.replace(
+    /@\{(\w+)\}|\$(leastFull|leastLocal|full|local|answer|mask|keep|passed)/gu,
+    (_, map?: string, word?: string) => {
+      if (map !== undefined) return `@${slots(map)}`;
+      switch (word) {
+        case 'full':
+        case 'local':
+        case 'answer':
+          return mark(word, epoch);
+        case 'leastFull':
+          return mark('full', 0);
+        case 'leastLocal':
+          return mark('local', 0);
+        case 'mask':
+          return markMask;
+        case 'keep':
+          return hex(otherBits);
+        case 'passed':
+          return hex(packetBit);
+        case undefined:
+        default:
+          throw new Error(`no such word in a rule: ${rule}`);
+      }
+    },
+  );
 }
 
 export function place(table: ProgramTable): string {
-  return `${table.family} ${tableName}`;
+  return `${table.family} ${table.latch === true ? latchName : tableName}`;
 }
 
 export function chainDeclaration(table: ProgramTable, chain: ProgramChain): string {
   const { hook } = chain;
   const head = `add chain ${place(table)} ${chain.name}`;
   if (hook === undefined) return head;
-  return `${head} { type ${hook.type} hook ${hook.hook} priority ${hook.priority}; policy drop; }`;
+  // The latch is put beside tables that stand: until its rules are there, it must not drop what those let through.
+  const policy = table.latch === true ? 'accept' : 'drop';
+  return `${head} { type ${hook.type} hook ${hook.hook} priority ${hook.priority}; policy ${policy}; }`;
 }
 
 export function mapDeclaration(table: ProgramTable, map: ProgramMap, name: string): string {
@@ -89,6 +104,11 @@ export function chunks<T>(list: readonly T[], size: number): readonly (readonly 
 
 /** A line with a hundred thousand elements is slow to read for people and programs. */
 const elementsPerLine = 1000;
+
+/** A program without its latch, which only a process that lives on can hold. */
+export function withoutLatch(program: FirewallProgram): FirewallProgram {
+  return { tables: program.tables.filter((table) => table.latch !== true) };
+}
 
 /** The whole program as a file for `nft -f`, which replaces tables of ours and touches no others. */
 export function wholeText(program: FirewallProgram, epoch: number, slots: SlotNames = (map) => map): string {

@@ -36,6 +36,11 @@ export interface FirewallProgram {
 
 export interface ProgramTable {
   readonly family: 'inet' | 'arp' | 'bridge';
+  /**
+   * A second net behind the tables of the same family, which another program's `flush ruleset` does not remove: it lets
+   * through only what they stamped, and what nothing may close.
+   */
+  readonly latch?: true;
   readonly chains: readonly ProgramChain[];
   readonly maps: readonly ProgramMap[];
   /** Named counters, which keep counting when the rules around them are replaced. */
@@ -48,9 +53,12 @@ export interface ProgramChain {
   readonly hook?: { readonly type: 'filter'; readonly hook: string; readonly priority: number };
   /**
    * Rules in nft's language. `@{name}` stands for the map of that name, `$full`, `$local` and `$answer` for the marks of
-   * the present epoch, `$mask` and `$keep` for the bits of the connection mark that are ours and those that are not.
+   * the present epoch, `$mask` and `$keep` for the bits of the connection mark that are ours and those that are not, `$passed` for our bit of
+   * the packet's mark, `$leastFull` and `$leastLocal` for those marks in the very first epoch.
    */
   readonly rules: readonly string[];
+  /** Its rules follow when those of all others have taken hold. */
+  readonly late?: true;
 }
 
 export interface ProgramMap {

@@ -3,6 +3,7 @@ import type { BoxChange, LevelBoxes } from '../boxes.js';
 import { families, type Family, type PeerRange } from '../model.js';
 import { addressText, serviceKeys } from './elements.js';
 import { changeElements, levelChains, levelElements, levelMaps, type LevelElements } from './levels.js';
+import { latchChains } from './latch.js';
 import type { NodePlan } from './plan.js';
 import { choosePrefixes, type PrefixChoices } from './prefixes.js';
 import { refusalChains, refusalCounters } from './refusals.js';
@@ -92,17 +93,30 @@ function inetTable(
       ),
       ...skeletonChains(choice),
     ],
-    maps: [
-      ...ownSets(plan),
-      enginePorts(plan),
-      ...families.map((family) => engineSources(plan, family)),
-      ...consoleSets(plan),
-      set('dhcp_servers', keyTypes[4], ofFamily(plan.dhcp?.servers ?? [], 4).map(addressText)),
-      set('routers6', keyTypes[6], ofFamily(plan.routers, 6).map(addressText)),
-      ...maps,
-    ],
+    maps: [...plainSets(plan), ...maps],
     counters: refusalCounters(levels.length),
   };
+}
+
+function plainSets(plan: NodePlan): readonly ProgramMap[] {
+  return [
+    ...ownSets(plan),
+    enginePorts(plan),
+    ...families.map((family) => engineSources(plan, family)),
+    ...consoleSets(plan),
+    set('dhcp_servers', keyTypes[4], ofFamily(plan.dhcp?.servers ?? [], 4).map(addressText)),
+    set('routers6', keyTypes[6], ofFamily(plan.routers, 6).map(addressText)),
+  ];
+}
+
+function latches(plan: NodePlan, others: readonly ProgramTable[]): readonly ProgramTable[] {
+  const inet: ProgramTable = {
+    family: 'inet',
+    chains: latchChains(choiceOf(plan)),
+    maps: plainSets(plan),
+    counters: [],
+  };
+  return [inet, ...others].map((table) => ({ ...table, latch: true }));
 }
 
 function otherTables(plan: NodePlan): readonly ProgramTable[] {
@@ -176,7 +190,8 @@ export class ProgramMaker {
     const maps = this.#levels.flatMap(({ elements, choices }, level) =>
       levelMaps(level, elements, choices, changes),
     );
-    return { tables: [inetTable(plan, this.#levels, maps), ...otherTables(plan)] };
+    const others = otherTables(plan);
+    return { tables: [inetTable(plan, this.#levels, maps), ...others, ...latches(plan, others)] };
   }
 }
 

@@ -1,4 +1,4 @@
-import { wholeText } from '../../ports/firewall-text.js';
+import { wholeText, withoutLatch } from '../../ports/firewall-text.js';
 import { ok, type Result } from '../../../protocol/result.js';
 import type { LevelBoxes } from '../boxes.js';
 import type { PeerRange } from '../model.js';
@@ -10,5 +10,5 @@ export function renderNft(
   levels: readonly LevelBoxes[],
   options: { readonly addresses: readonly PeerRange[] },
 ): Result<string> {
-  return ok(wholeText(programOf({ ...closedPlan, levels, addresses: options.addresses }), 1));
+  return ok(wholeText(withoutLatch(programOf({ ...closedPlan, levels, addresses: options.addresses })), 1));
 }

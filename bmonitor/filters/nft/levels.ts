@@ -210,7 +210,7 @@ export function levelChains(
       `ct direction reply goto ${refuseChain(level)}`,
       ...below.map((next) => `jump ${levelChain(next, direction, family, 'start')}`),
       ...(direction === 'out' ? crossing(family) : []),
-      'accept',
+      'goto pass_once',
     ],
   });
   const look = (direction: Direction, family: Family, way: Way): ProgramChain => ({

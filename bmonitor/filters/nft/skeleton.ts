@@ -21,7 +21,8 @@ const answer = 'ct state related jump answered';
 const fromEngine = 'iifname @{engine_ports}';
 const toEngine = 'oifname @{engine_ports}';
 
-const own = (family: Family, end: 'saddr' | 'daddr'): string => `${word[family]} ${end} @{own${family}}`;
+export const own = (family: Family, end: 'saddr' | 'daddr'): string =>
+  `${word[family]} ${end} @{own${family}}`;
 const when = (condition: boolean, ...rules: readonly string[]): readonly string[] => (condition ? rules : []);
 /** What a node must hear and say is UDP or ICMPv6: whatever else comes does not go that way. */
 const essential = (direction: Direction): string => `meta l4proto { 17, 58 } jump essential_${direction}`;
@@ -58,7 +59,7 @@ function cross(choice: SkeletonChoice, family: Family, way: Way | 'one'): Progra
   );
   return {
     name: `cross${family}_${way}`,
-    rules: [...levels, way === 'one' ? 'accept' : 'goto stamp_local'],
+    rules: [...levels, way === 'one' ? 'goto pass_once' : 'goto stamp_local'],
   };
 }
 
@@ -94,8 +95,14 @@ const knownChains: readonly ProgramChain[] = [
   { name: 'answered', rules: ['ct mark and $mask == $answer accept'] },
 ];
 
+/** A packet let out without a stamp for its flow; the latch knows it by this. */
+const passOnce: ProgramChain = {
+  name: 'pass_once',
+  rules: ['meta mark set meta mark or $passed', 'accept'],
+};
+
 /** What a node must hear and say to be on a network at all, and no filter can deny. */
-function essentials(choice: SkeletonChoice): readonly ProgramChain[] {
+export function essentials(choice: SkeletonChoice): readonly ProgramChain[] {
   const server = choice.dhcp === 'known-servers';
   const solicitation =
     'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } icmpv6 code 0 ip6 hoplimit 255';
@@ -233,19 +240,24 @@ function forward(choice: SkeletonChoice): readonly ProgramChain[] {
   ];
 }
 
-/** Before routing: an engine speaks only from the addresses it was given. */
-function prerouting(choice: SkeletonChoice): readonly ProgramChain[] {
+/** An engine speaks only from the addresses it was given. */
+export function engineSource(otherwise: string): ProgramChain {
   const discovery =
     'ip6 saddr { ::, fe80::/10 } icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept';
+  return {
+    name: 'engine_source',
+    rules: [
+      ...families.map((family) => `iifname . ${word[family]} saddr @{engine_sources${family}} accept`),
+      discovery,
+      otherwise,
+    ],
+  };
+}
+
+/** Before routing. */
+function prerouting(choice: SkeletonChoice): readonly ProgramChain[] {
   return [
-    {
-      name: 'engine_source',
-      rules: [
-        ...families.map((family) => `iifname . ${word[family]} saddr @{engine_sources${family}} accept`),
-        discovery,
-        'goto refuse_engine_source',
-      ],
-    },
+    engineSource('goto refuse_engine_source'),
     {
       name: 'prerouting',
       hook: { type: 'filter', hook: 'prerouting', priority: -300 },
@@ -263,6 +275,7 @@ export function skeletonChains(choice: SkeletonChoice): readonly ProgramChain[] 
   return [
     ...stampChains,
     ...knownChains,
+    passOnce,
     ...essentials(choice),
     ...families.flatMap((family) => [
       ...when2(

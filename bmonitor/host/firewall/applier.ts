@@ -1,7 +1,8 @@
 import type { Applied, FirewallProgram } from '../../ports/firewall.js';
-import { epoch_max, epochOfMark, place, tableName, wholeText } from '../../ports/firewall-text.js';
+import { epoch_max, epochOfMark, place, wholeText, withoutLatch } from '../../ports/firewall-text.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
-import { listTables, readListing, differing, ourFamilies } from './listing.js';
+import { endKeepers, haltKeepers } from './keeper.js';
+import { listTables, outsideLatches, readListing, differing, ourTables, type Listed } from './listing.js';
 import { NftShell, type Prefix } from './nft-shell.js';
 import { runTool } from './tool.js';
 import { id, rebuild, transition, type Standing, type Transition } from './transition.js';
@@ -90,7 +91,7 @@ export class Applier {
     const program = options.elements ? standing.program : withoutElements(standing.program);
     const text = wholeTextOf(standing, program);
     const flags = options.elements ? '-n -s' : '-n -s -t';
-    const lists = ourFamilies.map((family) => `nft ${flags} list table ${family} ${tableName}`).join(' && ');
+    const lists = ourTables.map((table) => `nft ${flags} list table ${table}`).join(' && ');
     const listed = await runTool([], ['unshare', '-n', 'sh', '-c', `nft -f - && ${lists}`], text);
     if (!listed.ok) return listed;
     if (listed.value.code !== 0) return refuse('firewall-tool-failed', listed.value.stderr.slice(0, 500));
@@ -98,9 +99,22 @@ export class Applier {
   }
 
   async #rebuild(program: FirewallProgram): Promise<Result<Applied>> {
+    if (this.#shell.pid !== undefined) return this.#build(program, (found) => found);
+    const keepers = await haltKeepers(this.#prefix);
+    if (!keepers.ok) return keepers;
+    if (keepers.value.length === 0) return this.#build(program, (found) => found);
+    // Theirs may be all that is closed: it goes when our tables stand, and then ours is put behind them.
+    const first = await this.#build(withoutLatch(program), outsideLatches);
+    if (!first.ok) return first;
+    const ended = await endKeepers(keepers.value);
+    if (!ended.ok) return ended;
+    return this.#standing === undefined ? first : this.#carryOut(transition(this.#standing, program));
+  }
+
+  async #build(program: FirewallProgram, looksAt: (found: Listed) => Listed): Promise<Result<Applied>> {
     const text = await listTables(this.#prefix, { elements: false });
     if (!text.ok) return text;
-    const found = readListing(text.value);
+    const found = looksAt(readListing(text.value));
     const stamped = found.epochMark === undefined ? 0 : epochOfMark(found.epochMark);
     let epoch = Math.max(this.#epoch, stamped);
     // Flows may still carry the marks of tables that are gone, and nobody knows from which epoch.
@@ -120,7 +134,7 @@ export class Applier {
     program: FirewallProgram,
     from: { epoch: number; nextSlot: number },
   ): Promise<Result<Applied>> {
-    const empty = { maps: new Map(), chains: new Set<string>(), counters: new Set<string>() };
+    const empty = readListing('');
     const plan = rebuild(empty, program, from);
     const tables = program.tables.flatMap((table) => [
       `add table ${place(table)}`,

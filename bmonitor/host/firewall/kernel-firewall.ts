@@ -1,7 +1,7 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { release } from 'node:os';
 import { dirname } from 'node:path';
-import { wholeText } from '../../ports/firewall-text.js';
+import { wholeText, withoutLatch } from '../../ports/firewall-text.js';
 import type {
   Applied,
   Canary,
@@ -197,7 +197,7 @@ export class KernelFirewall implements Firewall {
  * It is replaced whole, synced, and only when it differs.
  */
 export async function writeBootFile(file: string, program: FirewallProgram): Promise<Result<void>> {
-  const text = wholeText(program, 1);
+  const text = wholeText(withoutLatch(program), 1);
   try {
     const before = await readFile(file, 'utf8').catch(() => '');
     if (before === text) return ok(undefined);

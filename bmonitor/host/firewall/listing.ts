@@ -1,26 +1,33 @@
-import { tableName } from '../../ports/firewall-text.js';
+import { latchName, tableName } from '../../ports/firewall-text.js';
 import { ok, type Result } from '../../../protocol/result.js';
 import type { Prefix } from './nft-shell.js';
 import { runTool } from './tool.js';
 import type { Found } from './transition.js';
 
 /** What nft says is there. Only our own tables are ever asked for. */
-export const ourFamilies = ['inet', 'arp', 'bridge'] as const;
+export const ourTables = [tableName, latchName].flatMap((name) =>
+  ['inet', 'arp', 'bridge'].map((family) => `${family} ${name}`),
+);
 
 /** Numbers instead of names, no counters; `-t` leaves elements out. A table that is not there is simply left out. */
 export async function listTables(prefix: Prefix, options: { elements: boolean }): Promise<Result<string>> {
   const flags = options.elements ? ['-n', '-s'] : ['-n', '-s', '-t'];
-  const all = ourFamilies.map((family) => `list table ${family} ${tableName}`).join('; ');
+  const all = ourTables.map((table) => `list table ${table}`).join('; ');
   const whole = await runTool(prefix, ['nft', ...flags, all]);
   if (!whole.ok) return whole;
-  if (whole.value.code === 0) return ok(whole.value.stdout);
+  if (whole.value.code === 0) return ok(withoutOwner(whole.value.stdout));
   let text = '';
-  for (const family of ourFamilies) {
-    const listed = await runTool(prefix, ['nft', ...flags, 'list', 'table', family, tableName]);
+  for (const table of ourTables) {
+    const listed = await runTool(prefix, ['nft', ...flags, `list table ${table}`]);
     if (!listed.ok) return listed;
     if (listed.value.code === 0) text += listed.value.stdout;
   }
-  return ok(text);
+  return ok(withoutOwner(text));
+}
+
+/** Who holds the latch is not compared: what is expected was loaded by a process that is gone. */
+function withoutOwner(text: string): string {
+  return text.replaceAll(/ # progname .*$/gmu, '').replaceAll(/^\tflags owner\n/gmu, '');
 }
 
 export interface Listed extends Found {
@@ -28,29 +35,47 @@ export interface Listed extends Found {
   readonly slotMax: number;
 }
 
+function hexIn(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number.parseInt(text, 16);
+}
+
+/** Without what is in latches: another process may hold them. */
+export function outsideLatches(found: Listed): Listed {
+  const stays = (name: string): boolean => !name.split('/')[0]?.endsWith(` ${latchName}`);
+  const keep = (names: ReadonlySet<string>): ReadonlySet<string> => new Set([...names].filter(stays));
+  return {
+    ...found,
+    maps: new Map([...found.maps].filter(([name]) => stays(name))),
+    chains: keep(found.chains),
+    counters: keep(found.counters),
+    tables: keep(found.tables),
+  };
+}
+
 /** The names of everything in a listing, and the last epoch that was stamped. */
 export function readListing(text: string): Listed {
   const maps = new Map<string, 'map' | 'set'>();
   const chains = new Set<string>();
   const counters = new Set<string>();
-  let family = '';
+  const tables = new Set<string>();
+  let table = '';
   let chain = '';
   let epochMark: number | undefined;
   let slotMax = 0;
   for (const line of text.split('\n')) {
-    const [, word = '', name = ''] = /^\s*(table|map|set|chain|counter) (\S+)[^{]*\{$/u.exec(line) ?? [];
-    if (word === 'table') family = name;
-    else if (word === 'map' || word === 'set') maps.set(`${family}/${name}`, word);
-    else if (word === 'counter') counters.add(`${family}/${name}`);
-    else if (word === 'chain') chains.add(`${family}/${(chain = name)}`);
+    const [, word = '', name = ''] = /^\s*(table|map|set|chain|counter) ([^{]*\S) \{$/u.exec(line) ?? [];
+    if (word === 'table') tables.add((table = name));
+    else if (word === 'map' || word === 'set') maps.set(`${table}/${name}`, word);
+    else if (word === 'counter') counters.add(`${table}/${name}`);
+    else if (word === 'chain') chains.add(`${table}/${(chain = name)}`);
     if (word === 'map' || word === 'set')
       slotMax = Math.max(slotMax, Number(/_s(\d+)$/u.exec(name)?.[1] ?? 0));
-    if (family === 'inet' && chain === 'stamp') {
-      const stamped = /ct mark set .*\| 0x([0-9a-f]{8})/u.exec(line)?.[1];
-      if (stamped !== undefined) epochMark = Number.parseInt(stamped, 16);
-    }
+    if (table === `inet ${latchName}` && chain === 'known')
+      epochMark ??= hexIn(/ct mark .* >= 0x([0-9a-f]{8})/u.exec(line)?.[1]);
+    if (table === `inet ${tableName}` && chain === 'stamp')
+      epochMark = hexIn(/ct mark set .*\| 0x([0-9a-f]{8})/u.exec(line)?.[1]) ?? epochMark;
   }
-  return { maps, chains, counters, epochMark, slotMax };
+  return { maps, chains, counters, tables, epochMark, slotMax };
 }
 
 /** The elements of a listed map or set: key as we write it → what follows it (verdict, counter). */

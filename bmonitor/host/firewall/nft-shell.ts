@@ -1,9 +1,11 @@
-import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { constants, writeFileSync, writeSync } from 'node:fs';
+import { mkdtemp, open, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
+import { keeperSign } from './keeper.js';
+import { runTool } from './tool.js';
 
 /** How to run a tool of the machine: `['nft']`, or with words before it that lead into a network namespace. */
 export type Prefix = readonly string[];
@@ -15,9 +17,21 @@ const lineChars_max = 160;
 
 const writeAtOnceChars_max = 16_384;
 
+/** What it has to say when nobody listens any more must not end it. */
+const shell = "trap '' PIPE; exec nft -i";
+
+interface Running {
+  readonly child: ChildProcess;
+  /** What is written here is what it reads. It holds the other end too, so it never sees an end. */
+  readonly input: FileHandle;
+}
+
 /**
  * One long-lived `nft -i`. Each line is one transaction. It says nothing when a line was taken, so every line is followed
  * by a question about a table that does not exist: when its error is read, the line before it has been answered.
+ *
+ * The kernel keeps the latch as long as the process lives that made it, and that is this shell. So it outlives us: it
+ * waits at a pipe that it holds open itself, and the next BMonitor of this namespace ends it when its own tables stand.
  *
  * INVARIANTS:
  * - Lines are sent one at a time, in the order of the calls.
@@ -25,7 +39,7 @@ const writeAtOnceChars_max = 16_384;
  */
 export class NftShell {
   readonly #prefix: Prefix;
-  #child: ChildProcessWithoutNullStreams | undefined;
+  #running: Running | undefined;
   #text = '';
   #count = 0;
   #folder: string | undefined;
@@ -37,7 +51,7 @@ export class NftShell {
   }
 
   get pid(): number | undefined {
-    return this.#child?.pid;
+    return this.#running?.child.pid;
   }
 
   /** Several commands are one transaction. */
@@ -63,20 +77,22 @@ export class NftShell {
     await this.#last;
     if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });
     this.#folder = undefined;
-    const child = this.#child;
-    if (child === undefined) return;
-    await new Promise<void>((resolve) => {
-      child.once('close', () => resolve());
-      child.stdin.end();
-    });
+    const running = this.#running;
+    this.#running = undefined;
+    if (running === undefined) return;
+    running.child.stderr?.destroy();
+    await running.input.close();
   }
 
   async #send(line: string): Promise<Result<void>> {
-    const child = this.#child ?? this.#start();
+    const started = this.#running ? ok(this.#running) : await this.#start();
+    if (!started.ok) return started;
+    const { input } = started.value;
     const marker = `answered_${++this.#count}`;
     const text = await new Promise<string | undefined>((done) => {
       this.#waiting = { marker, done };
-      child.stdin.write(`${line}\nlist table inet ${marker}\n`);
+      // One short line at a time always finds room in the pipe.
+      writeSync(input.fd, `${line}\nlist table inet ${marker}\n`);
     });
     if (text === undefined) return refuse('firewall-tool-failed', 'nft ended by itself');
     // What nft says of a line quotes the line itself, which can be long.
@@ -84,29 +100,32 @@ export class NftShell {
     return said === '' ? ok(undefined) : refuse('firewall-refused', said);
   }
 
-  #start(): ChildProcessWithoutNullStreams {
-    const [command, ...words] = [...this.#prefix, 'nft', '-i'];
+  async #start(): Promise<Result<Running>> {
+    const input = await ownPipe();
+    if (!input.ok) return input;
+    const [command, ...words] = [...this.#prefix, 'sh', '-c', shell];
     const child = spawn(command, words, {
-      stdio: 'pipe',
+      stdio: [input.value.fd, 'ignore', 'pipe'],
+      // What ends our group of processes does not end it.
+      detached: true,
       // nft keeps a history of what was typed in the home folder.
-      env: { ...process.env, HOME: '/nonexistent' },
+      env: { ...process.env, ...keeperSign, HOME: '/nonexistent' },
     });
-    this.#child = child;
+    const running = { child, input: input.value };
+    this.#running = running;
     this.#text = '';
-    child.stdout.resume();
-    child.stderr.setEncoding('utf8').on('data', (data: string) => this.#read(data));
-    child.stdin.on('error', () => {});
-    const ended = (): void => {
-      if (this.#child !== child) return;
-      this.#child = undefined;
+    child.stderr?.setEncoding('utf8').on('data', (data: string) => this.#read(data));
+    const gone = (): void => {
+      if (this.#running !== running) return;
+      this.#running = undefined;
+      void running.input.close();
       this.#waiting?.done(undefined);
       this.#waiting = undefined;
     };
-    child.on('error', ended);
-    child.on('close', ended);
-    // The daemon may end while the shell waits for its next line; it ends with our end of the pipe.
+    child.on('error', gone);
+    child.on('close', gone);
     child.unref();
-    return child;
+    return ok(running);
   }
 
   /** The marker stands in the quoted line of the error, which a line of carets ends. */
@@ -123,5 +142,19 @@ export class NftShell {
     this.#waiting = undefined;
     // The answer to the question begins with its own "Error:".
     waiting?.done(before.slice(0, before.lastIndexOf('Error:')).replace(/^[\s^~]+/u, ''));
+  }
+}
+
+/** A pipe with a name for a moment, so that it can be opened for both ways. */
+async function ownPipe(): Promise<Result<FileHandle>> {
+  const folder = await mkdtemp(join(tmpdir(), 'bmonitor-nft-'));
+  try {
+    const path = join(folder, 'lines');
+    const made = await runTool([], ['mkfifo', '-m', '600', path]);
+    if (!made.ok) return made;
+    if (made.value.code !== 0) return refuse('firewall-tool-failed', made.value.stderr.slice(0, 500));
+    return ok(await open(path, constants.O_RDWR));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
 }

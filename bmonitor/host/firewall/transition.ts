@@ -28,7 +28,7 @@ import type { FirewallProgram, ProgramChain, ProgramMap, ProgramTable } from '..
 export interface Standing {
   readonly program: FirewallProgram;
   readonly epoch: number;
-  /** `inet/l0_in4_exact` → its name in the kernel. */
+  /** `inet bmonitor/l0_in4_exact` → its name in the kernel. */
   readonly slots: ReadonlyMap<string, string>;
   /** Slots are numbered; a number is used once. */
   readonly nextSlot: number;
@@ -36,10 +36,12 @@ export interface Standing {
 
 /** What is known of the kernel when there is no standing: after a start, or when another program changed our tables. */
 export interface Found {
-  /** `inet/name` of every map, set and regular chain that is there. */
+  /** `inet bmonitor/name` of every map, set and regular chain that is there. */
   readonly maps: ReadonlyMap<string, 'map' | 'set'>;
   readonly chains: ReadonlySet<string>;
   readonly counters: ReadonlySet<string>;
+  /** `inet bmonitor`. */
+  readonly tables: ReadonlySet<string>;
 }
 
 export interface Transition {
@@ -95,7 +97,7 @@ function onlyLoosens(map: ProgramMap, { removed, added }: Difference): boolean {
 const elementsPerTransaction = 10_000;
 
 export function id(table: ProgramTable, name: string): string {
-  return `${table.family}/${name}`;
+  return `${place(table)}/${name}`;
 }
 
 class Steps {
@@ -156,7 +158,7 @@ interface MapChange {
 }
 
 function mapChange(table: ProgramTable, map: ProgramMap, before: Standing | undefined): MapChange {
-  const old = tableOf(before?.program, table.family)?.maps.find(({ name }) => name === map.name);
+  const old = tableOf(before?.program, table)?.maps.find(({ name }) => name === map.name);
   const slot = before?.slots.get(id(table, map.name));
   if (old === undefined || slot === undefined) return { table, map, old: undefined };
   return { table, map, old: { slot, change: difference(old.elements, map) } };
@@ -195,8 +197,8 @@ function mapSteps(steps: Steps, changes: readonly MapChange[]): void {
   }
 }
 
-function tableOf(program: FirewallProgram | undefined, family: string): ProgramTable | undefined {
-  return program?.tables.find((table) => table.family === family);
+function tableOf(program: FirewallProgram | undefined, like: ProgramTable): ProgramTable | undefined {
+  return program?.tables.find((table) => place(table) === place(like));
 }
 
 function rulesOf(
@@ -214,8 +216,9 @@ function rulesOf(
 }
 
 function declareChains(steps: Steps, table: ProgramTable, before: Standing | undefined): void {
-  const old = tableOf(before?.program, table.family);
-  if (old === undefined) steps.fill.push(`add table ${place(table)}`);
+  const old = tableOf(before?.program, table);
+  if (old === undefined)
+    steps.fill.push(`add table ${place(table)}${table.latch === true ? ' { flags owner; }' : ''}`);
   for (const counter of table.counters)
     if (old?.counters.includes(counter) !== true) steps.fill.push(`add counter ${place(table)} ${counter}`);
   const known = new Set(old?.chains.map(({ name }) => name));
@@ -223,6 +226,8 @@ function declareChains(steps: Steps, table: ProgramTable, before: Standing | und
   for (const chain of table.chains)
     if (chain.hook === undefined && !known.has(chain.name)) steps.fill.push(chainDeclaration(table, chain));
 }
+
+const namesEpoch = /\$(?:full|local|answer)\b/u;
 
 /** Most chains have the same rules as before, and name neither the epoch nor a map that moved: their text need not be made. */
 function isUntouched(
@@ -236,7 +241,7 @@ function isUntouched(
 ): boolean {
   if (old.rules.length !== chain.rules.length) return false;
   return chain.rules.every((rule, at) => {
-    if (rule !== old.rules[at] || (epoch !== before.epoch && rule.includes('$'))) return false;
+    if (rule !== old.rules[at] || (epoch !== before.epoch && namesEpoch.test(rule))) return false;
     if (moved.size === 0 || !rule.includes('@{')) return true;
     return [...rule.matchAll(/@\{(\w+)\}/gu)].every(([, map = '']) => !moved.has(id(table, map)));
   });
@@ -246,8 +251,30 @@ function movedMaps(steps: Steps, before: Standing): ReadonlySet<string> {
   return new Set([...steps.slots].flatMap(([name, slot]) => (before.slots.get(name) === slot ? [] : [name])));
 }
 
-function refillChains(steps: Steps, table: ProgramTable, before: Standing | undefined, epoch: number): void {
-  const old = tableOf(before?.program, table.family);
+/** The latch lets a new epoch through before packets carry it, and the old one until none does any more. */
+function refillLate(steps: Steps, table: ProgramTable, chain: ProgramChain, from: Epochs): void {
+  const fill = (epoch: number): readonly string[] => [
+    `flush chain ${place(table)} ${chain.name}`,
+    ...rulesOf(table, chain, steps.slots, epoch).map(
+      (rule) => `add rule ${place(table)} ${chain.name} ${rule}`,
+    ),
+  ];
+  if (from.tableIsNew) steps.flip.push(...fill(0));
+  steps.remove.push(...fill(from.epoch));
+}
+
+interface Epochs {
+  readonly epoch: number;
+  readonly tableIsNew: boolean;
+}
+
+function refillChains(
+  steps: Steps,
+  table: ProgramTable,
+  before: Standing | undefined,
+  { epoch, tableIsNew }: Epochs,
+): void {
+  const old = tableOf(before?.program, table);
   const oldChains = new Map(old?.chains.map((chain) => [chain.name, chain] as const));
   const moved = before === undefined ? new Set<string>() : movedMaps(steps, before);
   for (const chain of table.chains) {
@@ -258,6 +285,10 @@ function refillChains(steps: Steps, table: ProgramTable, before: Standing | unde
       isUntouched(table, [was, chain], { before, moved, epoch })
     )
       continue;
+    if (chain.late === true) {
+      refillLate(steps, table, chain, { epoch, tableIsNew });
+      continue;
+    }
     if (was === undefined && chain.hook !== undefined) steps.flip.push(chainDeclaration(table, chain));
     steps.flip.push(`flush chain ${place(table)} ${chain.name}`);
     for (const rule of rulesOf(table, chain, steps.slots, epoch))
@@ -268,7 +299,7 @@ function refillChains(steps: Steps, table: ProgramTable, before: Standing | unde
 /** Does any rule differ in more than the epoch and the names of slots? */
 function rulesDiffer(before: Standing, after: FirewallProgram): boolean {
   return after.tables.some((table) => {
-    const old = new Map(tableOf(before.program, table.family)?.chains.map((c) => [c.name, c.rules]));
+    const old = new Map(tableOf(before.program, table)?.chains.map((c) => [c.name, c.rules]));
     return table.chains.some(({ name, rules }) => {
       const had = old.get(name);
       return had !== undefined && had.join('\n') !== rules.join('\n');
@@ -278,7 +309,7 @@ function rulesDiffer(before: Standing, after: FirewallProgram): boolean {
 
 function removeGone(steps: Steps, before: Standing, after: FirewallProgram): void {
   for (const old of before.program.tables) {
-    const table = tableOf(after, old.family);
+    const table = tableOf(after, old);
     const chains = new Set(table?.chains.map(({ name }) => name));
     const maps = new Set(table?.maps.map(({ name }) => name));
     const counters = new Set(table?.counters);
@@ -307,7 +338,8 @@ export function transition(before: Standing, program: FirewallProgram): Transiti
     program.tables.flatMap((table) => table.maps.map((map) => mapChange(table, map, before))),
   );
   const epoch = steps.tightens || rulesDiffer(before, program) ? before.epoch + 1 : before.epoch;
-  for (const table of program.tables) refillChains(steps, table, before, epoch);
+  for (const table of program.tables)
+    refillChains(steps, table, before, { epoch, tableIsNew: tableOf(before.program, table) === undefined });
   removeGone(steps, before, program);
   return finish(steps, program, epoch);
 }
@@ -323,13 +355,13 @@ export function rebuild(
   for (const table of program.tables) {
     declareChains(steps, table, undefined);
     for (const map of table.maps) steps.fillNew(table, map);
-    refillChains(steps, table, undefined, epoch);
+    refillChains(steps, table, undefined, { epoch, tableIsNew: !found.tables.has(place(table)) });
   }
   const chains = new Set(
     program.tables.flatMap((table) => table.chains.map((chain) => id(table, chain.name))),
   );
   const counters = new Set(program.tables.flatMap((table) => table.counters.map((name) => id(table, name))));
-  const at = (name: string): string => name.replace('/', ' bmonitor ');
+  const at = (name: string): string => name.replace('/', ' ');
   const goneChains = [...found.chains].filter((name) => !chains.has(name));
   for (const name of goneChains) steps.remove.push(`flush chain ${at(name)}`);
   for (const [name, kind] of found.maps) steps.remove.push(`delete ${kind} ${at(name)}`);

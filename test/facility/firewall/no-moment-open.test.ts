@@ -1,10 +1,12 @@
 import { expect } from 'chai';
 import { Bed, distPath, sourcePath, until, type BedProcess, type Place } from '../bed/index.js';
 import { numbers, planOf, type Always } from './changes.js';
-import { Enforced } from './enforced.js';
+import type { FirewallEvent } from '../../../bmonitor/ports/firewall.js';
+import { Enforced, valueOf } from './enforced.js';
 
 /** Small enough for a machine that is shared; `BMONITOR_CHANGES` asks for more. */
 const changes = Number(process.env['BMONITOR_CHANGES'] ?? 150);
+const flushes = Math.ceil(changes / 10);
 
 describe('no moment open while filters change', () => {
   let bed: Bed;
@@ -81,6 +83,37 @@ describe('no moment open while filters change', () => {
     }
   });
 
+  it('passes nothing that is refused while another program flushes all rules, again and again', async function () {
+    this.timeout(60_000 + flushes * 2000);
+    const enforced = await Enforced.at(node);
+    try {
+      const events: FirewallEvent[] = [];
+      void (async () => {
+        for await (const event of enforced.firewall.events()) events.push(event);
+      })();
+      await enforced.enforce(planOf(always, numbers(7)));
+      const forbidden = await node.listenUdp({ port: 82, tally: true });
+      const known = await node.listenUdp({ port: 81, tally: true });
+      const attack = await spray(stranger, 82, 8000);
+      const flow = await friend.flood({ to: node.ipv4, port: 81, rate: 2000 });
+      for (let flush = 0; flush < flushes; flush++) {
+        await until(async () => /inet bmonitor$/mu.test(await node.must(['nft', 'list', 'tables'])));
+        await node.must(['nft', 'flush', 'ruleset']);
+      }
+      await until(() => events.filter(({ kind }) => kind === 'altered').length > 0);
+      await until(async () => valueOf(await enforced.firewall.readBack()).differed.length === 0);
+      const { sent } = await flow.stop();
+      expect(await sentBy(attack), 'attacks').to.be.greaterThan(1000);
+      await until(async () => (await known.tally()) >= sent, { bound_ms: 3000 }).catch(() => {});
+      expect({ forbidden: await forbidden.tally(), known: await known.tally() }).to.deep.equal({
+        forbidden: 0,
+        known: sent,
+      });
+    } finally {
+      await enforced.close();
+    }
+  });
+
   it('passes nothing that all refuse while what applies them is killed and started again, at any moment', async () => {
     const forbidden = await node.listenUdp({ port: 82, tally: true });
     const known = await node.listenUdp({ port: 81, tally: true });
@@ -109,5 +142,40 @@ describe('no moment open while filters change', () => {
       known: sent,
     });
     await running.kill();
+  });
+
+  it('stays closed to all but open flows when rules are flushed while nothing runs that could repair them', async () => {
+    const forbidden = await node.listenUdp({ port: 82, tally: true });
+    const fresh = await node.listenUdp({ port: 80, tally: true });
+    const known = await node.listenUdp({ port: 81, tally: true });
+    const words = [node.namespace, friend.ipv4, stranger.ipv4, node.ipv4, '5'];
+    const start = async (): Promise<BedProcess> => {
+      const process = node.spawn(['node', distPath('test/facility/firewall/changer.js'), ...words]);
+      await process.says(/applied/, 30_000);
+      return process;
+    };
+    const first = await start();
+    const attack = await spray(stranger, 82, 5000);
+    const flow = await friend.flood({ to: node.ipv4, port: 81, rate: 2000 });
+    await until(async () => (await known.tally()) > 100);
+    await first.kill();
+    await node.must(['nft', 'flush', 'ruleset']);
+    const refused = await spray(friend, 80, 1000);
+    const before = await known.tally();
+    await until(async () => (await known.tally()) > before + 500);
+    await node.must(['nft', 'flush', 'ruleset']);
+    expect(await sentBy(refused)).to.be.greaterThan(100);
+    expect(await fresh.tally(), 'a new flow that nobody judged').to.equal(0);
+    const again = await start();
+    expect(await sentBy(attack)).to.be.greaterThan(1000);
+    const { sent } = await flow.stop();
+    await until(async () => (await known.tally()) >= sent, { bound_ms: 3000 }).catch(() => {});
+    expect({ forbidden: await forbidden.tally(), known: await known.tally() }).to.deep.equal({
+      forbidden: 0,
+      known: sent,
+    });
+    await friend.sendUdp({ to: node.ipv4, port: 80 }, 'judged again');
+    await until(async () => (await fresh.tally()) > 0);
+    await again.kill();
   });
 });

@@ -31,7 +31,12 @@ function program(exact: Elements, ranges: Elements, rules: readonly string[] = [
   return { tables: [{ family: 'inet', chains, maps, counters: [] }] };
 }
 
-const empty = { maps: new Map(), chains: new Set<string>(), counters: new Set<string>() };
+const empty = {
+  maps: new Map(),
+  chains: new Set<string>(),
+  counters: new Set<string>(),
+  tables: new Set<string>(),
+};
 
 function standing(first: FirewallProgram): Standing {
   return rebuild(empty, first, { epoch: 0, nextSlot: 1 }).next;
@@ -100,9 +105,10 @@ describe('the way from one program to the next', () => {
 
   it('removes what it finds and does not know', () => {
     const found = {
-      maps: new Map([['inet/old_s9', 'map' as const]]),
-      chains: new Set(['inet/intruder', 'inet/input']),
+      maps: new Map([['inet bmonitor/old_s9', 'map' as const]]),
+      chains: new Set(['inet bmonitor/intruder', 'inet bmonitor/input']),
       counters: new Set<string>(),
+      tables: new Set(['inet bmonitor']),
     };
     const plan = rebuild(found, program({}, {}), { epoch: 7, nextSlot: 10 });
     expect(plan.next.epoch).to.equal(8);
