@@ -1,5 +1,13 @@
 import type { Applied, FirewallProgram } from '../../ports/firewall.js';
-import { epoch_max, epochOfMark, place, wholeText, withoutLatch } from '../../ports/firewall-text.js';
+import {
+  epoch_max,
+  epochOfMark,
+  latchName,
+  place,
+  tableName,
+  wholeText,
+  withoutLatch,
+} from '../../ports/firewall-text.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import { endKeepers, haltKeepers } from './keeper.js';
 import { listTables, outsideLatches, readListing, differing, ourTables, type Listed } from './listing.js';
@@ -69,8 +77,9 @@ export class Applier {
 
   async repair(): Promise<Result<Applied>> {
     if (this.#wanted === undefined) return refuse('firewall-refused', 'nothing was applied yet');
+    const kept = this.#standing?.program === this.#wanted ? this.#standing?.epoch : undefined;
     this.#standing = undefined;
-    return this.#rebuild(this.#wanted);
+    return this.#rebuild(this.#wanted, kept);
   }
 
   close(): Promise<void> {
@@ -98,8 +107,8 @@ export class Applier {
     return ok(listed.value.stdout);
   }
 
-  async #rebuild(program: FirewallProgram): Promise<Result<Applied>> {
-    if (this.#shell.pid !== undefined) return this.#build(program, (found) => found);
+  async #rebuild(program: FirewallProgram, kept?: number): Promise<Result<Applied>> {
+    if (this.#shell.pid !== undefined) return this.#build(program, (found) => found, kept);
     const keepers = await haltKeepers(this.#prefix);
     if (!keepers.ok) return keepers;
     if (keepers.value.length === 0) return this.#build(program, (found) => found);
@@ -111,7 +120,11 @@ export class Applier {
     return this.#standing === undefined ? first : this.#carryOut(transition(this.#standing, program));
   }
 
-  async #build(program: FirewallProgram, looksAt: (found: Listed) => Listed): Promise<Result<Applied>> {
+  async #build(
+    program: FirewallProgram,
+    looksAt: (found: Listed) => Listed,
+    kept?: number,
+  ): Promise<Result<Applied>> {
     const text = await listTables(this.#prefix, { elements: false });
     if (!text.ok) return text;
     const found = looksAt(readListing(text.value));
@@ -123,6 +136,9 @@ export class Applier {
       if (!cleared.ok) return cleared;
       epoch = 0;
     }
+    // While the latch stood alone nothing was stamped, so what was known is known still.
+    const flushed = !found.chains.has(stampChain) && found.tables.has(latchTable);
+    if (kept !== undefined && flushed) epoch = kept - 1;
     const from = { epoch, nextSlot: Math.max(this.#slot, found.slotMax + 1) };
     const done = await this.#carryOut(rebuild(found, program, from));
     if (done.ok) return done;
@@ -170,6 +186,9 @@ export class Applier {
     return done.ok ? ok(undefined) : done;
   }
 }
+
+const stampChain = `inet ${tableName}/stamp`;
+const latchTable = `inet ${latchName}`;
 
 const joinedChars_max = 1_000_000;
 
