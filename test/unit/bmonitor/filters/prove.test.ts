@@ -24,7 +24,15 @@ function within(inner: FilterSet, outers: readonly FilterSet[]): boolean {
   return true;
 }
 
-const numbers: Readonly<Record<string, number>> = { tcp: 6, udp: 17, gre: 47, icmpv6: 58, icmp: 1 };
+/** Those that the sets name, and the one that comes next to what they name. */
+const numbers: Readonly<Record<string, number>> = {
+  tcp: 6,
+  udp: 17,
+  gre: 47,
+  icmpv6: 58,
+  icmp: 1,
+  igmp: 2,
+};
 
 function pointOf(proof: Exceeds): Point {
   const { direction, peer, protocol, port } = proof.witness;
