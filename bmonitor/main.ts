@@ -135,6 +135,7 @@ export interface RunningNode {
   readonly failed: Promise<string>;
   readonly listening: Listening;
   readonly boot: string;
+  readonly name: string;
   stop(): Promise<void>;
 }
 
@@ -161,6 +162,9 @@ export function localStatus(folder: string): Promise<Result<string>> {
 
 /** What `bmonitor doctor` judges. */
 export { readMachine } from './host/health/readings.js';
+
+/** Whom `bmonitor run` tells that it is ready, and that it lives. */
+export { Supervisor } from './host/supervisor.js';
 
 /** Wires everything, decides nothing. */
 export async function runNode(folder: string, log: Log): Promise<Result<RunningNode>> {
@@ -275,6 +279,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     failed,
     listening: listening.value,
     boot,
+    name: journal.state.name,
     async stop() {
       stopChores();
       stopDialling();

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { logLevels, stderrLog, type LogLevel } from '../../protocol/log.js';
-import { runNode } from '../main.js';
+import { runNode, Supervisor } from '../main.js';
 import { exits, fail } from './output.js';
 
 export function addRun(program: Command): void {
@@ -18,9 +18,15 @@ async function run(flags: { readonly dir: string; readonly log: string }): Promi
   if (!level)
     return fail({ code: 'bad-input', where: '--log', detail: `one of ${logLevels.join(', ')}` }, false);
   const log = stderrLog(level satisfies LogLevel);
+  const supervisor = new Supervisor();
   const node = await runNode(flags.dir, log);
-  if (!node.ok) return fail(node.refusal, false);
+  if (!node.ok) {
+    supervisor.failing(`dark: ${node.refusal.code}`);
+    return fail(node.refusal, false);
+  }
+  supervisor.ready(`node ${node.value.name}`);
   const stop = (): void => {
+    supervisor.stopping();
     // A second signal does not wait for anything: the store is safe at every moment.
     process.once('SIGINT', () => process.exit(1));
     void node.value.stop().then(() => process.exit(0));
