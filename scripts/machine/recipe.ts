@@ -20,11 +20,24 @@ export const packages = [
 
 /** Runs what the test says, with the output as the answer: there is no other way into the machine that a closed network leaves. */
 const agent = `#!/bin/sh
-exec <>/dev/virtio-ports/agent >&0
-while IFS= read -r line; do
+port=/dev/virtio-ports/agent
+# Started in the place of init, by somebody who has the machine in hand: nobody has prepared anything.
+if [ $$ = 1 ]; then
+  export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+  modprobe virtio_console
+  mkdir -p /dev/shm
+  mount -t tmpfs tmpfs /dev/shm
+  port=
+  until [ -n "$port" ]; do
+    sleep 0.1
+    port=$(ls /dev/vport* 2>/dev/null | head -n 1)
+  done
+fi
+exec <>"$port" >&0
+while read -r number line; do
   printf %s "$line" | base64 -d >/run/agent.sh
   sh /run/agent.sh >/run/agent.out 2>&1 </dev/null
-  echo "$? $(base64 -w0 /run/agent.out)"
+  echo "$number $? $(base64 -w0 /run/agent.out)"
 done
 `;
 

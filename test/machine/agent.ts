@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { until } from '../fakes/until.js';
@@ -10,14 +11,18 @@ export interface Ran {
 
 /** Runs scripts inside the machine, through a port that no filter of packets touches. One at a time. */
 export class Agent {
-  readonly #waiting: ((line: string | undefined) => void)[] = [];
+  readonly #waiting = new Map<string, (ran: Ran | undefined) => void>();
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(private readonly socket: Socket) {
-    createInterface({ input: socket }).on('line', (line) => this.#waiting.shift()?.(line));
+    createInterface({ input: socket }).on('line', (line) => {
+      const [number = '', code = '', output = ''] = line.split(' ');
+      // What somebody asked who is gone is answered too, and is for nobody.
+      this.#waiting.get(number)?.({ code: Number(code), output: Buffer.from(output, 'base64').toString() });
+    });
     socket.on('error', () => {});
     socket.on('close', () => {
-      for (const tell of this.#waiting.splice(0)) tell(undefined);
+      for (const tell of this.#waiting.values()) tell(undefined);
     });
   }
 
@@ -39,14 +44,15 @@ export class Agent {
   }
 
   async #run(script: string): Promise<Ran> {
-    const line = await new Promise<string | undefined>((resolve) => {
+    const number = randomBytes(8).toString('hex');
+    const ran = await new Promise<Ran | undefined>((resolve) => {
       if (this.socket.destroyed) return resolve(undefined);
-      this.#waiting.push(resolve);
-      this.socket.write(`${Buffer.from(script).toString('base64')}\n`);
+      this.#waiting.set(number, resolve);
+      this.socket.write(`${number} ${Buffer.from(script).toString('base64')}\n`);
     });
-    if (line === undefined) throw new Error(`the machine went away during: ${script}`);
-    const [code = '', output = ''] = line.split(' ');
-    return { code: Number(code), output: Buffer.from(output, 'base64').toString() };
+    this.#waiting.delete(number);
+    if (ran === undefined) throw new Error(`the machine went away during: ${script}`);
+    return ran;
   }
 
   close(): void {

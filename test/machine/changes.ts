@@ -1,10 +1,9 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { NodeSession } from '../../console/nodes/session.js';
 import type { Command } from '../../protocol/commands.js';
 import type { Addressee } from '../../protocol/request.js';
-import { newId } from '../../protocol/request.js';
 
 export interface Given {
-  readonly jti: string;
   readonly command: Command;
   /** What came back; absent for the last one, when the power was cut before. */
   readonly result?: Readonly<Record<string, unknown>>;
@@ -15,25 +14,17 @@ export async function changeUntilGone(
   session: NodeSession,
   to: Addressee,
   next: (before: Given | undefined) => Command,
-  first?: Given,
 ): Promise<readonly Given[]> {
   const given: Given[] = [];
-  let before = first;
   for (;;) {
-    const asked = { jti: newId(), command: next(before) };
-    const reply = await session.request({ ...asked, to });
+    const command = next(given.at(-1));
+    const reply = await session.request({ command, to });
     if (!reply.ok) {
-      given.push(asked);
-      return given;
-    }
-    if (reply.value.error !== undefined)
-      throw new Error(`${JSON.stringify(asked.command)}: ${JSON.stringify(reply.value.error)}`);
-    before = { ...asked, result: reply.value.result as Record<string, unknown> };
-    given.push(before);
+      // Pairs are made ahead, and under emulation slowly: it did nothing, and is given again.
+      if (reply.refusal.code === 'no-spare-pair') await pause(100);
+      else return [...given, { command }];
+    } else if (reply.value.error !== undefined)
+      throw new Error(`${JSON.stringify(command)}: ${JSON.stringify(reply.value.error)}`);
+    else given.push({ command, result: reply.value.result as Record<string, unknown> });
   }
-}
-
-/** What may stand after the power was cut: the last that was acknowledged, or the one that was under way. */
-export function outcomes(given: readonly Given[], before: Given | undefined): readonly Given[] {
-  return [...(before ? [before] : []), ...given].slice(-2);
 }

@@ -53,6 +53,7 @@ export class Computer {
     options: { readonly cable?: string; readonly system?: 'boot' | 'other' } = {},
   ): Promise<void> {
     const at = (name: string): string => join(this.folder, name);
+    await rm(at('tpm.sock'), { force: true });
     const tpm = spawn(
       'swtpm',
       `socket --tpm2 --tpmstate dir=${at('tpm')} --ctrl type=unixio,path=${at('tpm.sock')} --terminate`.split(
@@ -92,6 +93,17 @@ export class Computer {
     const { code, output } = await this.run(script);
     if (code !== 0) throw new Error(`${script}\nended with ${code}:\n${output}`);
     return output;
+  }
+
+  /** What was measured, as the kernel shows it. */
+  async registers(): Promise<Readonly<Record<string, string>>> {
+    const said = await this.must('cd /sys/class/tpm/tpm0/pcr-sha256 && grep -H . 0 2 4 7 8 9 11 12 13');
+    return Object.fromEntries(
+      said
+        .trim()
+        .split('\n')
+        .map((line) => line.split(':') as [string, string]),
+    );
   }
 
   async serial(): Promise<string> {
