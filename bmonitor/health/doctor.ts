@@ -13,6 +13,7 @@ export function examine(readings: MachineReadings): readonly Finding[] {
     tools(readings),
     tpm(readings),
     secureBoot(readings),
+    measuredBoot(readings),
     clock(readings),
     swap(readings),
     cores(readings),
@@ -121,6 +122,31 @@ function secureBoot({ secureBoot: on }: MachineReadings): Finding {
         'off: what is measured is not what may run',
         'switch it on in the firmware',
       );
+}
+
+/** Into which of the TPM's registers what is measured: firmware; a boot loader's part (GRUB, systemd's stub, the kernel's own); BMonitor. */
+const firmware = [0, 2, 4, 7];
+const loader = [8, 9, 11, 12];
+const own = 13;
+
+function measuredBoot({ measured }: MachineReadings): Finding {
+  const what = 'measured boot';
+  if (measured === undefined) return finding(what, 'unknown', 'the machine shows no registers of a TPM');
+  const lacking = [
+    ...(firmware.some((one) => measured.includes(one)) ? [] : ['the firmware']),
+    ...(loader.some((one) => measured.includes(one)) ? [] : ['kernel, initrd and command line']),
+    ...(measured.includes(own) ? [] : ['BMonitor']),
+  ];
+  if (lacking.length === 0) return finding(what, 'ok', 'from the firmware to BMonitor');
+  const todo = measured.includes(own)
+    ? 'start by UEFI, through GRUB or systemd’s stub'
+    : 'install busybox and initramfs-tools, update-initramfs -u, and start the machine again';
+  return finding(
+    what,
+    'weak',
+    `nothing was measured of ${lacking.join(', ')}: who alters it is not seen`,
+    todo,
+  );
 }
 
 function clock({ clockSynchronised }: MachineReadings): Finding {

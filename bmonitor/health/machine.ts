@@ -19,6 +19,8 @@ export interface MachineReadings {
   readonly tools: Readonly<Record<string, boolean>>;
   readonly debianNftablesService?: 'enabled' | 'disabled';
   readonly secureBoot?: boolean;
+  /** The registers of the TPM into which this start has measured something. */
+  readonly measured?: readonly number[];
 }
 
 export type Verdict = 'ok' | 'weak' | 'missing' | 'unknown';

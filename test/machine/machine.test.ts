@@ -69,6 +69,20 @@ describe('a machine with the package installed', function () {
     expect(now, said).to.equal(expected).and.not.equal(undefined);
   });
 
+  it('is looked over by the doctor, who finds what this machine has, lacks and is weak in', async () => {
+    const found = JSON.parse(await computer.must('bmonitor doctor --json')) as readonly {
+      readonly what: string;
+      readonly verdict: string;
+    }[];
+    const verdicts = Object.fromEntries(found.map(({ what, verdict }) => [what, verdict]));
+    expect(verdicts).to.include({ nftables: 'ok', tools: 'weak', TPM: 'ok', cgroups: 'ok', swap: 'ok' });
+    expect(verdicts).to.include({ 'measured boot': 'ok', 'secure boot': 'weak', IPMI: 'missing' });
+    const security = await computer.must('systemd-analyze security --no-pager bmonitor.service | tail -n 1');
+    const [, exposure] = /: (\d+\.\d) /.exec(security) ?? [];
+    // The more it has the worse it is; docs/install.md says what it has and why.
+    expect(Number(exposure), security).to.be.lessThan(4.5);
+  });
+
   it('becomes a node with its keys in the TPM, and is closed from then on', async () => {
     node = await Resident.make(computer);
     expect(node.card.keyStore).to.equal('tpm');

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { lackingForDirectories } from '../data/detect.js';
 import { MachineFiles, said } from './machine.js';
 
@@ -16,6 +17,7 @@ export async function readMachine(files: MachineFiles = new MachineFiles()) {
     tools,
     service,
     secureBoot,
+    measured,
     lackingForFiles,
     crypto,
   ] = await Promise.all([
@@ -31,6 +33,7 @@ export async function readMachine(files: MachineFiles = new MachineFiles()) {
     readTools(),
     readService('nftables.service'),
     readSecureBoot(files),
+    readMeasured(files),
     lackingForDirectories(),
     files.text('proc/crypto'),
   ]);
@@ -47,6 +50,7 @@ export async function readMachine(files: MachineFiles = new MachineFiles()) {
     ...(corePattern === undefined ? {} : { corePattern }),
     ...(service === undefined ? {} : { debianNftablesService: service }),
     ...(secureBoot === undefined ? {} : { secureBoot }),
+    ...(measured === undefined ? {} : { measured }),
     lackingForFiles,
     ...(fileCipher === undefined ? {} : { fileCipher }),
     tools,
@@ -142,4 +146,16 @@ async function readSecureBoot(files: MachineFiles): Promise<boolean | undefined>
   const variable = 'sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c';
   const value = (await files.bytes(variable))?.[4];
   return value === undefined ? undefined : value === 1;
+}
+
+async function readMeasured(files: MachineFiles): Promise<readonly number[] | undefined> {
+  const registers = 'sys/class/tpm/tpm0/pcr-sha256';
+  const names = await files.names(registers);
+  if (names === undefined) return undefined;
+  const values = await Promise.all(
+    names.map(async (name) => ({ name, value: await files.text(join(registers, name)) })),
+  );
+  return values
+    .filter(({ value }) => value !== undefined && !/^(0*|[fF]*)$/.test(value))
+    .map(({ name }) => Number(name));
 }

@@ -15,6 +15,7 @@ const good: MachineReadings = {
   corePattern: '|/bin/false',
   debianNftablesService: 'disabled',
   secureBoot: true,
+  measured: [0, 2, 4, 7, 9, 13],
   lackingForFiles: [],
   tools,
 };
@@ -56,6 +57,8 @@ describe('the doctor', () => {
     expect(verdict('clock', { ...good, clockSynchronised: false })).to.equal('weak');
     expect(verdict('nftables.service', { ...good, debianNftablesService: 'enabled' })).to.equal('weak');
     expect(verdict('secure boot', { ...good, secureBoot: false })).to.equal('weak');
+    expect(verdict('measured boot', { ...good, measured: [0, 2, 4, 7, 9] })).to.equal('weak');
+    expect(verdict('measured boot', { ...good, measured: [0, 2, 4, 7, 13] })).to.equal('weak');
     expect(verdict('cgroups', { ...good, cgroups: 'hybrid' })).to.equal('weak');
   });
 
