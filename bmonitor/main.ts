@@ -58,9 +58,10 @@ export interface InitOptions {
 
 /**
  * Firmware, its options, boot loader, secure boot; kernel, initrd and command line as GRUB and systemd's stub measure them; and in the last
- * one BMonitor itself, as the package's part of the initrd measures it.
+ * one BMonitor itself, as the package's part of the initrd measures it. Not 11: what systemd's stub measures there stands in 4 as well, and
+ * systemd goes on writing to it while it starts.
  */
-const pcrsNormal = [0, 2, 4, 7, 8, 9, 11, 12, ownRegister] as const;
+const pcrsNormal = [0, 2, 4, 7, 8, 9, 12, ownRegister] as const;
 
 function rootStoreOf(folder: string, { keys }: Config): RootStore {
   if (keys?.store !== 'tpm') return new FileRootStore(folder);

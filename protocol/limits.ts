@@ -226,6 +226,8 @@ export const limits = {
   receipts_page_max: 1000,
   /** A receipt is a signed statement of some lines. */
   receipt_chars_max: 16_384,
+  /** Registers in one policy: tpm2_policypcr takes no more. */
+  tpm_registers_max: 8,
   /** A TPM answers in tens of milliseconds; making a key takes a few seconds on a slow one. */
   tpm_tool_ms_max: 60_000,
   /** What is written at once of a history that moves under another key; a single line may be longer. */

@@ -40,7 +40,7 @@ export const configForm = object({
         text({ max: 200, pattern: /^[a-z0-9-]+:[!-~]*$/, form: 'a TCTI as tpm2-tools take it' }),
       ),
       /** The registers that must stand as they stood when the node was made. */
-      pcrs: optional(list(whole({ min: 0, max: 23 }), { min: 1, max: 24 })),
+      pcrs: optional(list(whole({ min: 0, max: 23 }), { min: 1, max: limits.tpm_registers_max })),
     }),
   ),
   /** The files of the leases. Absent: as much for each as is usual. */

@@ -54,6 +54,23 @@ describe('a node whose secrets rest in a TPM', function () {
     await node.start();
   });
 
+  it('is bound to firmware, boot loader, kernel and BMonitor unless told otherwise', async () => {
+    const usual = await NodeProcess.make({ init: ['--keys', 'tpm', '--tpm', tpm.tcti] });
+    try {
+      await usual.start();
+      await usual.kill();
+      await tpm.measure(13);
+      expect(
+        await usual.start().then(
+          () => 'it started',
+          () => 'dark',
+        ),
+      ).to.equal('dark');
+    } finally {
+      await usual.remove();
+    }
+  });
+
   it('does not start when something else was measured', async () => {
     await node.kill();
     await tpm.measure(4);
