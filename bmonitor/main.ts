@@ -11,7 +11,6 @@ import { ok, refuse, type Result } from '../protocol/result.js';
 import { makePair, rsaBits } from '../crypto/rsa.js';
 import { version } from './version.js';
 import { logGroup, logPrefix } from './filters/nft/refusals.js';
-import { hostClock } from './host/clock.js';
 import { AddressKeeper, type AddressChange } from './addresses/keeper.js';
 import { FixedKeeper } from './host/addresses/fixed.js';
 import { openAddressLink } from './host/addresses/link.js';
@@ -28,6 +27,8 @@ import { TpmRootStore } from './host/root-store-tpm.js';
 import { openLevelStore } from './host/store-level.js';
 import { writeWhole } from './host/write-whole.js';
 import type { DirectoryStore } from './ports/directory-store.js';
+import { makeEngines, type MadeEngines } from './engines-here.js';
+import { hostClock } from './host/clock.js';
 import type { RootStore } from './ports/root-store.js';
 import { Answers, type MachineFacts } from './node/answers.js';
 import { localFacts } from './node/local-facts.js';
@@ -39,7 +40,8 @@ import { FilterReport } from './node/filter-report.js';
 import { fixedAddresses } from './node/fixed-addresses.js';
 import { firstState, type FirstState } from './node/first-state.js';
 import { Gate } from './node/gate.js';
-import { openHeart } from './node/heart.js';
+import { EngineReport } from './node/engine-report.js';
+import { openHeart, type Heart } from './node/heart.js';
 import { Journal } from './node/journal.js';
 import { Nonces } from './node/nonces.js';
 import { RefusalTeller } from './node/refusals.js';
@@ -161,6 +163,8 @@ export function localStatus(folder: string): Promise<Result<string>> {
   return readLocalStatus(statusSocketOf(folder));
 }
 
+export { askForImport } from './host/engines/local-import.js';
+
 /** What `bmonitor doctor` judges. */
 export { readMachine } from './host/health/readings.js';
 
@@ -179,7 +183,8 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
   if (!filtering.ok) return filtering;
   const { enforcer, firewall, standing } = filtering.value ?? {};
   const boot = newId();
-  const opened = await openHeart({
+  let engines: MadeEngines | undefined;
+  const opened: Result<Heart> = await openHeart({
     boot,
     store: store.value,
     roots,
@@ -188,6 +193,10 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     directories: await directoriesOf(folder, config.value, log),
     enforce: (state) =>
       enforcer?.enforce(state, Math.floor(hostClock.wall() / 1000)) ?? Promise.resolve(ok(undefined)),
+    engines: (on) => {
+      engines = makeEngines(folder, on, { log, levelOf: (lease) => levelOfLease(opened, lease) });
+      return engines.engines;
+    },
   });
   if (!opened.ok) return opened;
   const { journal, events, time, core, jobs, directories } = opened.value;
@@ -202,6 +211,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     started_s: time.now_s(),
     filters: () => enforcer?.facts() ?? { enforced: 'no', detail: 'no addresses are configured' },
     addresses: () => enforcer?.addresses.map(formatRange) ?? [],
+    engines: engines?.report ?? new EngineReport(refuse('engines-not-here')),
     ...(firewall && enforcer ? { kernel: new FilterReport(firewall, enforcer) } : {}),
   };
   const answers = new Answers({ core, journal, events, machine });
@@ -292,6 +302,8 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       await fixed.value?.close();
       await jobs.stop();
       await core.close();
+      // Engines go on: the next BMonitor finds them.
+      await engines?.close();
       await roots.close?.();
       // The filters stay: whoever stops BMonitor does not open the node.
       clearInterval(telling);
@@ -306,6 +318,12 @@ async function directoriesOf(folder: string, { data }: Config, log: Log): Promis
   const store = await openDirectoryStore(folder, data?.bytes ?? limits.lease_directory_bytes);
   if (!store.ok) log.warn('data.no-store', { why: store.refusal.detail });
   return store;
+}
+
+/** Undefined while the heart is being opened: nothing runs yet then. */
+function levelOfLease(opened: Result<Heart>, lease: string): number | undefined {
+  const at = opened.ok ? opened.value.core.state.levels.findIndex((level) => level.lease === lease) : -1;
+  return at === -1 ? undefined : at;
 }
 
 interface Filtering {

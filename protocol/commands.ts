@@ -1,3 +1,4 @@
+import { engineName, engineSettings, grace } from './engines.js';
 import { bytesText, digestText, idText, nameText, publicJwk } from './fields.js';
 import { limits } from './limits.js';
 import {
@@ -152,6 +153,32 @@ export const commandParsers = {
   'filters.counters': object({}),
   /** Sends packets that should be refused and says whether they were. */
   'filters.probe': object({}),
+  /** The own engines, how they are and what they use. */
+  'engines.read': object({}),
+  /** One engine with its settings. */
+  'engine.read': object({ name: engineName }),
+  /** The images that are stored here. */
+  'images.read': object({}),
+  /** How many engines the levels below have and what they use; not what they are. */
+  'engines.usage': object({}),
+  /** Describes an engine, or one that is there anew: then `expect` is its revision, and what is new holds from its next start. */
+  'engine.put': object({ name: engineName, settings: engineSettings, expect: optional(version) }),
+  /** Starts an engine, and keeps it running. */
+  'engine.start': object({ name: engineName }),
+  /** Ends an engine, which is given its time. */
+  'engine.stop': object({ name: engineName, grace_s: optional(grace) }),
+  /** Ends an engine at once. */
+  'engine.kill': object({ name: engineName }),
+  /** Ends an engine and starts it again, with the settings that stand now. */
+  'engine.restart': object({ name: engineName, grace_s: optional(grace) }),
+  /** Like a restart, and what the engine had written beside its mounts is destroyed: it begins with the image as it is stored. */
+  'engine.reload': object({ name: engineName, grace_s: optional(grace) }),
+  /** Freezes an engine where it is. */
+  'engine.pause': object({ name: engineName }),
+  /** Lets a paused engine go on. */
+  'engine.resume': object({ name: engineName }),
+  /** Ends an engine and destroys what it had written, its logs and its settings. */
+  'engine.remove': object({ name: engineName }),
   /** Closes everything but the consoles, or lifts that. */
   quarantine: object({ on: flag, reason: optional(note) }),
 } as const satisfies Record<string, Parse<object>>;

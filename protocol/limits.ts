@@ -323,4 +323,50 @@ export const limits = {
   node_events_kept_max: 100,
   /** How often the question whether a console can work reaches its disk. */
   ready_again_ms: 2000,
+  /** Engines of one lease: four times what was measured on a small machine. */
+  engines_per_level_max: 800,
+  /** Ranges of ids, interfaces and addresses for engines; more than there can be engines of all levels. */
+  engine_slots_max: 4000,
+  /** Words of a command line, variables and the longest of each: the kernel takes no longer ones. */
+  engine_words_max: 256,
+  engine_variables_max: 256,
+  engine_text_chars_max: 32_768,
+  /** Ports, probes, mounts and secrets of one engine. */
+  engine_parts_max: 32,
+  /** Memory of an engine: an ordinary program does not start in less than the least, and no server has more than the most. */
+  engine_memory_bytes_min: 4 * 1024 * 1024,
+  engine_memory_bytes_max: 4 * 1024 * 1024 * 1024 * 1024,
+  /** Thousandths of a processor: less than a hundredth stands still, and no server has a thousand processors. */
+  engine_processor_thousandths_min: 10,
+  engine_processor_thousandths_max: 1_024_000,
+  /** Processes and threads of an engine: what one program needs at most. */
+  engine_processes_max: 65_536,
+  /** Open files of each process of an engine: programs ask for thousands, the kernel's own default is a million. */
+  engine_files_max: 65_536,
+  /** How long an engine may be given to end by itself: some write a lot down first. */
+  engine_grace_s_max: 600,
+  /** The wait before an engine is started again, which doubles with each end and begins anew after a good while. */
+  engine_first_delay_ms: 100,
+  engine_delay_ms_max: 60_000,
+  engine_well_ms: 60_000,
+  /** An engine that was killed and is not gone by then is reported; the kernel takes milliseconds. */
+  engine_killed_ms_max: 10_000,
+  /** A tool of the runtime that takes longer hangs. */
+  engine_tool_ms_max: 30_000,
+  /** How often it is looked whether what watches an engine still lives. */
+  engine_look_ms: 1000,
+  /** An archive of an image, its layers unpacked, its files, and the longest of its documents. */
+  image_archive_bytes_max: 16 * 1024 * 1024 * 1024,
+  image_bytes_max: 32 * 1024 * 1024 * 1024,
+  image_entries_max: 1_000_000,
+  image_document_bytes_max: 4 * 1024 * 1024,
+  image_layers_max: 128,
+  /** A path in an image: the kernel's own limit. */
+  image_path_chars_max: 4096,
+  /** Images stored for one lease. */
+  images_per_lease_max: 256,
+  /** An image that no engine uses is kept this long, so that it can be sent before the engine is described. */
+  image_unused_ms_max: 3_600_000,
+  /** One file of an engine's log: what a person searches through. */
+  engine_log_bytes_max: 8 * 1024 * 1024,
 } as const;

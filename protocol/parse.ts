@@ -87,6 +87,28 @@ export function optional<T>(parse: Parse<T>): Optional<T> {
   return { optional: parse };
 }
 
+/** Names of the sender's own choice, each with a value: `{"LANG": "C.UTF-8"}`. */
+export function dictionary<T>(
+  item: Parse<T>,
+  options: { name: RegExp; max: number; form: string },
+): Parse<Readonly<Record<string, T>>> {
+  const about = `an object of up to ${options.max} names (${options.form}), each with: ${item.about ?? 'see below'}`;
+  return described(about, (value, where) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      return bad(where, `must be an object, not ${kindOf(value)}`);
+    const given = Object.entries(value);
+    if (given.length > options.max) return bad(where, `has more than ${options.max} names`);
+    const items: [string, T][] = [];
+    for (const [name, entry] of given) {
+      if (!options.name.test(name)) return bad(where, `a name must be ${options.form}`);
+      const parsed = item(entry, under(where, name));
+      if (!parsed.ok) return parsed;
+      items.push([name, parsed.value]);
+    }
+    return ok(Object.fromEntries(items));
+  });
+}
+
 export type Member = Parse<unknown> | Optional<unknown>;
 type RequiredNames<M> = { [K in keyof M]: M[K] extends Parse<unknown> ? K : never }[keyof M];
 type OptionalNames<M> = { [K in keyof M]: M[K] extends Parse<unknown> ? never : K }[keyof M];

@@ -42,6 +42,11 @@ function change(more: Partial<Grant>): Grant {
   };
 }
 
+/** What a developer may change: the engines, on the nodes where its key is enrolled. What destroys data is provably new. */
+function engines(more: Partial<Grant>): Grant {
+  return change({ right: 'engines', role: 'developer', nonce: 'never', ...more });
+}
+
 /** The one table of authority. A command that is not granted here is refused. */
 export const authority: Readonly<Record<CommandType, Grant>> = {
   status: read('developer', always),
@@ -56,6 +61,10 @@ export const authority: Readonly<Record<CommandType, Grant>> = {
   'filters.read': read('developer', activeOrDark),
   'filters.counters': read('developer', activeOrDark, 'boundaries'),
   'filters.probe': read('operator', active, 'boundaries'),
+  'engines.read': read('developer', activeOrDark, 'engines'),
+  'engine.read': read('developer', activeOrDark, 'engines'),
+  'images.read': read('developer', activeOrDark, 'engines'),
+  'engines.usage': read('developer', activeOrDark),
 
   'history.trim': change({}),
   'history.verify': change({ role: 'operator', nonce: 'never' }),
@@ -77,5 +86,14 @@ export const authority: Readonly<Record<CommandType, Grant>> = {
   'filters.change': change({ right: 'boundaries', role: 'operator', nonce: 'loosens' }),
   'filters.confirm': change({ right: 'boundaries', role: 'operator', nonce: 'never' }),
   'filters.undo': change({ right: 'boundaries', role: 'operator', nonce: 'loosens' }),
+  'engine.put': engines({}),
+  'engine.start': engines({}),
+  'engine.stop': engines({}),
+  'engine.kill': engines({}),
+  'engine.restart': engines({}),
+  'engine.reload': engines({ nonce: 'always' }),
+  'engine.pause': engines({}),
+  'engine.resume': engines({}),
+  'engine.remove': engines({ nonce: 'always' }),
   quarantine: change({ levels: 'landlord', right: 'boundaries', role: 'operator', nonce: 'loosens' }),
 };

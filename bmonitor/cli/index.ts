@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { version } from '../version.js';
 import { addDoctor } from './doctor.js';
+import { addEngines } from './engines.js';
 import { addFilters } from './filters.js';
 import { addHistory } from './history.js';
 import { addInit } from './init.js';
@@ -23,6 +24,7 @@ addStatus(program);
 addHistory(program);
 addReceipt(program);
 addFilters(program);
+addEngines(program);
 addDoctor(program);
 
 await program.parseAsync();

@@ -24,3 +24,12 @@ export const hostClock: Clock = {
   wall: () => Date.now(),
   sinceBoot: () => (uptime ??= openUptime())(),
 };
+
+/** The wall clock, and what is to be done later. */
+export const hostTiming = {
+  now: (): number => Date.now(),
+  after(ms: number, then: () => void): () => void {
+    const timer = setTimeout(then, ms);
+    return () => clearTimeout(timer);
+  },
+};

@@ -7,6 +7,7 @@ import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js'
 import { tryBlindness } from '../keys/blindness.js';
 import type { Core } from './core.js';
 import { packetOf, passedAbove, proofOf } from './decide/fit.js';
+import type { EngineReport } from './engine-report.js';
 import type { EventLog } from './events.js';
 import type { FilterReport } from './filter-report.js';
 import { filterCount, setOf } from './filter-state.js';
@@ -24,6 +25,7 @@ export interface MachineFacts {
   filters(): FilterFacts;
   /** The addresses under which the node is reached, as its filters know them; absent, they are not known. */
   addresses?(): readonly string[];
+  readonly engines: EngineReport;
   /** Absent: filters are not enforced here. */
   readonly kernel?: Pick<FilterReport, 'counters' | 'probe'>;
 }
@@ -95,7 +97,24 @@ export class Answers {
         return this.#machine.kernel?.counters(level) ?? refuse('not-enforced');
       case 'filters.probe':
         return this.#machine.kernel?.probe() ?? refuse('not-enforced');
+      case 'engines.read':
+        return this.#machine.engines.list(this.#own(level));
+      case 'engine.read':
+        return this.#machine.engines.one(this.#own(level), command.name);
+      case 'images.read':
+        return this.#machine.engines.images(this.#own(level));
+      case 'engines.usage':
+        return this.#machine.engines.usage(this.#core.state, level);
       case 'events.follow':
+      case 'engine.put':
+      case 'engine.start':
+      case 'engine.stop':
+      case 'engine.kill':
+      case 'engine.restart':
+      case 'engine.reload':
+      case 'engine.pause':
+      case 'engine.resume':
+      case 'engine.remove':
       case 'node.rename':
       case 'keys.make':
       case 'keys.rotate':

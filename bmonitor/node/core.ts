@@ -19,7 +19,7 @@ import { holdersChanged } from './holders.js';
 import { markLast, recordCommand, recordOwnAct, type Recorded } from './history.js';
 import { brokenInvariants } from './invariants.js';
 import type { Journal } from './journal.js';
-import { keepReceipts, signReceipts, type KeptReceipt } from './receipts.js';
+import { keepReceipts, signReceipts, type KeptReceipt, type Receipted } from './receipts.js';
 import type { NodeState } from './state.js';
 import type { NodeTime } from './time.js';
 
@@ -35,6 +35,8 @@ export interface EffectRunner {
   run(effect: Effect, state: NodeState): Promise<Result<void>>;
   /** Puts what rests in files of a lease under its next data key too, before that key takes the place of the old one. */
   carryOver(lease: string, from: Standing, to: Standing): Promise<Result<void>>;
+  /** What must have happened to the machine before the state may become the next one: engines of a lease that ends are dead. */
+  before(state: NodeState, next: NodeState): Promise<Result<void>>;
 }
 
 export interface CoreParts {
@@ -106,6 +108,7 @@ export class Core {
     await this.#runEffects([
       { kind: 'enforce-filters' },
       { kind: 'settle-directories' },
+      { kind: 'run-engines' },
       ...this.state.jobs
         .filter((job) => job.state === 'running')
         .map((job): Effect => ({ kind: 'run-job', job: job.id })),
@@ -116,7 +119,10 @@ export class Core {
    * Carries out a command whose speaker is proved. Reading commands are only admitted here, as by `decide`: there is one authority. What the
    * command is conditional on is asked in its turn, when nothing else can change any more, and not at all when it acted before.
    */
-  act(request: Request, stillHolds: () => Promise<Result<void>> = nothingMore): Promise<Result<Acted>> {
+  act(
+    request: Request,
+    stillHolds: () => Promise<Result<void>> = () => Promise.resolve(ok(undefined)),
+  ): Promise<Result<Acted>> {
     if (!changesSomething(request.command)) {
       const may = admit(this.state, request);
       if (!may.ok) return Promise.resolve(may);
@@ -218,6 +224,8 @@ export class Core {
   ): Promise<Result<boolean>> {
     const decided = decideNow(this.state, this.#given());
     if (!decided) return ok(false);
+    const ready = await this.#parts.effects.before(this.state, decided.state);
+    if (!ready.ok) return ready;
     const { decision, kept } = await this.#receipted(decided);
     const recorded = decision.touched.length > 0 || decision.keys.length > 0;
     const at = { node: this.identity.public.id, time_s: this.now_s() };
@@ -246,6 +254,8 @@ export class Core {
     const given = { ...this.#given(), ...(await this.#sharesIn(request)) };
     const decided = decide(this.state, request, given);
     if (!decided.ok) return decided;
+    const ready = await this.#parts.effects.before(this.state, decided.value.state);
+    if (!ready.ok) return ready;
     const { decision, kept: receipts, result } = await this.#receipted(decided.value, request);
     const at = { node: this.identity.public.id, time_s: this.now_s() };
     const recorded = recordCommand(decision, request, at);
@@ -269,14 +279,7 @@ export class Core {
    * Signs the receipts of a decision. The asker gets them whole in the reply; the history holds their digests, so that it says which
    * receipts there must be.
    */
-  async #receipted(
-    decision: Decision,
-    request?: Request,
-  ): Promise<{
-    readonly decision: Decision;
-    readonly kept: readonly KeptReceipt[];
-    readonly result: Decision['result'];
-  }> {
+  async #receipted(decision: Decision, request?: Request): Promise<Receipted> {
     if (decision.receipts.length === 0) return { decision, kept: [], result: decision.result };
     const signed = await signReceipts(decision.receipts, {
       identity: this.identity,
@@ -390,8 +393,4 @@ export class Core {
     this.#queue = turn;
     return turn;
   }
-}
-
-function nothingMore(): Promise<Result<void>> {
-  return Promise.resolve(ok(undefined));
 }

@@ -4,6 +4,17 @@ import { authorize, type Speaker } from '../authority/authorize.js';
 import { authority } from '../authority/table.js';
 import { decideAddConsole, decideRemoveConsole } from './decide/consoles.js';
 import {
+  decideKillEngine,
+  decidePauseEngine,
+  decidePutEngine,
+  decideReloadEngine,
+  decideRemoveEngine,
+  decideRestartEngine,
+  decideResumeEngine,
+  decideStartEngine,
+  decideStopEngine,
+} from './decide/engines.js';
+import {
   decideChangeFilters,
   decideConfirmFilters,
   decideQuarantine,
@@ -75,6 +86,10 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
     case 'filters.read':
     case 'filters.counters':
     case 'filters.probe':
+    case 'engines.read':
+    case 'engine.read':
+    case 'images.read':
+    case 'engines.usage':
       // These change nothing: they are answered from the state by answer.ts.
       return { ok: true, value: decided(state) };
     case 'node.rename':
@@ -111,6 +126,24 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
       return decideConfirmFilters(state, { ...request, command }, given);
     case 'filters.undo':
       return decideUndoFilters(state, { ...request, command }, given);
+    case 'engine.put':
+      return decidePutEngine(state, { ...request, command }, given);
+    case 'engine.start':
+      return decideStartEngine(state, { ...request, command }, given);
+    case 'engine.stop':
+      return decideStopEngine(state, { ...request, command }, given);
+    case 'engine.kill':
+      return decideKillEngine(state, { ...request, command }, given);
+    case 'engine.restart':
+      return decideRestartEngine(state, { ...request, command }, given);
+    case 'engine.reload':
+      return decideReloadEngine(state, { ...request, command }, given);
+    case 'engine.pause':
+      return decidePauseEngine(state, { ...request, command }, given);
+    case 'engine.resume':
+      return decideResumeEngine(state, { ...request, command }, given);
+    case 'engine.remove':
+      return decideRemoveEngine(state, { ...request, command }, given);
     case 'quarantine':
       return decideQuarantine(state, { ...request, command }, given);
     case 'history.trim':

@@ -42,6 +42,8 @@ export type Effect =
   | { readonly kind: 'enforce-filters' }
   /** Opens, closes and destroys the directories of the leases as the state says. */
   | { readonly kind: 'settle-directories' }
+  /** Starts and ends engines until what runs is what is wanted. */
+  | { readonly kind: 'run-engines' }
   /** Goes on with a long command. */
   | { readonly kind: 'run-job'; readonly job: string };
 

@@ -2,6 +2,7 @@ import { ok, type Result } from '../../protocol/result.js';
 import type { EffectRunner } from './core.js';
 import type { Effect } from './decision.js';
 import type { Directories, Standing } from './directories.js';
+import { leavingLeases, type Engines } from './engines.js';
 import type { Jobs } from './jobs.js';
 import type { NodeState } from './state.js';
 
@@ -9,12 +10,24 @@ import type { NodeState } from './state.js';
 export class Effects implements EffectRunner {
   readonly #enforce: (state: NodeState) => Promise<Result<void>>;
   readonly #directories: Directories;
+  readonly #engines: Engines;
   /** Set once the core is there, which the jobs need in turn. */
   jobs: Jobs | undefined;
 
-  constructor(enforce: (state: NodeState) => Promise<Result<void>>, directories: Directories) {
+  constructor(
+    enforce: (state: NodeState) => Promise<Result<void>>,
+    directories: Directories,
+    engines: Engines,
+  ) {
     this.#enforce = enforce;
     this.#directories = directories;
+    this.#engines = engines;
+    directories.beforeClosing = async (lease) => void (await engines.halt(new Set([lease])));
+  }
+
+  before(state: NodeState, next: NodeState): Promise<Result<void>> {
+    const leaving = leavingLeases(state, next);
+    return leaving.size === 0 ? Promise.resolve(ok(undefined)) : this.#engines.halt(leaving);
   }
 
   carryOver(lease: string, from: Standing, to: Standing): Promise<Result<void>> {
@@ -27,6 +40,8 @@ export class Effects implements EffectRunner {
         return this.#enforce(state);
       case 'settle-directories':
         return this.#directories.settle();
+      case 'run-engines':
+        return this.#engines.run(state);
       case 'run-job':
         this.jobs?.run(effect.job);
         return Promise.resolve(ok(undefined));

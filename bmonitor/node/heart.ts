@@ -9,6 +9,7 @@ import { BootKey } from '../keys/boot.js';
 import { newId } from '../../protocol/request.js';
 import { Core } from './core.js';
 import { Directories } from './directories.js';
+import type { Engines } from './engines.js';
 import { Effects } from './effects.js';
 import { EventLog } from './events.js';
 import { Jobs } from './jobs.js';
@@ -29,6 +30,8 @@ export interface HeartParts {
   readonly enforce: (state: NodeState) => Promise<Result<void>>;
   /** Where the files of the leases rest, or why there is no such place. */
   readonly directories: Result<DirectoryStore>;
+  /** Runs engines as the state says; made when there are the events, to which it tells, and the directories, in which engines write. */
+  readonly engines: (on: { readonly events: EventLog; readonly directories: Directories }) => Engines;
 }
 
 /** What decides and remembers, put together: the same in the daemon and in the tests that cut its power. */
@@ -52,7 +55,8 @@ export async function openHeart(parts: HeartParts): Promise<Result<Heart>> {
   await events.load(journal.state);
   const time = new NodeTime(clock, journal.state.timeFloor_s);
   const directories = new Directories({ store: parts.directories, now: () => journal });
-  const effects = new Effects(enforce, directories);
+  const engines = parts.engines({ events, directories });
+  const effects = new Effects(enforce, directories, engines);
   const core = new Core({ journal, events, effects, keyStore: roots.kind, boot, log }, time);
   const jobs = new Jobs(core, journal);
   effects.jobs = jobs;

@@ -8,8 +8,10 @@ import type { Measured, Rooted, RootSecrets, RootStore } from '../ports/root-sto
 import type { Store, StoreOp } from '../ports/store.js';
 import type { HistoryLine } from './history.js';
 import type { KeptReceipt } from './receipts.js';
+import { orphansOf } from './orphans.js';
 import {
   blockKeys,
+  engineKeys,
   gatedRooms,
   historyKey,
   homeOf,
@@ -24,6 +26,7 @@ import { RingPacker } from '../keys/pack.js';
 import type { RecordedReply } from './recorded.js';
 import { openRoot, openWithEither, readBlock, sealRoot } from './root-seal.js';
 import { unpickRootState } from './root-state.js';
+import { withDescriptions } from './engine-blocks.js';
 import type { NodeState } from './state.js';
 
 /**
@@ -32,7 +35,8 @@ import type { NodeState } from './state.js';
  *   root/<generation>            the state and the key ring, sealed under a key from the root secret and G
  *   f/<lease>/<block>                    a block of filters ┐ sealed under the lease's outer key:
  *   e/<lease>/<number>                   a receipt          ┘ needed with every K locked
- *   h/<lease>/<epoch>/<seq>              a line of the history  ┐ sealed under the lease's data key,
+ *   d/<lease>/<epoch>/<id>.<revision>    an engine's settings   ┐
+ *   h/<lease>/<epoch>/<seq>              a line of the history  │ sealed under the lease's data key,
  *   r/<lease>/<epoch>/<console>.<jti>    a reply that was given │ which rests wrapped by the disk key
  *   q/<lease>/<epoch>/<generation>       in which order replies ┘ were given
  *   v/<lease>/<first>.<generation>       events (events.ts)
@@ -136,6 +140,7 @@ export class Journal {
       journal = new Journal(store, roots, secrets.value, state, opened.ring);
     }
     if (!journal) return refuse('store-damaged', 'no state opens with the secrets of this machine');
+    journal.#state = await journal.#described(journal.#state);
     await store.batch([...dead, ...(await journal.#orphans())]);
     // A copy of the disk from before this start shall not open any more.
     const { state, ring } = journal;
@@ -155,6 +160,7 @@ export class Journal {
     const removals = this.#removals(before, change.state);
     const ops: StoreOp[] = [
       ...this.#blockOps(before, change.state, change.ring),
+      ...this.#engineOps(before, change.state, change.ring),
       ...change.lines.map((line) =>
         this.#seal(
           change.ring,
@@ -182,8 +188,8 @@ export class Journal {
       if (!replaced.ok) throw new Error(`G could not be replaced: ${replaced.refusal.detail ?? ''}`);
       this.#secrets = next;
     }
-    this.#state = change.state;
     this.#ring = change.ring;
+    this.#state = await this.#described(change.state);
     if (change.reply) this.#countReply(change.reply.lease);
     if (change.renewG)
       await this.#store.batch([...later, ...(await this.#endedLeases(before, change.state))]);
@@ -316,9 +322,27 @@ export class Journal {
     return ops;
   }
 
+  #engineOps(before: NodeState, after: NodeState, ring: KeyRing): readonly StoreOp[] {
+    const known = engineKeys(before);
+    const ops: StoreOp[] = [];
+    for (const [key, { lease, engine }] of engineKeys(after))
+      // Those that move to a new home are carried over with what else is there.
+      if (!known.has(key) && engine.described && homeOf(before, lease) === homeOf(after, lease))
+        ops.push(this.#seal(ring, lease, key, JSON.stringify(engine.described)));
+    return ops;
+  }
+
+  #described(state: NodeState): Promise<NodeState> {
+    return withDescriptions(state, this.#ring, (lease, key) => this.#open(lease, key));
+  }
+
   #removals(before: NodeState, after: NodeState): readonly StoreOp[] {
     const kept = blockKeys(after);
-    const keys = [...blockKeys(before).keys()].filter((key) => !kept.has(key));
+    const described = engineKeys(after);
+    const keys = [
+      ...[...blockKeys(before).keys()].filter((key) => !kept.has(key)),
+      ...[...engineKeys(before).keys()].filter((key) => !described.has(key)),
+    ];
     for (const level of before.levels) {
       const now = after.levels.find((one) => one.lease === level.lease);
       if (now)
@@ -362,38 +386,21 @@ export class Journal {
     this.#replies.set(lease, Math.min(count, limits.replies_kept_max));
   }
 
-  /** What a crash left behind: what no state refers to, and what belongs to a change that never took hold. */
+  /** What a crash left behind. */
   async #orphans(): Promise<readonly StoreOp[]> {
     const { state } = this;
-    const levels = new Map(state.levels.map((level) => [level.lease, level]));
-    const blocks = blockKeys(state);
+    const isOrphan = orphansOf(state);
     const ops: StoreOp[] = [];
     const drop = (key: string): void => void ops.push({ type: 'del', key });
     for (const room of leaseRooms)
       for await (const [key, value] of this.#store.entries(`${room}/`)) {
-        const lease = key.split('/')[1] ?? '';
-        const name = key.slice(key.lastIndexOf('/') + 1);
-        const level = levels.get(lease);
-        if (!level || (isGated(key) && !key.startsWith(`${room}/${homeOf(state, lease)}/`))) drop(key);
-        else if (room === 'f' && !blocks.has(key)) drop(key);
-        else if (room === 'h' && !isWithin(Number(name), level.history.first, level.history.head.seq))
-          drop(key);
-        else if (room === 'e' && !isWithin(Number(name), oldestReceipt(level.receipts), level.receipts))
-          drop(key);
-        else if (room === 'v' && Number(name.split('.')[1]) > state.generation) drop(key);
-        else if (room === 'q' && Number(name) > state.generation) {
-          drop(key);
-          drop(Buffer.from(value).toString('utf8'));
-        } else if (room === 'q') this.#countReply(lease);
+        if (!isOrphan(key)) {
+          if (room === 'q') this.#countReply(key.split('/')[1] ?? '');
+          continue;
+        }
+        drop(key);
+        if (room === 'q') drop(Buffer.from(value).toString('utf8'));
       }
     return ops;
   }
-}
-
-function isWithin(value: number, first: number, last: number): boolean {
-  return value >= first && value <= last;
-}
-
-function oldestReceipt(count: number): number {
-  return count - limits.receipts_kept_max + 1;
 }

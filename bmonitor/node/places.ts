@@ -1,10 +1,11 @@
+import type { Engine } from './engine-state.js';
 import type { FilterBlock } from './filter-state.js';
 import type { NodeState } from './state.js';
 
 /** Where things stand in the node's store. Every room but the root's begins with the lease whose data it is. */
-export const leaseRooms = ['e', 'f', 'h', 'r', 'q', 'v'] as const;
+export const leaseRooms = ['d', 'e', 'f', 'h', 'r', 'q', 'v'] as const;
 /** What rests under the data key, and so needs every K to be read. */
-export const gatedRooms = ['h', 'r', 'q'] as const;
+export const gatedRooms = ['d', 'h', 'r', 'q'] as const;
 
 export function isGated(key: string): boolean {
   return gatedRooms.some((room) => key.startsWith(`${room}/`));
@@ -37,6 +38,21 @@ export function replyKey(home: string, console: string, jti: string): string {
 
 export function orderKey(home: string, generation: number): string {
   return `q/${home}/${number(generation)}`;
+}
+
+export function engineKey(home: string, engine: Engine): string {
+  return `d/${home}/${engine.id}.${engine.revision}`;
+}
+
+/** Where the engines' descriptions of a state rest. */
+export function engineKeys(
+  state: NodeState | undefined,
+): ReadonlyMap<string, { lease: string; engine: Engine }> {
+  const keys = new Map<string, { lease: string; engine: Engine }>();
+  for (const { lease, engines } of state?.levels ?? [])
+    for (const engine of engines ?? [])
+      if (state) keys.set(engineKey(homeOf(state, lease), engine), { lease, engine });
+  return keys;
 }
 
 export function blockKey(lease: string, block: string): string {

@@ -1,3 +1,4 @@
+import type { Decision } from './decision.js';
 import { digestOf } from '../../crypto/bytes.js';
 import { signBy, utf8 } from '../../crypto/jose.js';
 import type { Signer } from '../../crypto/signer.js';
@@ -148,4 +149,11 @@ export function keepReceipts(
     return { ...level, receipts };
   });
   return { state: { ...state, levels: levels as unknown as NodeState['levels'] }, kept };
+}
+
+/** A decision with its receipts, and what its asker is answered. */
+export interface Receipted {
+  readonly decision: Decision;
+  readonly kept: readonly KeptReceipt[];
+  readonly result: Decision['result'];
 }

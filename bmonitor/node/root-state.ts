@@ -1,3 +1,4 @@
+import { undescribed } from './engine-state.js';
 import type { FilterBlock, FilterState } from './filter-state.js';
 import type { Level, NodeState, WaitingFilters } from './state.js';
 
@@ -14,6 +15,7 @@ export function pickRootState(state: NodeState): NamedState {
     ...state,
     levels: state.levels.map(({ waiting, ...level }) => ({
       ...level,
+      ...(level.engines ? { engines: level.engines.map(undescribed) } : {}),
       filters: named(level.filters),
       ...(waiting ? { waiting: { ...waiting, before: named(waiting.before) } } : {}),
     })),

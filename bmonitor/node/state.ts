@@ -2,6 +2,7 @@ import type { PublicJwk } from '../../crypto/rsa.js';
 import type { ConsoleKey, Right } from '../../protocol/commands.js';
 import type { HistoryHead } from '../../protocol/request.js';
 import type { LeaseStatus } from '../authority/table.js';
+import type { Engine } from './engine-state.js';
 import type { FilterState } from './filter-state.js';
 
 /**
@@ -53,6 +54,8 @@ export interface Level {
   readonly shared?: true;
   /** How many receipts were ever kept for the level. */
   readonly receipts: number;
+  /** The engines that the level described. */
+  readonly engines?: readonly Engine[];
 }
 
 /** A level's signed word that another may replace a key above its data and keep the data: used once. */

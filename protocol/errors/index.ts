@@ -1,6 +1,7 @@
 import type { ErrorEntry } from './entry.js';
 import { addressErrors } from './addresses.js';
 import { consoleErrors } from './console.js';
+import { engineErrors } from './engines.js';
 import { filterErrors } from './filters.js';
 import { firewallErrors } from './firewall.js';
 import { gatewayErrors } from './gateway.js';
@@ -31,6 +32,7 @@ export const errorCatalogue = {
   ...keyErrors,
   ...dataErrors,
   ...addressErrors,
+  ...engineErrors,
 } as const;
 
 export type ErrorCode = keyof typeof errorCatalogue;

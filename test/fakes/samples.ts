@@ -3,6 +3,7 @@ import type { Machine, Running } from './machine/machine.js';
 import { pairs } from './machine/pairs.js';
 import { member } from './machine/principals.js';
 import { asked, consoleId, give, grant, leaseAt, narrow, nowOf, take, type Base } from './machine/world.js';
+import { engineSamples } from './engine-samples.js';
 import { keySamples } from './key-samples.js';
 import { value } from './results.js';
 import type { Sample } from './sample.js';
@@ -21,6 +22,7 @@ async function letPass(machine: Machine, running: Running, seconds: number): Pro
 /** The command as each party would give it in its turn, in the situations in which it does different things. */
 export const samples: Partial<Record<CommandType, readonly Sample[]>> = {
   ...keySamples,
+  ...engineSamples,
   'node.rename': [
     {
       title: 'the landlord names the node',

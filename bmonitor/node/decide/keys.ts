@@ -90,6 +90,8 @@ function rotateOwn(
         keys,
         reencrypt: command.data === 'reencrypt' ? [level.lease] : [],
         receipts: [keysReceipt(state, index, keys)],
+        // Engines of the data that is carried over were ended for it.
+        effects: renewed.length > 0 ? [{ kind: 'run-engines' }] : [],
         events: [keysEvent(state, index)],
         touched: replacesKey
           ? below.map((_, at) => ({ level: index + 1 + at, sees: 'statement' as const }))
@@ -215,6 +217,7 @@ export const decideUnlock: Decide<'keys.unlock'> = (state, { level: index }, giv
   return ok(
     decided(state, {
       keys: [{ kind: 'unlock', id, share }],
+      effects: [{ kind: 'run-engines' }],
       events: [keysEvent(state, index, 'keys.unlocked')],
       result: { unlocked: id },
     }),
@@ -275,8 +278,10 @@ function ownRotated(level: Level, pair: Spare, symmetric: string | undefined, re
 
 /** What rested under the old data key is elsewhere, or gone: then the history goes on after what cannot be read any more. */
 function withNewEpoch(level: Level, destroyed: boolean): Level {
-  const history = destroyed ? { ...level.history, first: level.history.head.seq + 1 } : level.history;
-  return { ...level, history, epoch: level.epoch + 1 };
+  const next = { ...level, epoch: level.epoch + 1 };
+  if (!destroyed) return next;
+  const { engines: _gone, ...rest } = next;
+  return { ...rest, history: { ...level.history, first: level.history.head.seq + 1 } };
 }
 
 /** The new lease has the same end, and goes dark for itself. */

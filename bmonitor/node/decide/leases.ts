@@ -53,7 +53,7 @@ export const decideGrantLease: Decide<'lease.grant'> = (state, { level: index, c
         receipts: [
           { to: range(index + 2), act: 'grant', level: index + 1, lease, keys, until_s: command.until },
         ],
-        effects: [{ kind: 'enforce-filters' }],
+        effects: [{ kind: 'enforce-filters' }, { kind: 'run-engines' }],
         events: [{ to: range(index + 2), kind: 'lease.granted', fields: { lease, level: index + 1 } }],
         touched: [{ level: index + 1, sees: 'statement' }],
         result: { lease, level: index + 1, pair: level.pair },
@@ -92,7 +92,7 @@ export const decideTakeLease: Decide<'lease.take'> = (state, { level: index, com
     decided(replaceLevel(state, index, next), {
       keys,
       receipts: [{ to: range(index + 1), act: 'take', level: index, lease: level.lease, keys }],
-      effects: [{ kind: 'enforce-filters' }],
+      effects: [{ kind: 'enforce-filters' }, { kind: 'run-engines' }],
       events: [{ to: range(index + 1), kind: 'lease.taken', fields: { lease: level.lease, level: index } }],
       result: {
         lease: level.lease,
@@ -130,7 +130,7 @@ export const decideExtendLease: Decide<'lease.extend'> = (state, { level: index,
           until_s: command.until,
         },
       ],
-      effects: [{ kind: 'enforce-filters' }],
+      effects: [{ kind: 'enforce-filters' }, { kind: 'run-engines' }],
       events: [
         {
           to: range(index + 2),
@@ -182,7 +182,7 @@ export function endFrom(state: NodeState, at: number, reason: EndReason) {
       keys: [...destroyKeys(level), { kind: 'new-salt' as const }],
       reason,
     })),
-    effects: [{ kind: 'enforce-filters' }],
+    effects: [{ kind: 'enforce-filters' }, { kind: 'run-engines' }],
     events,
     result: { ended: ended.map((level) => level.lease), reason },
   });

@@ -45,7 +45,7 @@ function goDark(state: NodeState, at: number, now_s: number): Decision {
   return decided(
     { ...state, levels },
     {
-      effects: [{ kind: 'enforce-filters' }],
+      effects: [{ kind: 'enforce-filters' }, { kind: 'run-engines' }],
       events: leases.map((lease) => ({ to: range(levels.length), kind: 'lease.dark', fields: { lease } })),
       touched: range(levels.length).map((level) => ({ level, sees: 'statement' as const })),
       result: { dark: leases },

@@ -78,7 +78,7 @@ export const decideTransfer: Decide<'node.transfer'> = (state, { command }, give
       {
         keys,
         receipts,
-        effects: [{ kind: 'enforce-filters' }],
+        effects: [{ kind: 'enforce-filters' }, { kind: 'run-engines' }],
         events: [{ to: range(levels.length), kind: 'node.transferred', fields: { lease } }],
         touched: range(levels.length).map((at) => ({ level: at, sees: 'statement' as const })),
         result: { lease, pair: level.pair, symmetric, everEnrolled: level.everEnrolled },

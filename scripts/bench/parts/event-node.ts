@@ -12,6 +12,8 @@ import { Seen } from '../../../bmonitor/node/seen.js';
 import { Service } from '../../../bmonitor/node/serve.js';
 import { silentLog as log } from '../../../protocol/log.js';
 import { newId } from '../../../protocol/request.js';
+import { EngineReport } from '../../../bmonitor/node/engine-report.js';
+import { withoutEngines } from '../../../bmonitor/node/engines.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 
 function must<T>(result: Result<T>): T {
@@ -28,6 +30,7 @@ const { core, journal, events, time } = must(
     clock: hostClock,
     log,
     enforce: () => Promise.resolve(ok(undefined)),
+    engines: () => withoutEngines,
   }),
 );
 const machine = {
@@ -35,6 +38,7 @@ const machine = {
   version: '',
   started_s: 0,
   filters: () => ({ enforced: 'no' as const }),
+  engines: new EngineReport(refuse('engines-not-here')),
 };
 const answers = new Answers({ core, journal, events, machine });
 const gate = new Gate(() => hostClock.sinceBoot());

@@ -5,6 +5,7 @@ import { FileRootStore } from '../../../bmonitor/host/root-store-file.js';
 import { TpmRootStore } from '../../../bmonitor/host/root-store-tpm.js';
 import { openLevelStore } from '../../../bmonitor/host/store-level.js';
 import type { RootStore } from '../../../bmonitor/ports/root-store.js';
+import { withoutEngines } from '../../../bmonitor/node/engines.js';
 import { openHeart } from '../../../bmonitor/node/heart.js';
 import { silentLog as log } from '../../../protocol/log.js';
 import { newId } from '../../../protocol/request.js';
@@ -23,6 +24,7 @@ const { core } = must(
     clock: hostClock,
     log,
     enforce: () => Promise.resolve(ok(undefined)),
+    engines: () => withoutEngines,
   }),
 );
 const [level] = core.state.levels;

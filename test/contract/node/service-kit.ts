@@ -15,8 +15,10 @@ import { Service } from '../../../bmonitor/node/serve.js';
 import type { Message, MessageChannel } from '../../../protocol/channel.js';
 import { silentLog } from '../../../protocol/log.js';
 import { newId, type Addressee } from '../../../protocol/request.js';
-import { ok, type Result } from '../../../protocol/result.js';
 import { FakeDirectories } from '../../fakes/machine/directories.js';
+import { ok, refuse, type Result } from '../../../protocol/result.js';
+import { EngineReport } from '../../../bmonitor/node/engine-report.js';
+import { withoutEngines } from '../../../bmonitor/node/engines.js';
 import { value } from '../../fakes/results.js';
 
 /** Counts what goes to the private keys: the gate is the only way to them. */
@@ -67,6 +69,7 @@ export async function makeKit(): Promise<Kit> {
       clock,
       log: silentLog,
       enforce: () => Promise.resolve(ok(undefined)),
+      engines: () => withoutEngines,
     }),
   );
   const { core, journal, events, time } = heart;
@@ -75,6 +78,7 @@ export async function makeKit(): Promise<Kit> {
     version: '0',
     started_s: 0,
     filters: () => ({ enforced: 'unknown' as const }),
+    engines: new EngineReport(refuse('engines-not-here')),
   };
   const gate = new CountingGate(() => clock.sinceBoot());
   const nonces = new Nonces(clock);

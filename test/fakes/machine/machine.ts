@@ -65,6 +65,9 @@ export class Machine {
   directories: FakeDirectories;
   /** What the kernel was last told to enforce. */
   enforced: NodeState | undefined;
+  /** What engines were last told to match, and the leases whose engines were last ended before a change. */
+  wanted: NodeState | undefined;
+  halted: ReadonlySet<string> = new Set();
 
   private constructor(disk: FakeDisk, chip: FakeChip, clock: FakeClock, directories: FakeDirectories) {
     this.directories = directories;
@@ -128,6 +131,20 @@ export class Machine {
         await power.point('after effect enforce-filters');
         return ok(undefined);
       },
+      engines: () => ({
+        run: async (state) => {
+          await power.point('before effect run-engines');
+          this.wanted = state;
+          await power.point('after effect run-engines');
+          return ok(undefined);
+        },
+        halt: async (leases) => {
+          await power.point('before halt');
+          this.halted = leases;
+          await power.point('after halt');
+          return ok(undefined);
+        },
+      }),
     });
     if (!heart.ok) return heart;
     await heart.value.core.start();

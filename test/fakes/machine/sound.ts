@@ -1,7 +1,7 @@
 import { openBox } from '../../../crypto/box.js';
 import { digestOf } from '../../../crypto/bytes.js';
 import { brokenInvariants } from '../../../bmonitor/node/invariants.js';
-import { historyKey, homeOf } from '../../../bmonitor/node/places.js';
+import { engineKeys, historyKey, homeOf } from '../../../bmonitor/node/places.js';
 import { openWithEither } from '../../../bmonitor/node/root-seal.js';
 import { noEntry, type NodeState } from '../../../bmonitor/node/state.js';
 import { limits } from '../../../protocol/limits.js';
@@ -78,6 +78,7 @@ function unaccounted({ core }: Running, { disk }: Machine): readonly string[] {
     ...blocks(state),
     ...lines(state),
     ...receipts(state),
+    ...engineKeys(state).keys(),
   ]);
   const leases = new Set(state.levels.map((level) => level.lease));
   const broken: string[] = [];

@@ -1,5 +1,6 @@
 import { FileRootStore } from '../../../bmonitor/host/root-store-file.js';
 import { openLevelStore } from '../../../bmonitor/host/store-level.js';
+import { withoutEngines } from '../../../bmonitor/node/engines.js';
 import { openHeart } from '../../../bmonitor/node/heart.js';
 import type { RootStore } from '../../../bmonitor/ports/root-store.js';
 import type { Store } from '../../../bmonitor/ports/store.js';
@@ -69,6 +70,7 @@ const heart = value(
     clock,
     log,
     enforce,
+    engines: () => withoutEngines,
     makeBootPair,
   }),
 );

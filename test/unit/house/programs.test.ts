@@ -36,6 +36,7 @@ const packageOf: Readonly<Record<string, string>> = {
   debootstrap: 'debootstrap',
   'linuxx64.efi.stub': 'systemd-boot-efi',
   objcopy: 'binutils',
+  conmon: 'conmon',
   'qemu-storage-daemon': 'qemu-system-common',
   socat: 'socat',
   iperf3: 'iperf3',

@@ -1,0 +1,58 @@
+import type { Log } from '../protocol/log.js';
+import { ok, type Result } from '../protocol/result.js';
+import { Supervisor } from './engines/supervisor.js';
+import { hostTiming } from './host/clock.js';
+import { serveLocalImport } from './host/engines/local-import.js';
+import { openEngines } from './host/engines/open.js';
+import type { Directories } from './node/directories.js';
+import { EngineReport } from './node/engine-report.js';
+import { noEngines, SupervisedEngines, type Engines } from './node/engines.js';
+import type { EventLog } from './node/events.js';
+import type { NodeState } from './node/state.js';
+
+export interface MadeEngines {
+  readonly engines: Engines;
+  readonly report: EngineReport;
+  /** Images that nobody uses go. */
+  tidy(state: NodeState): Promise<void>;
+  /** Engines go on: the next BMonitor finds them. */
+  close(): Promise<void>;
+}
+
+/** Wires what runs engines on this machine; decides nothing. Where there can be none, it is said why. */
+export function makeEngines(
+  folder: string,
+  on: { readonly events: EventLog; readonly directories: Directories },
+  { log, levelOf }: { readonly log: Log; readonly levelOf: (lease: string) => number | undefined },
+): MadeEngines {
+  const host = openEngines(folder, (lease) => on.directories.need(lease), log);
+  if (!host.ok) {
+    log.warn('engines.not-here', { why: host.refusal.detail });
+    const nothing = (): Promise<void> => Promise.resolve();
+    return { engines: noEngines(host), report: new EngineReport(host), tidy: nothing, close: nothing };
+  }
+  const { runner, images } = host.value;
+  const supervisor = new Supervisor({
+    runner,
+    timing: hostTiming,
+    tell: ({ lease, name }, kind, fields) => {
+      const level = levelOf(lease);
+      if (level !== undefined) on.events.add({ to: [level], kind, fields: { name, ...fields } });
+    },
+  });
+  const engines = new SupervisedEngines(supervisor, images);
+  const listening = serveLocalImport(folder, images);
+  void listening.then((served: Result<unknown>) => {
+    if (!served.ok) log.warn('engines.no-import', { why: served.refusal.detail });
+  });
+  return {
+    engines,
+    report: new EngineReport(ok({ lives: supervisor, runner, images })),
+    tidy: (state) => engines.tidy(state),
+    async close() {
+      const served = await listening;
+      if (served.ok) await served.value();
+      await runner.close();
+    },
+  };
+}

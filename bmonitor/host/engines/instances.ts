@@ -1,0 +1,148 @@
+import { existsSync, watch, type FSWatcher } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { statfsSync } from 'node:fs';
+import type { EngineEnd } from '../../ports/engines.js';
+import { runTool } from './tools.js';
+
+/** What is remembered of something that runs, so that the next BMonitor finds it. No secrets, no names: ids only. */
+export interface Handle {
+  readonly v: 1;
+  /** The runtime's name for it. */
+  readonly instance: string;
+  readonly id: string;
+  readonly lease: string;
+  readonly round: number;
+  readonly revision: number;
+  readonly slot: number;
+  readonly pid: number;
+  /** When the kernel started that process: a number may come again, this does not come with it. */
+  readonly born: string;
+  readonly watcher: number;
+  readonly since_ms: number;
+  readonly stopSignal: string;
+}
+
+const tmpfs = 0x0102_1994;
+
+/**
+ * The folder of what runs, in memory: it knows nothing after the power was cut, when nothing runs either. What the runtime is told (variables, commands)
+ * stands there too, and so on no disk.
+ *
+ *   i/<instance>/handle.json   what is remembered
+ *   i/<instance>/…             the runtime's bundle
+ *   exits/<instance>           written by conmon: what it ended with
+ */
+export class Instances {
+  readonly #folder: string;
+  #watcher: FSWatcher | undefined;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Something ran here since the machine was started, or a start was tried. */
+  get made(): boolean {
+    return existsSync(join(this.#folder, 'exits'));
+  }
+
+  async open(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o711 });
+    if (statfsSync(this.#folder).type !== tmpfs)
+      await runTool('mount', [
+        '-t',
+        'tmpfs',
+        '-o',
+        'mode=0711,nosuid,nodev,size=256m',
+        'bmonitor',
+        this.#folder,
+      ]);
+    for (const name of ['i', 'exits', 'runtime'])
+      await mkdir(join(this.#folder, name), { recursive: true, mode: 0o711 });
+  }
+
+  get runtimeRoot(): string {
+    return join(this.#folder, 'runtime');
+  }
+
+  get exits(): string {
+    return join(this.#folder, 'exits');
+  }
+
+  folderOf(instance: string): string {
+    return join(this.#folder, 'i', instance);
+  }
+
+  async all(): Promise<readonly Handle[]> {
+    const found: Handle[] = [];
+    for (const name of await readdir(join(this.#folder, 'i'))) {
+      const handle = await this.#read(name);
+      if (handle) found.push(handle);
+      // Its start was cut off before it was remembered; whatever there is of it is not wanted.
+      else await rm(this.folderOf(name), { recursive: true, force: true });
+    }
+    return found;
+  }
+
+  async remember(handle: Handle): Promise<void> {
+    const file = join(this.folderOf(handle.instance), 'handle.json');
+    await writeFile(`${file}.new`, JSON.stringify(handle));
+    await rename(`${file}.new`, file);
+  }
+
+  async forget(instance: string): Promise<void> {
+    await rm(this.folderOf(instance), { recursive: true, force: true });
+    await rm(join(this.exits, instance), { force: true });
+  }
+
+  /** What conmon wrote when it ended. Undefined: it has not, or nobody saw it. */
+  async endOf(instance: string): Promise<EngineEnd | undefined> {
+    const file = join(this.exits, instance);
+    try {
+      const [said, { mtimeMs }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
+      if (said === '') return undefined;
+      return {
+        code: Number(said),
+        outOfMemory: existsSync(join(this.folderOf(instance), 'oom')),
+        at_ms: Math.floor(mtimeMs),
+      };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Tells of instances that ended. */
+  watch(tell: (instance: string) => void): void {
+    this.#watcher = watch(this.exits, (_, name) => {
+      if (name !== null && !name.endsWith('.tmp') && !name.startsWith('.')) tell(name);
+    });
+  }
+
+  close(): void {
+    this.#watcher?.close();
+  }
+
+  /** When nothing runs, nothing has to be found again. */
+  async remove(): Promise<void> {
+    await runTool('umount', [this.#folder]);
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #read(name: string): Promise<Handle | undefined> {
+    try {
+      const handle = JSON.parse(await readFile(join(this.folderOf(name), 'handle.json'), 'utf8')) as Handle;
+      return handle.v === 1 ? handle : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** When a process was started, in the kernel's ticks; undefined when it is not there or only waits to be buried. */
+export async function bornOf(pid: number): Promise<string | undefined> {
+  const said = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
+  const fields = said.slice(said.lastIndexOf(')') + 2).split(' ');
+  return fields[0] === undefined || fields[0] === '' || fields[0] === 'Z' || fields[0] === 'X'
+    ? undefined
+    : fields[19];
+}

@@ -1,0 +1,96 @@
+/**
+ * What stands between BMonitor and conmon for a moment: a script that makes what the runtime cannot make itself, and then becomes conmon. Node.js has no
+ * system calls for namespaces and mounts, and perl-base is on every Debian machine.
+ *
+ * In a mount namespace of its own, which goes when conmon goes, so that nothing is ever left to clean up:
+ *
+ * - the image is mounted with its ids shifted into the engine's range (mount_setattr), so that all engines share the one copy at rest;
+ * - over it comes the engine's own layer (overlayfs), unless nothing is written;
+ * - a network namespace is made, which belongs to the machine and not to the engine: not even its root can change it.
+ *
+ * The words: rootfs, base id, folder of the run, folder of the layer or "", lines for ip in the machine, lines for ip in the engine, then conmon and its words.
+ */
+export const launchScript = String.raw`
+use strict; use warnings;
+my ($rootfs, $base, $run, $layer, $outside, $inside, $groups, @conmon) = @ARGV;
+my $empty = "";
+sub fail { my ($what) = @_; print STDERR "$what: $!\n"; exit 1; }
+sub call { my ($what, $number, @words) = @_; my $got = syscall($number, @words); fail($what) if $got < 0; return $got; }
+for my $group (split /\n/, $groups) {
+  open(my $file, ">", "$group/cgroup.procs") or fail($group);
+  syswrite($file, "$$") or fail($group);
+}
+my $new_ns = 0x20000; my $new_user = 0x10000000; my $new_net = 0x40000000;
+my ($unshare, $mount) = ($^V && (POSIX_machine() eq "aarch64")) ? (97, 40) : (272, 165);
+sub POSIX_machine { my $machine = $ENV{BM_MACHINE}; return $machine; }
+call("unshare", $unshare, $new_ns);
+# What the machine unmounts is unmounted here too; what is mounted here is not seen there.
+my ($none, $slash) = ("none", "/");
+call("slave", $mount, $none, $slash, $none, 0x80000 | 0x4000, 0);
+sub child {
+  my ($work) = @_;
+  pipe(my $ready, my $tell) or fail("pipe"); pipe(my $hold, my $let) or fail("pipe");
+  my $pid = fork(); fail("fork") unless defined $pid;
+  if (!$pid) { close $ready; close $let; $work->(); syswrite($tell, "x"); sysread($hold, my $byte, 1); exit 0; }
+  close $tell; close $hold;
+  sysread($ready, my $byte, 1) or do { print STDERR "a namespace could not be made\n"; exit 1; };
+  return ($pid, $let);
+}
+my ($user, $userhold) = child(sub { call("user namespace", $unshare, $new_user); });
+for my $map ("uid_map", "gid_map") {
+  open(my $file, ">", "/proc/$user/$map") or fail($map);
+  syswrite($file, "0 $base 65536\n") or fail($map);
+}
+sub shifted {
+  my ($from, $to, $readonly) = @_;
+  open(my $ns, "<", "/proc/$user/ns/user") or fail("user namespace");
+  my $tree = call("open_tree", 428, -100, $from, 0x1 | 0x80000);
+  my $attributes = pack("QQQQ", 0x100000 | 0x2 | 0x4 | ($readonly ? 0x1 : 0), 0, 0, fileno($ns));
+  call("mount_setattr", 442, $tree, $empty, 0x1000, $attributes, 32);
+  call("move_mount", 429, $tree, $empty, -100, $to, 0x4);
+}
+mkdir "$run/lower"; mkdir "$run/root";
+if ($layer eq "") { shifted($rootfs, "$run/root", 1); }
+else {
+  shifted($rootfs, "$run/lower", 1);
+  my ($overlay, $to) = ("overlay", "$run/root");
+  my $options = "lowerdir=$run/lower,upperdir=$layer/upper,workdir=$layer/work";
+  call("overlay", $mount, $overlay, $to, $overlay, 0x2 | 0x4, $options);
+}
+sub ip { my ($lines) = @_; return if $lines eq ""; open(my $ip, "|-", "ip", "-batch", "-") or fail("ip"); print $ip $lines; close $ip or do { print STDERR "ip: $lines\n"; exit 1; }; }
+sub set { my ($file, $value) = @_; open(my $at, ">", "/proc/sys/net/$file") or return; syswrite($at, $value); }
+my ($net, $nethold) = child(sub {
+  call("network namespace", $unshare, $new_net);
+  set("ipv4/ip_unprivileged_port_start", "0");
+  set("ipv4/ping_group_range", "0 2147483647");
+  set("ipv6/conf/all/accept_ra", "0"); set("ipv6/conf/default/accept_ra", "0");
+  set("ipv6/conf/default/addr_gen_mode", "1");
+});
+open(my $target, ">", "$run/net") or fail("net"); close $target;
+my ($source, $to) = ("/proc/$net/ns/net", "$run/net");
+call("net", $mount, $source, $to, $none, 0x1000, 0);
+$outside =~ s/\bENGINE\b/$net/g;
+ip($outside);
+{
+  open(my $enter, "<", $source) or fail("net");
+  open(my $back, "<", "/proc/self/ns/net") or fail("net");
+  my $setns = POSIX_machine() eq "aarch64" ? 268 : 308;
+  call("setns", $setns, fileno($enter), $new_net);
+  ip("link set lo up\n$inside");
+  call("setns", $setns, fileno($back), $new_net);
+}
+close $userhold; close $nethold; waitpid($user, 0); waitpid($net, 0);
+# What the engine inherits: open files up to a limit, and no core dumps, which would be copies of its memory.
+sub bound {
+  my ($resource, $most) = @_;
+  my $old = pack("QQ", 0, 0); my $prlimit = POSIX_machine() eq "aarch64" ? 261 : 302;
+  # Not by call, which would have the kernel write into a copy.
+  syscall($prlimit, 0, $resource, 0, $old) == 0 or fail("prlimit");
+  my ($soft, $hard) = unpack("QQ", $old);
+  my $next = $hard < $most ? $hard : $most;
+  my $new = pack("QQ", $next, $next);
+  call("prlimit", $prlimit, 0, $resource, $new, 0);
+}
+bound(7, $ENV{BM_FILES}); bound(4, 0);
+exec { $conmon[0] } @conmon or fail("conmon");
+`;

@@ -1,0 +1,56 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { Log } from '../../../protocol/log.js';
+import { ok, refuse, type Result } from '../../../protocol/result.js';
+import { Cgroups } from './cgroups.js';
+import { FolderImages } from './images/store.js';
+import { Instances } from './instances.js';
+import { OciRunner } from './runner.js';
+
+export interface EngineHost {
+  readonly runner: OciRunner;
+  readonly images: FolderImages;
+}
+
+const runtimes = {
+  1: ['/usr/sbin/runc', '/usr/bin/runc'],
+  2: ['/usr/bin/crun', '/usr/sbin/runc', '/usr/bin/runc'],
+};
+
+/** What this machine runs engines with. A refusal says what is missing; the node works without. */
+export function openEngines(
+  folder: string,
+  folderOf: (lease: string) => Promise<Result<string>>,
+  log: Log,
+): Result<EngineHost> {
+  if (process.getuid?.() !== 0) return refuse('engines-not-here', 'BMonitor does not run as root');
+  for (const tool of ['/usr/bin/conmon', '/usr/bin/perl'])
+    if (!existsSync(tool)) return refuse('engines-not-here', `${tool} is not there`);
+  const name = createHash('sha256').update(folder).digest('hex').slice(0, 12);
+  const cgroups = new Cgroups(join(groupOfEngines(), name));
+  const runtime = runtimes[cgroups.version].find(existsSync);
+  if (runtime === undefined)
+    return refuse('engines-not-here', 'neither runc nor a crun that works here is there');
+  const images = new FolderImages(folderOf, bootId());
+  const runner = new OciRunner({
+    folderOf,
+    images,
+    instances: new Instances(join('/run/bmonitor', name)),
+    cgroups,
+    runtime,
+    log,
+  });
+  return ok({ runner, images });
+}
+
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+/** Under systemd, a unit of our own holds the groups, so that they outlive BMonitor's. */
+function groupOfEngines(): string {
+  const unit = 'system.slice/bmonitor-engines.service';
+  const places = [`/sys/fs/cgroup/${unit}`, `/sys/fs/cgroup/systemd/${unit}`];
+  return places.some(existsSync) ? `/${unit}` : '/bmonitor';
+}

@@ -1,0 +1,344 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, realpath, rm, writeFile, chown } from 'node:fs/promises';
+import { join } from 'node:path';
+import { limits } from '../../../protocol/limits.js';
+import { messageOf, type Log } from '../../../protocol/log.js';
+import { ok, refuse, type Result } from '../../../protocol/result.js';
+import type {
+  Adopted,
+  EngineEnd,
+  EngineRunner,
+  EngineUsage,
+  RunningEngine,
+  StartOrder,
+} from '../../ports/engines.js';
+import type { Cgroups } from './cgroups.js';
+import type { FolderImages, UsableImage } from './images/store.js';
+import { bornOf, type Handle, type Instances } from './instances.js';
+import { launch } from './conmon.js';
+import { firstIdOf, specOf } from './spec.js';
+import { runTool } from './tools.js';
+
+export interface RunnerParts {
+  /** Where the data of a lease rests. A refusal: it is locked, or not there. */
+  readonly folderOf: (lease: string) => Promise<Result<string>>;
+  readonly images: FolderImages;
+  readonly instances: Instances;
+  readonly cgroups: Cgroups;
+  readonly runtime: string;
+  readonly log: Log;
+}
+
+/** Engines under an OCI runtime, each watched by a conmon of its own (decision 0023). */
+export class OciRunner implements EngineRunner {
+  readonly #parts: RunnerParts;
+  /** What runs, by engine. */
+  readonly #running = new Map<string, Handle>();
+  #told: (id: string, ended: EngineEnd) => void = () => {};
+  #look: NodeJS.Timeout | undefined;
+  #begun: Promise<Result<void>> | undefined;
+
+  constructor(parts: RunnerParts) {
+    this.#parts = parts;
+  }
+
+  onEnd(tell: (id: string, ended: EngineEnd) => void): void {
+    this.#told = tell;
+  }
+
+  async adopt(): Promise<Result<readonly Adopted[]>> {
+    const { instances, cgroups } = this.#parts;
+    const found: Adopted[] = [];
+    if (!instances.made) return ok(found);
+    const begun = await this.#begin();
+    if (!begun.ok) return begun;
+    for (const handle of await instances.all()) {
+      const engine = runningOf(handle, await cgroups.isFrozen(handle.instance));
+      const alive = (await bornOf(handle.pid)) === handle.born;
+      if (alive) {
+        this.#running.set(handle.id, handle);
+        found.push({ engine });
+        continue;
+      }
+      const ended = (await instances.endOf(handle.instance)) ?? { outOfMemory: false, at_ms: Date.now() };
+      found.push({ engine, ended });
+      await this.#bury(handle);
+    }
+    return ok(found);
+  }
+
+  async start(order: StartOrder): Promise<Result<RunningEngine>> {
+    const { folderOf, images, instances } = this.#parts;
+    const begun = await this.#begin();
+    if (!begun.ok) return begun;
+    const folder = await folderOf(order.lease);
+    if (!folder.ok) return folder;
+    const image = await images.open(order.lease, order.settings.image);
+    if (!image.ok) return image;
+    const instance = `bm-${order.slot}-${randomBytes(6).toString('hex')}`;
+    const run = instances.folderOf(instance);
+    try {
+      const layer = order.settings.readOnly === true ? '' : await layerOf(folder.value, order);
+      const prepared = await this.#prepare(order, image.value, instance, run);
+      if (!prepared.ok) return await this.#undo(instance, prepared);
+      const pid = await this.#launch(order, image.value, { instance, run, layer, folder: folder.value });
+      if (!pid.ok) return await this.#undo(instance, pid);
+      const handle = await this.#handle(order, image.value, instance, pid.value);
+      await instances.remember(handle);
+      const started = await runTool(this.#parts.runtime, [
+        '--root',
+        instances.runtimeRoot,
+        'start',
+        instance,
+      ]);
+      if (!started.ok) return await this.#undo(instance, started, handle);
+      this.#running.set(order.id, handle);
+      // It may have ended before anybody listened.
+      setImmediate(() => void this.#seen(instance));
+      return ok(runningOf(handle, false));
+    } catch (error) {
+      return this.#undo(instance, refuse('engine-failed', messageOf(error)));
+    }
+  }
+
+  async terminate(id: string): Promise<Result<void>> {
+    const handle = this.#running.get(id);
+    if (handle) await signal(handle, signalOf(handle.stopSignal));
+    return ok(undefined);
+  }
+
+  async kill(id: string): Promise<Result<void>> {
+    const handle = this.#running.get(id);
+    if (!handle) return ok(undefined);
+    await signal(handle, 'SIGKILL');
+    return ok(undefined);
+  }
+
+  async freeze(id: string, frozen: boolean): Promise<Result<void>> {
+    const handle = this.#running.get(id);
+    if (!handle) return ok(undefined);
+    try {
+      await this.#parts.cgroups.freeze(handle.instance, frozen);
+      return ok(undefined);
+    } catch (error) {
+      return refuse('engine-failed', messageOf(error));
+    }
+  }
+
+  async usage(id: string): Promise<EngineUsage | undefined> {
+    const handle = this.#running.get(id);
+    return handle && this.#parts.cgroups.usage(handle.instance);
+  }
+
+  async forget(lease: string, id: string): Promise<Result<void>> {
+    const folder = await this.#parts.folderOf(lease);
+    // Without its folder there is nothing to be removed any more.
+    if (folder.ok) await rm(engineFolder(folder.value, id), { recursive: true, force: true });
+    return ok(undefined);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#look);
+    this.#parts.instances.close();
+    if (this.#begun && this.#running.size === 0) await this.#parts.instances.remove();
+  }
+
+  /** The folder of what runs, and who looks at it: made when first needed. */
+  #begin(): Promise<Result<void>> {
+    this.#begun ??= this.#beginNow();
+    return this.#begun;
+  }
+
+  async #beginNow(): Promise<Result<void>> {
+    const { instances } = this.#parts;
+    try {
+      await instances.open();
+    } catch (error) {
+      this.#begun = undefined;
+      return refuse('engines-not-here', messageOf(error));
+    }
+    instances.watch((instance) => void this.#seen(instance));
+    this.#look = setInterval(() => void this.#lookAtAll(), limits.engine_look_ms);
+    return ok(undefined);
+  }
+
+  /** The bundle, and the files that every engine finds in its /etc. */
+  async #prepare(
+    order: StartOrder,
+    image: UsableImage,
+    instance: string,
+    run: string,
+  ): Promise<Result<void>> {
+    await mkdir(run, { recursive: true, mode: 0o711 });
+    await writeFile(join(run, 'hosts'), `127.0.0.1 localhost ${order.name}\n::1 localhost ${order.name}\n`);
+    await writeFile(join(run, 'hostname'), `${order.name}\n`);
+    await writeFile(join(run, 'resolv.conf'), await readFile('/etc/resolv.conf', 'utf8').catch(() => ''));
+    const spec = specOf({
+      order,
+      image: image.config,
+      rootfs: join(run, 'root'),
+      netns: join(run, 'net'),
+      cgroup: this.#parts.cgroups.pathOf(instance),
+      passwd: await within(image.rootfs, 'etc/passwd'),
+      group: await within(image.rootfs, 'etc/group'),
+      files: run,
+      machine: process.arch,
+    });
+    if (!spec.ok) return spec;
+    await writeFile(join(run, 'config.json'), JSON.stringify(spec.value), { mode: 0o600 });
+    return ok(undefined);
+  }
+
+  async #launch(
+    { id, slot }: StartOrder,
+    { rootfs }: UsableImage,
+    at: { readonly instance: string; readonly run: string; readonly layer: string; readonly folder: string },
+  ): Promise<Result<number>> {
+    const { cgroups, instances, runtime } = this.#parts;
+    const logs = join(engineFolder(at.folder, id), 'logs');
+    await mkdir(logs, { recursive: true, mode: 0o700 });
+    return launch({
+      ...at,
+      rootfs,
+      firstId: firstIdOf(slot),
+      logs,
+      runtime,
+      runtimeRoot: instances.runtimeRoot,
+      exits: instances.exits,
+      groups: await cgroups.watchers(),
+    });
+  }
+
+  async #handle(order: StartOrder, image: UsableImage, instance: string, pid: number): Promise<Handle> {
+    const born = await bornOf(pid);
+    if (born === undefined) throw new Error('it ended while it was made');
+    const watcher = Number(await readFile(join(this.#parts.instances.folderOf(instance), 'watcher'), 'utf8'));
+    const { id, lease, round, revision, slot } = order;
+    const { stopSignal } = image.config;
+    return {
+      v: 1,
+      instance,
+      id,
+      lease,
+      round,
+      revision,
+      slot,
+      pid,
+      born,
+      watcher,
+      since_ms: Date.now(),
+      stopSignal,
+    };
+  }
+
+  async #undo<T>(instance: string, refused: Result<unknown>, handle?: Handle): Promise<Result<T>> {
+    if (handle) await signal(handle, 'SIGKILL');
+    await this.#clear(instance);
+    return refused.ok ? refuse('engine-failed') : refused;
+  }
+
+  /** conmon wrote that an instance ended, or it was not there any more. */
+  async #seen(instance: string): Promise<void> {
+    const handle = [...this.#running.values()].find((one) => one.instance === instance);
+    const ended = handle && (await this.#parts.instances.endOf(instance));
+    if (handle && ended) await this.#ended(handle, ended);
+  }
+
+  async #ended(handle: Handle, ended: EngineEnd): Promise<void> {
+    if (this.#running.get(handle.id) !== handle) return;
+    this.#running.delete(handle.id);
+    await buried(handle.watcher);
+    this.#told(handle.id, ended);
+    await this.#bury(handle);
+  }
+
+  /** An engine whose conmon was killed ends without anybody writing it down. */
+  async #lookAtAll(): Promise<void> {
+    for (const handle of this.#running.values()) {
+      if ((await bornOf(handle.pid)) === handle.born) continue;
+      const ended = await this.#parts.instances.endOf(handle.instance);
+      if (ended) await this.#ended(handle, ended);
+      else if ((await bornOf(handle.watcher)) === undefined)
+        await this.#ended(handle, { outOfMemory: false, at_ms: Date.now() });
+    }
+  }
+
+  async #bury(handle: Handle): Promise<void> {
+    // Whatever outlived the first process of the engine is of the same group.
+    for (const pid of await this.#parts.cgroups.processes(handle.instance)) quietly(pid);
+    await this.#clear(handle.instance);
+  }
+
+  async #clear(instance: string): Promise<void> {
+    const { instances, cgroups, runtime } = this.#parts;
+    await runTool(runtime, ['--root', instances.runtimeRoot, 'delete', '--force', instance]);
+    await cgroups.remove(instance);
+    await instances.forget(instance);
+  }
+}
+
+function runningOf(handle: Handle, frozen: boolean): RunningEngine {
+  const { id, lease, round, revision, pid, since_ms } = handle;
+  return { id, lease, round, revision, pid, since_ms, frozen };
+}
+
+export function engineFolder(leaseFolder: string, id: string): string {
+  return join(leaseFolder, 'engines', id);
+}
+
+/** The folder of the engine's own layer; those of earlier ones are destroyed. */
+async function layerOf(leaseFolder: string, { id, layer, slot }: StartOrder): Promise<string> {
+  const layers = join(engineFolder(leaseFolder, id), 'layers');
+  const place = join(layers, String(layer));
+  await mkdir(place, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(layers))
+    if (name !== String(layer)) await rm(join(layers, name), { recursive: true, force: true });
+  for (const name of ['upper', 'work']) {
+    await mkdir(join(place, name), { recursive: true, mode: 0o755 });
+    await chown(join(place, name), firstIdOf(slot), firstIdOf(slot));
+  }
+  return place;
+}
+
+/** A small file of an image, that no link of the image leads elsewhere. */
+async function within(rootfs: string, path: string): Promise<string> {
+  try {
+    const real = await realpath(join(rootfs, path));
+    return real.startsWith(`${await realpath(rootfs)}/`) ? await readFile(real, 'utf8') : '';
+  } catch {
+    return '';
+  }
+}
+
+/** With conmon go the mounts in which the engine lived: until then its files are in use. It ends right after it wrote how the engine did. */
+async function buried(watcher: number): Promise<void> {
+  for (let tries = 0; tries < 200 && (await bornOf(watcher)) !== undefined; tries += 1)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+async function signal({ pid, born }: Handle, name: NodeJS.Signals): Promise<void> {
+  if ((await bornOf(pid)) === born) quietly(pid, name);
+}
+
+function quietly(pid: number, name: NodeJS.Signals = 'SIGKILL'): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It is gone already.
+  }
+}
+
+const stopSignals: ReadonlySet<string> = new Set([
+  'SIGTERM',
+  'SIGINT',
+  'SIGQUIT',
+  'SIGHUP',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGWINCH',
+]);
+
+function signalOf(name: string): NodeJS.Signals {
+  const full = name.startsWith('SIG') ? name : `SIG${name}`;
+  return stopSignals.has(full) ? (full as NodeJS.Signals) : 'SIGTERM';
+}

@@ -1,0 +1,32 @@
+import { execFile } from 'node:child_process';
+import { limits } from '../../../protocol/limits.js';
+import { ok, refuse, type Result } from '../../../protocol/result.js';
+
+const output_bytes_max = 512 * 1024 * 1024;
+
+/** Runs a tool of the machine to its end and answers what it said; a refusal says what it complained of. */
+export function runTool(
+  program: string,
+  words: readonly string[],
+  options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<Result<string>> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      program,
+      [...words],
+      {
+        timeout: limits.engine_tool_ms_max,
+        killSignal: 'SIGKILL',
+        maxBuffer: output_bytes_max,
+        env: options.env ?? { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+      },
+      (error, stdout, stderr) => {
+        if (!error) return resolve(ok(stdout));
+        const why = stderr.trim() === '' ? error.message : stderr.trim();
+        resolve(refuse('engine-failed', `${program}: ${why.slice(-limits.tool_words_max)}`));
+      },
+    );
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(options.input ?? '');
+  });
+}

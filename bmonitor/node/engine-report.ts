@@ -1,0 +1,103 @@
+import type { EngineEnd, EngineRunner, ImageStore } from '../ports/engines.js';
+import type { LifeFacts } from '../engines/life.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import type { Engine } from './engine-state.js';
+import type { Level, NodeState } from './state.js';
+
+type Answer = Result<Readonly<Record<string, unknown>>>;
+
+export interface EngineFacts {
+  facts(id: string): LifeFacts | undefined;
+}
+
+/** What consoles are told of engines. Whether the asker may know was decided before. */
+export class EngineReport {
+  readonly #host: Result<{
+    readonly lives: EngineFacts;
+    readonly runner: Pick<EngineRunner, 'usage'>;
+    readonly images: ImageStore;
+  }>;
+
+  constructor(host: EngineReport['host']) {
+    this.#host = host;
+  }
+
+  get host(): Result<{
+    readonly lives: EngineFacts;
+    readonly runner: Pick<EngineRunner, 'usage'>;
+    readonly images: ImageStore;
+  }> {
+    return this.#host;
+  }
+
+  async list({ engines }: Level): Promise<Answer> {
+    const host = this.#host;
+    if (!host.ok) return host;
+    return ok({ engines: await Promise.all((engines ?? []).map((engine) => this.#short(engine))) });
+  }
+
+  async one({ engines }: Level, name: string): Promise<Answer> {
+    const host = this.#host;
+    if (!host.ok) return host;
+    const engine = engines?.find((one) => one.described?.name === name);
+    if (!engine) return refuse('engine-unknown', name);
+    return ok({ ...(await this.#short(engine)), settings: engine.described?.settings });
+  }
+
+  async images({ lease, engines }: Level): Promise<Answer> {
+    const host = this.#host;
+    if (!host.ok) return host;
+    const stored = await host.value.images.list(lease);
+    if (!stored.ok) return stored;
+    const used = new Set((engines ?? []).map((engine) => engine.described?.settings.image));
+    return ok({ images: stored.value.map((image) => ({ ...image, used: used.has(image.digest) })) });
+  }
+
+  /** Numbers of the levels below, and nothing that tells one engine from another. */
+  async usage(state: NodeState, level: number): Promise<Answer> {
+    const host = this.#host;
+    if (!host.ok) return host;
+    const levels: Readonly<Record<string, unknown>>[] = [];
+    for (const [at, { lease, engines }] of state.levels.entries()) {
+      if (at < level) continue;
+      const used = await Promise.all((engines ?? []).map(({ id }) => host.value.runner.usage(id)));
+      const running = used.filter((one) => one !== undefined);
+      const sum = (of: (one: (typeof running)[number]) => number): number =>
+        running.reduce((total, one) => total + of(one), 0);
+      levels.push({
+        level: at,
+        lease,
+        engines: engines?.length ?? 0,
+        running: running.length,
+        memory_bytes: sum((one) => one.memory_bytes),
+        processor_ms: sum((one) => one.processor_ms),
+        processes: sum((one) => one.processes),
+      });
+    }
+    return ok({ levels });
+  }
+
+  async #short(engine: Engine): Promise<Readonly<Record<string, unknown>>> {
+    const { id, wanted, revision, described } = engine;
+    const host = this.#host;
+    const facts = host.ok ? host.value.lives.facts(id) : undefined;
+    const usage = host.ok ? await host.value.runner.usage(id) : undefined;
+    return {
+      ...(described ? { name: described.name, image: described.settings.image } : {}),
+      wanted,
+      revision,
+      state: facts?.state ?? 'stopped',
+      ...(facts?.running ? { since_ms: facts.running.since_ms, runs: facts.running.revision } : {}),
+      restarts: facts?.restarts ?? 0,
+      ...(facts?.lastEnd ? { lastEnd: endOf(facts.lastEnd) } : {}),
+      ...(facts?.lastFailure ? { lastFailure: facts.lastFailure } : {}),
+      ...(usage ? { usage } : {}),
+    };
+  }
+}
+
+/** 128 and a signal is what shells say of a process that a signal ended. */
+function endOf({ code, outOfMemory, at_ms }: EngineEnd): Readonly<Record<string, unknown>> {
+  const how = outOfMemory ? 'out-of-memory' : code === undefined ? 'unseen' : code > 128 ? 'signal' : 'exit';
+  return { how, at_ms, ...(code === undefined ? {} : how === 'signal' ? { signal: code - 128 } : { code }) };
+}

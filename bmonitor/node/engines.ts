@@ -1,0 +1,76 @@
+import type { WantedEngine } from '../engines/life.js';
+import type { Supervisor } from '../engines/supervisor.js';
+import type { ImageStore } from '../ports/engines.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import type { NodeState } from './state.js';
+
+/** What the state wants of engines, and what must happen to them before the state may change. */
+export interface Engines {
+  /** Makes what runs match the state. */
+  run(state: NodeState): Promise<Result<void>>;
+  /** Before a lease goes dark or loses its keys: its engines are dead when this resolves. */
+  halt(leases: ReadonlySet<string>): Promise<Result<void>>;
+}
+
+export class SupervisedEngines implements Engines {
+  readonly #supervisor: Supervisor;
+  readonly #images: ImageStore;
+
+  constructor(supervisor: Supervisor, images: ImageStore) {
+    this.#supervisor = supervisor;
+    this.#images = images;
+  }
+
+  run(state: NodeState): Promise<Result<void>> {
+    return this.#supervisor.reconcile(wantedIn(state));
+  }
+
+  halt(leases: ReadonlySet<string>): Promise<Result<void>> {
+    return this.#supervisor.halt(leases);
+  }
+
+  /** Images that no engine names go, after a while. */
+  async tidy(state: NodeState): Promise<void> {
+    for (const { lease, engines, status } of state.levels) {
+      if (status !== 'active' || engines?.some((engine) => !engine.described)) continue;
+      const used = (engines ?? []).map((engine) => engine.described?.settings.image ?? '');
+      await this.#images.keepOnly(lease, new Set(used));
+    }
+  }
+}
+
+/** For a machine that cannot run engines: nothing runs, so that nothing has to be ended. */
+export function noEngines(why: Result<void>): Engines {
+  const anyWanted = (state: NodeState): boolean => wantedIn(state).some((one) => one.wanted !== 'stopped');
+  return {
+    run: (state) => Promise.resolve(anyWanted(state) ? why : ok(undefined)),
+    halt: () => Promise.resolve(ok(undefined)),
+  };
+}
+
+export const withoutEngines: Engines = noEngines(refuse('engines-not-here'));
+
+/** Engines of a dark level are kept, and do not run. */
+function wantedIn(state: NodeState): readonly WantedEngine[] {
+  return state.levels.flatMap(({ lease, status, engines }) =>
+    (engines ?? []).map(({ described, ...engine }) => ({
+      ...engine,
+      lease,
+      wanted: status === 'active' ? engine.wanted : 'stopped',
+      ...(described ? { described } : {}),
+    })),
+  );
+}
+
+/** Leases that lose their keys or go dark between two states. */
+export function leavingLeases(before: NodeState, after: NodeState): ReadonlySet<string> {
+  const leaving = before.levels.filter(({ lease, status, engines }) => {
+    const next = after.levels.find((one) => one.lease === lease);
+    return (
+      (engines?.length ?? 0) > 0 &&
+      status === 'active' &&
+      (next?.status !== 'active' || (next.engines?.length ?? 0) === 0)
+    );
+  });
+  return new Set(leaving.map(({ lease }) => lease));
+}

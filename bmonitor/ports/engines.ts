@@ -1,0 +1,83 @@
+import type { EngineSettings } from '../../protocol/engines.js';
+import type { Result } from '../../protocol/result.js';
+
+/**
+ * What runs engines: today an OCI runtime, and a virtual machine could stand behind it too.
+ *
+ * INVARIANTS:
+ * - Engines outlive BMonitor: `adopt` finds what an earlier BMonitor started, and does not touch it.
+ * - `ended` is told once for each start, also when the end came while nobody looked.
+ * - After `forget` nothing of the engine is left on the machine.
+ */
+export interface EngineRunner {
+  /** What runs, and what ended since somebody looked. */
+  adopt(): Promise<Result<readonly Adopted[]>>;
+  start(order: StartOrder): Promise<Result<RunningEngine>>;
+  /** Asks the engine to end, as its image wants to be asked. */
+  terminate(id: string): Promise<Result<void>>;
+  /** Ends every process of the engine. */
+  kill(id: string): Promise<Result<void>>;
+  freeze(id: string, frozen: boolean): Promise<Result<void>>;
+  /** Undefined: it does not run. */
+  usage(id: string): Promise<EngineUsage | undefined>;
+  /** Removes what an engine wrote. It does not run. */
+  forget(lease: string, id: string): Promise<Result<void>>;
+  onEnd(tell: (id: string, ended: EngineEnd) => void): void;
+  close(): Promise<void>;
+}
+
+export interface StartOrder {
+  readonly id: string;
+  readonly lease: string;
+  readonly name: string;
+  readonly slot: number;
+  readonly round: number;
+  readonly layer: number;
+  readonly revision: number;
+  readonly settings: EngineSettings;
+}
+
+export interface RunningEngine {
+  readonly id: string;
+  readonly lease: string;
+  readonly round: number;
+  readonly revision: number;
+  readonly pid: number;
+  /** Wall clock. */
+  readonly since_ms: number;
+  readonly frozen: boolean;
+}
+
+export interface Adopted {
+  readonly engine: RunningEngine;
+  readonly ended?: EngineEnd;
+}
+
+export interface EngineEnd {
+  /** What it ended with; 128 and the signal when a signal ended it; absent when nobody saw it. */
+  readonly code?: number;
+  readonly outOfMemory: boolean;
+  /** Wall clock. */
+  readonly at_ms: number;
+}
+
+export interface EngineUsage {
+  readonly memory_bytes: number;
+  readonly processor_ms: number;
+  readonly processes: number;
+}
+
+/** Images at rest, each lease's own. */
+export interface ImageStore {
+  list(lease: string): Promise<Result<readonly StoredImage[]>>;
+  has(lease: string, digest: string): Promise<boolean>;
+  /** Removes images that are not among these and were not used for a while. */
+  keepOnly(lease: string, digests: ReadonlySet<string>): Promise<void>;
+}
+
+export interface StoredImage {
+  readonly digest: string;
+  readonly bytes: number;
+  readonly files: number;
+  readonly stored_s: number;
+}

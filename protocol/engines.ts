@@ -1,0 +1,72 @@
+import { flag, dictionary, list, object, oneOf, optional, text, whole, type Parsed } from './parse.js';
+import { limits } from './limits.js';
+
+/** How an engine is described, in commands and in the node's memory. docs/engines.md tells it to its readers. */
+const words = text({ max: limits.engine_text_chars_max, pattern: /^[^\0]*$/, form: 'a text without NUL' });
+
+export const imageDigest = text({
+  min: 71,
+  max: 71,
+  pattern: /^sha256:[0-9a-f]{64}$/,
+  form: 'the digest of an image, as sha256:…',
+});
+
+export const engineName = text({
+  max: limits.name_chars_max,
+  pattern: /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/,
+  form: 'small letters, digits, dots and hyphens, with a letter or digit at both ends',
+});
+
+/** A path inside the engine that says what it says: no dots that lead elsewhere. */
+export const insidePath = text({
+  max: limits.image_path_chars_max,
+  pattern: /^\/(?!.*(^|\/)\.{1,2}(\/|$))[^\0]*$/,
+  form: 'an absolute path without . and ..',
+});
+
+export const grace = whole({ min: 0, max: limits.engine_grace_s_max });
+
+/** What holds where the settings say nothing. */
+export const engineDefaults = {
+  memory_mb: 256,
+  processor_thousandths: 1000,
+  processes: 256,
+  grace_s: 10,
+} as const;
+
+const mib = 1024 * 1024;
+
+const port = whole({ min: 1, max: 65_535 });
+
+export const engineSettings = object({
+  image: imageDigest,
+  /** Instead of what the image starts. */
+  command: optional(list(words, { min: 1, max: limits.engine_words_max })),
+  /** Beside the variables of the image. */
+  env: optional(
+    dictionary(words, {
+      name: /^[A-Za-z_][A-Za-z0-9_]{0,127}$/,
+      max: limits.engine_variables_max,
+      form: 'letters, digits and _',
+    }),
+  ),
+  workdir: optional(insidePath),
+  /** Instead of the image's user: numbers of the engine's own range, 0 being its root. */
+  user: optional(text({ max: 11, pattern: /^\d{1,5}(:\d{1,5})?$/, form: 'UID or UID:GID in numbers' })),
+  memory_mb: optional(
+    whole({ min: limits.engine_memory_bytes_min / mib, max: limits.engine_memory_bytes_max / mib }),
+  ),
+  processor_thousandths: optional(
+    whole({ min: limits.engine_processor_thousandths_min, max: limits.engine_processor_thousandths_max }),
+  ),
+  processes: optional(whole({ min: 1, max: limits.engine_processes_max })),
+  /** Ports at which the engine is reached under the node's address. */
+  ports: optional(list(object({ port, protocol: oneOf('tcp', 'udp') }), { max: limits.engine_parts_max })),
+  /** Nothing can be written but to what is mounted and to /tmp. */
+  readOnly: optional(flag),
+  /** Started again when it ends: always, when it failed, or never. */
+  restart: optional(oneOf('always', 'on-failure', 'never')),
+  /** How long it is given to end when it is stopped. */
+  grace_s: optional(grace),
+});
+export type EngineSettings = Parsed<typeof engineSettings>;

@@ -1,0 +1,86 @@
+import type { CommandType } from '../../protocol/commands.js';
+import type { Running } from './machine/machine.js';
+import { asked, give, type Asked } from './machine/world.js';
+import { value } from './results.js';
+import type { Sample } from './sample.js';
+
+const settings = { image: `sha256:${'5'.repeat(64)}`, command: ['/bin/server'], env: { MODE: 'test' } };
+
+function put(name: string, expect?: number): Asked {
+  return asked('tenant.developer', {
+    type: 'engine.put',
+    name,
+    settings: { ...settings, ports: [{ port: expect === undefined ? 80 : 81, protocol: 'tcp' }] },
+    ...(expect === undefined ? {} : { expect }),
+  });
+}
+
+async function described(running: Running): Promise<void> {
+  value(await give(running, put('web')));
+}
+
+async function started(running: Running): Promise<void> {
+  await described(running);
+  value(await give(running, asked('tenant.developer', { type: 'engine.start', name: 'web' })));
+}
+
+function one(type: 'engine.start' | 'engine.kill' | 'engine.pause' | 'engine.remove', title: string): Sample {
+  return {
+    title,
+    base: 'tenant',
+    prepare: type === 'engine.start' ? described : started,
+    ask: () => asked('tenant.developer', { type, name: 'web' }),
+  };
+}
+
+/** Engines: what is commanded is made durable, and what runs follows it. */
+export const engineSamples: Partial<Record<CommandType, readonly Sample[]>> = {
+  'engine.put': [
+    { title: 'the tenant describes an engine', base: 'tenant', ask: () => put('web') },
+    {
+      title: 'the tenant describes an engine anew',
+      base: 'tenant',
+      prepare: described,
+      ask: () => put('web', 1),
+    },
+  ],
+  'engine.start': [one('engine.start', 'the tenant starts an engine')],
+  'engine.kill': [one('engine.kill', 'the tenant kills an engine')],
+  'engine.pause': [one('engine.pause', 'the tenant pauses an engine')],
+  'engine.remove': [one('engine.remove', 'the tenant removes an engine')],
+  'engine.stop': [
+    {
+      title: 'the tenant stops an engine',
+      base: 'tenant',
+      prepare: started,
+      ask: () => asked('tenant.developer', { type: 'engine.stop', name: 'web', grace_s: 5 }),
+    },
+  ],
+  'engine.restart': [
+    {
+      title: 'the tenant restarts an engine',
+      base: 'tenant',
+      prepare: started,
+      ask: () => asked('tenant.developer', { type: 'engine.restart', name: 'web' }),
+    },
+  ],
+  'engine.reload': [
+    {
+      title: 'the tenant has an engine begin anew with its image',
+      base: 'tenant',
+      prepare: started,
+      ask: () => asked('tenant.developer', { type: 'engine.reload', name: 'web' }),
+    },
+  ],
+  'engine.resume': [
+    {
+      title: 'the tenant lets a paused engine go on',
+      base: 'tenant',
+      prepare: async (running) => {
+        await started(running);
+        value(await give(running, asked('tenant.developer', { type: 'engine.pause', name: 'web' })));
+      },
+      ask: () => asked('tenant.developer', { type: 'engine.resume', name: 'web' }),
+    },
+  ],
+};
