@@ -6,7 +6,7 @@ import { newKey, type KeyRing } from '../keys/ring.js';
 import type { Signer } from '../../crypto/signer.js';
 import type { Measured, Rooted, RootSecrets, RootStore } from '../ports/root-store.js';
 import type { Store, StoreOp } from '../ports/store.js';
-import type { HistoryLine } from './history.js';
+import type { Change } from './change.js';
 import type { KeptReceipt } from './receipts.js';
 import { orphansOf } from './orphans.js';
 import {
@@ -51,21 +51,6 @@ import type { NodeState } from './state.js';
  * - `commit` is called by one caller at a time (the queue in core.ts).
  * - When `commit` resolves, the change survives a power cut; when it did not, either all of it is there or nothing.
  */
-export interface Change {
-  readonly state: NodeState;
-  readonly ring: KeyRing;
-  /** Keys, leases, rosters or the salt are touched: write under a new G. */
-  readonly renewG: boolean;
-  readonly lines: readonly HistoryLine[];
-  /** Leases whose data is carried over when their data key is replaced; that of others is destroyed with the old key. */
-  readonly reencrypt?: readonly string[];
-  readonly reply?: RecordedReply;
-  /** Receipts of the change, for those who keep them. */
-  readonly receipts?: readonly KeptReceipt[];
-  /** What other keepers of the node's data write in the same step. */
-  readonly more?: readonly StoreOp[];
-}
-
 export class Journal {
   readonly #store: Store;
   readonly #roots: RootStore;
