@@ -116,18 +116,26 @@ export class ImageStore implements DirectoryStore {
   }
 
   async #isOpen(image: Image): Promise<boolean> {
-    // Mounted elsewhere only, it is open to somebody, and not yet to us: opening it mounts it here too.
-    if (!(await isMounted(image))) return isLive(image);
-    const directory = directoryIn(image);
-    if (!(await isThere(directory))) return false;
-    const policy = await policyOf(directory);
-    return policy.ok && policy.value !== undefined && (await isPresent(image.mount, policy.value));
+    if (await isMounted(image)) return hasKey(image);
+    if (!(await isLive(image))) return false;
+    // Mounted elsewhere only: a look at it tells whether whoever has it can read it.
+    const mounted = await mountImage(image);
+    const open = !mounted.ok || (await hasKey(image));
+    await unmountImage(image);
+    return open;
   }
 
   #image({ lease, epoch }: DirectoryName): Image {
     const mount = join(this.#folder, `${lease}.${epoch}`);
     return { file: `${mount}.img`, mount };
   }
+}
+
+async function hasKey(image: Image): Promise<boolean> {
+  const directory = directoryIn(image);
+  if (!(await isThere(directory))) return false;
+  const policy = await policyOf(directory);
+  return policy.ok && policy.value !== undefined && (await isPresent(image.mount, policy.value));
 }
 
 function directoryIn({ mount }: Image): string {
