@@ -106,6 +106,12 @@ export const commandParsers = {
   'keys.share': object({ share: optional(sealedShare), old: optional(sealedShare) }),
   /** Opens the own K after a start. */
   'keys.unlock': object({ share: sealedShare }),
+  /** What the machine measured at its start, and what the levels approved that it may measure at its next. */
+  'measurement.read': object({}),
+  /** Approves what the machine will measure after an update. The TPM accepts it once the landlord and every level that has a K said so. */
+  'measurement.approve': object({ digest: digestText }),
+  /** Takes back what was approved. */
+  'measurement.withdraw': object({}),
   /** Hands level 0 to a new holder. The leases below end, or go on where their holders agreed. */
   'node.transfer': object({
     to: roster,

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { digestText } from '../../protocol/fields.js';
 import { limits } from '../../protocol/limits.js';
 import { flag, list, object, oneOf, optional, text, whole, type Parsed } from '../../protocol/parse.js';
 import { parseJson } from '../../protocol/json.js';
@@ -19,6 +20,7 @@ const statusForm = object({
   uptime: whole({ min: 0, max: 32_503_680_000 }),
   listening: longText,
   keyStore: oneOf('tpm', 'file'),
+  measured: optional(digestText),
   /** How the files of levels are encrypted. */
   files: longText,
   warnings: list(longText, { max: 64 }),
@@ -83,6 +85,7 @@ function shown(it: LocalStatus): string {
     `  node      ${it.node}`,
     `  listens   ${it.listening}`,
     `  keys      in a ${it.keyStore === 'tpm' ? 'TPM' : 'file'}`,
+    it.measured === undefined ? undefined : `  measured  ${it.measured}`,
     `  files     ${it.files === 'none' ? 'NOT taken' : `encrypted by ${it.files}`}`,
     `  filters   ${enforced}${detail}${readBack}`,
     it.quarantine ? '  quarantine is on: nothing passes but the consoles' : undefined,

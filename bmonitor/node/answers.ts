@@ -1,5 +1,6 @@
 import { digestOf } from '../../crypto/bytes.js';
 import { signBy, utf8 } from '../../crypto/jose.js';
+import { blindnessTyp } from '../../protocol/blindness.js';
 import type { Command } from '../../protocol/commands.js';
 import { limits } from '../../protocol/limits.js';
 import type { Claims, HistoryHead } from '../../protocol/request.js';
@@ -12,6 +13,7 @@ import type { EventLog } from './events.js';
 import type { FilterReport } from './filter-report.js';
 import { filterCount, setOf } from './filter-state.js';
 import type { Journal } from './journal.js';
+import { measurementFacts } from './measurement.js';
 import { noEntry, rightsNow, type Level, type NodeState } from './state.js';
 
 /** What the machine says of itself; what it does not know it does not say. */
@@ -87,6 +89,8 @@ export class Answers {
         });
       case 'keys.blindness':
         return this.#blindness(command.nonce);
+      case 'measurement.read':
+        return ok(measurementFacts(this.#core.state, this.#journal.measured));
       case 'receipts.read':
         return this.#receipts(level, command.from, command.count);
       case 'jobs.read':
@@ -121,6 +125,8 @@ export class Answers {
       case 'keys.consent':
       case 'keys.share':
       case 'keys.unlock':
+      case 'measurement.approve':
+      case 'measurement.withdraw':
       case 'node.transfer':
       case 'consoles.add':
       case 'consoles.remove':
@@ -288,7 +294,7 @@ export class Answers {
     const statement = { v: 1, kind: 'blindness', node: identity.public.id, keyStore: this.#machine.keyStore };
     const proof = await signBy(
       identity,
-      { typ: 'bm-blindness+jws', kid: identity.public.id },
+      { typ: blindnessTyp, kid: identity.public.id },
       utf8(JSON.stringify({ ...statement, nonce, time: this.#core.now_s(), lease, ...found })),
     );
     return ok({ ...found, lease, proof });

@@ -11,14 +11,15 @@ import { lockedLeases } from '../keys/wrap.js';
 import { changeRing, withSparePair, type KeyRing } from '../keys/ring.js';
 import { admit, changesSomething, decide } from './decide.js';
 import type { Decision, Effect, Given, Request } from './decision.js';
+import { decideMeasured } from './decide/measurement.js';
 import { decideConfirmedTime, decideTime } from './decide/time.js';
-import type { Standing } from './directories.js';
-import { effectName, withDirectories } from './effects.js';
+import { effectName, withDirectories, type EffectRunner } from './effects.js';
 import type { EventLog } from './events.js';
 import { holdersChanged } from './holders.js';
 import { markLast, recordCommand, recordOwnAct, type Recorded } from './history.js';
 import { brokenInvariants } from './invariants.js';
 import type { Journal } from './journal.js';
+import { withoutStaleApproval } from './measurement.js';
 import { keepReceipts, signReceipts, type KeptReceipt, type Receipted } from './receipts.js';
 import type { NodeState } from './state.js';
 import type { NodeTime } from './time.js';
@@ -28,15 +29,6 @@ export interface Acted {
   readonly result: Readonly<Record<string, unknown>>;
   /** The command had acted before: this is its first answer. */
   readonly again: boolean;
-}
-
-export interface EffectRunner {
-  /** Makes the machine match the state. Resolves when it does; a refusal means that it could not, and will be tried again. */
-  run(effect: Effect, state: NodeState): Promise<Result<void>>;
-  /** Puts what rests in files of a lease under its next data key too, before that key takes the place of the old one. */
-  carryOver(lease: string, from: Standing, to: Standing): Promise<Result<void>>;
-  /** What must have happened to the machine before the state may become the next one: engines of a lease that ends are dead. */
-  before(state: NodeState, next: NodeState): Promise<Result<void>>;
 }
 
 export interface CoreParts {
@@ -80,9 +72,14 @@ export class Core {
     return this.#parts.journal.ring;
   }
 
-  /** N, which signs for the node. */
+  /** N. */
   get identity(): Signer {
     return this.#parts.journal.identity;
+  }
+
+  /** What the machine measured when it started; undefined: nothing is measured. */
+  get measured(): string | undefined {
+    return this.#parts.journal.measured?.digest;
   }
 
   get boot(): BootKey {
@@ -105,7 +102,9 @@ export class Core {
   /** After a start: what was due while the node was away, and then the machine is made to match the state. */
   async start(): Promise<void> {
     await this.passTime();
+    await this.actByItself('measurement', decideMeasured);
     await this.#runEffects([
+      { kind: 'settle-measurement' },
       { kind: 'enforce-filters' },
       { kind: 'settle-directories' },
       { kind: 'run-engines' },
@@ -279,7 +278,8 @@ export class Core {
    * Signs the receipts of a decision. The asker gets them whole in the reply; the history holds their digests, so that it says which
    * receipts there must be.
    */
-  async #receipted(decision: Decision, request?: Request): Promise<Receipted> {
+  async #receipted(wanted: Decision, request?: Request): Promise<Receipted> {
+    const decision = withoutStaleApproval(this.state, wanted);
     if (decision.receipts.length === 0) return { decision, kept: [], result: decision.result };
     const signed = await signReceipts(decision.receipts, {
       identity: this.identity,
@@ -355,11 +355,13 @@ export class Core {
 
   #given(): Given {
     const { ring } = this;
+    const { measured } = this;
     const spare = ring.pool[0];
     const pair = spare === undefined ? undefined : ring.pairs.get(spare);
     return {
       now_s: this.now_s(),
       newId,
+      ...(measured === undefined ? {} : { measured }),
       locked: lockedLeases(ring, this.state.levels),
       shareOpens: (id, share) =>
         share !== undefined && openShared(share, id, ring.locked.get(id)) !== undefined,

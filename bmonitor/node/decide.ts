@@ -25,6 +25,7 @@ import { decideCancelJob, decideTrimHistory, decideVerifyHistory } from './decid
 import { decideEndLease, decideExtendLease, decideGrantLease, decideTakeLease } from './decide/leases.js';
 import { decideConsent, decideMakeKey, decideRotateKeys, decideShare, decideUnlock } from './decide/keys.js';
 import { decideRename } from './decide/node.js';
+import { decideApproveMeasurement, decideWithdrawMeasurement } from './decide/measurement.js';
 import { decideTransfer } from './decide/transfer.js';
 import { decided, type Decision, type Given, type Request } from './decision.js';
 import { rightsNow, type NodeState } from './state.js';
@@ -81,6 +82,7 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
     case 'keys.read':
     case 'keys.boot':
     case 'keys.blindness':
+    case 'measurement.read':
     case 'events.follow':
     case 'jobs.read':
     case 'filters.read':
@@ -108,6 +110,10 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
       return decideShare(state, { ...request, command }, given);
     case 'keys.unlock':
       return decideUnlock(state, { ...request, command }, given);
+    case 'measurement.approve':
+      return decideApproveMeasurement(state, { ...request, command }, given);
+    case 'measurement.withdraw':
+      return decideWithdrawMeasurement(state, { ...request, command }, given);
     case 'node.transfer':
       return decideTransfer(state, { ...request, command }, given);
     case 'lease.grant':

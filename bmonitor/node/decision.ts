@@ -26,6 +26,8 @@ export interface Given {
   readonly now_s: number;
   /** Names for new things, each used once. */
   readonly newId: () => string;
+  /** What the machine measured when it started; absent: nothing is measured. */
+  readonly measured?: string;
   /** The next pair made ahead. */
   readonly sparePair?: PairName;
   /** Leases whose data cannot be opened, because a share is outstanding. */
@@ -44,6 +46,8 @@ export type Effect =
   | { readonly kind: 'settle-directories' }
   /** Starts and ends engines until what runs is what is wanted. */
   | { readonly kind: 'run-engines' }
+  /** Makes the TPM accept what the levels approved, and nothing else. */
+  | { readonly kind: 'settle-measurement' }
   /** Goes on with a long command. */
   | { readonly kind: 'run-job'; readonly job: string };
 

@@ -1,16 +1,26 @@
 import { ok, type Result } from '../../protocol/result.js';
-import type { EffectRunner } from './core.js';
 import type { Effect } from './decision.js';
 import type { Directories, Standing } from './directories.js';
 import { leavingLeases, type Engines } from './engines.js';
 import type { Jobs } from './jobs.js';
+import { approvedBy } from './measurement.js';
 import type { NodeState } from './state.js';
+
+export interface EffectRunner {
+  /** Makes the machine match the state. Resolves when it does; a refusal means that it could not, and will be tried again. */
+  run(effect: Effect, state: NodeState): Promise<Result<void>>;
+  /** Puts what rests in files of a lease under its next data key too, before that key takes the place of the old one. */
+  carryOver(lease: string, from: Standing, to: Standing): Promise<Result<void>>;
+  /** What must have happened to the machine before the state may become the next one: engines of a lease that ends are dead. */
+  before(state: NodeState, next: NodeState): Promise<Result<void>>;
+}
 
 /** Carries out effects through the ports. */
 export class Effects implements EffectRunner {
   readonly #enforce: (state: NodeState) => Promise<Result<void>>;
   readonly #directories: Directories;
   readonly #engines: Engines;
+  readonly #allow: (measurement: string | undefined) => Promise<Result<void>>;
   /** Set once the core is there, which the jobs need in turn. */
   jobs: Jobs | undefined;
 
@@ -18,8 +28,10 @@ export class Effects implements EffectRunner {
     enforce: (state: NodeState) => Promise<Result<void>>,
     directories: Directories,
     engines: Engines,
+    allow: (measurement: string | undefined) => Promise<Result<void>>,
   ) {
     this.#enforce = enforce;
+    this.#allow = allow;
     this.#directories = directories;
     this.#engines = engines;
     directories.beforeClosing = async (lease) => void (await engines.halt(new Set([lease])));
@@ -42,6 +54,8 @@ export class Effects implements EffectRunner {
         return this.#directories.settle();
       case 'run-engines':
         return this.#engines.run(state);
+      case 'settle-measurement':
+        return this.#allow(approvedBy(state));
       case 'run-job':
         this.jobs?.run(effect.job);
         return Promise.resolve(ok(undefined));

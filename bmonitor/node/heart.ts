@@ -56,7 +56,7 @@ export async function openHeart(parts: HeartParts): Promise<Result<Heart>> {
   const time = new NodeTime(clock, journal.state.timeFloor_s);
   const directories = new Directories({ store: parts.directories, now: () => journal });
   const engines = parts.engines({ events, directories });
-  const effects = new Effects(enforce, directories, engines);
+  const effects = new Effects(enforce, directories, engines, (measurement) => roots.allow(measurement));
   const core = new Core({ journal, events, effects, keyStore: roots.kind, boot, log }, time);
   const jobs = new Jobs(core, journal);
   effects.jobs = jobs;

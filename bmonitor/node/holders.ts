@@ -6,7 +6,8 @@ export function holdersChanged(before: NodeState, after: NodeState): boolean {
 }
 
 function holders(state: NodeState): string {
-  return JSON.stringify(
+  return JSON.stringify([
+    state.approval ?? null,
     state.levels.map((level: Level) => [
       level.lease,
       level.status,
@@ -14,5 +15,5 @@ function holders(state: NodeState): string {
       level.rights,
       level.roster.map((entry) => [entry.id, entry.role]),
     ]),
-  );
+  ]);
 }

@@ -24,6 +24,7 @@ import {
 } from './places.js';
 import { RingPacker } from '../keys/pack.js';
 import type { RecordedReply } from './recorded.js';
+import { mayGoOn } from './measurement.js';
 import { openRoot, openWithEither, readBlock, sealRoot } from './root-seal.js';
 import { unpickRootState } from './root-state.js';
 import { withDescriptions } from './engine-blocks.js';
@@ -122,6 +123,8 @@ export class Journal {
         readBlock(store, opened.ring, lease, block),
       );
       if (!state) return refuse('store-damaged', 'a block of filters is missing or was altered');
+      if (!mayGoOn(state, secrets.value.measured))
+        return refuse('tpm-measured-otherwise', 'the approval is void');
       journal = new Journal(store, roots, secrets.value, state, opened.ring);
     }
     if (!journal) return refuse('store-damaged', 'no state opens with the secrets of this machine');

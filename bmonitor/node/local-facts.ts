@@ -24,6 +24,7 @@ export function localFacts({ core, machine, boot, address }: LocalParts): Readon
     uptime: Math.max(0, core.now_s() - machine.started_s),
     listening: address,
     keyStore: machine.keyStore,
+    ...(core.measured === undefined ? {} : { measured: core.measured }),
     ...storageFacts(machine),
     filters: filterFacts(machine),
     quarantine: state.quarantine !== undefined,

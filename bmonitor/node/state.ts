@@ -4,6 +4,7 @@ import type { HistoryHead } from '../../protocol/request.js';
 import type { LeaseStatus } from '../authority/table.js';
 import type { Engine } from './engine-state.js';
 import type { FilterState } from './filter-state.js';
+import type { Approval } from './measurement.js';
 
 /**
  * What the node is, as far as it can be said without a secret: which keys there are is here by name, the keys themselves are in
@@ -17,6 +18,10 @@ export interface NodeState {
   /** The chain, landlord first. There is always a landlord. */
   readonly levels: readonly [Level, ...Level[]];
   readonly quarantine?: { readonly reason: string; readonly since_s: number };
+  /** What the levels approved that the machine may measure at its next start. */
+  readonly approval?: Approval;
+  /** The last measurement that was approved and then measured. */
+  readonly measuredAs?: string;
   readonly jobs: readonly Job[];
   /** Time never falls below this again, whatever the wall clock says. */
   readonly timeFloor_s: number;

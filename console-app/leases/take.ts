@@ -1,6 +1,7 @@
 import type { ConsoleParts } from '../../console/daemon/daemon.js';
 import { NodeSession } from '../../console/nodes/session.js';
 import { provenReceipts, receiptTexts } from '../../console/nodes/receipts.js';
+import { askBlindness, wordsOf } from '../../console/nodes/proving.js';
 import { Records } from '../../console/store/records.js';
 import { rights } from '../../protocol/commands.js';
 import { digestText, idText, nameText, publicJwk } from '../../protocol/fields.js';
@@ -40,6 +41,11 @@ const takingForm = object({
 });
 export type Taking = Parsed<typeof takingForm>;
 
+interface Answered {
+  readonly taken: Parsed<typeof takenForm>;
+  readonly blindness: readonly string[];
+}
+
 export interface Wanted {
   readonly handOver: HandOver;
   /** Identities that came by another way than the file, by the name of the node. */
@@ -52,6 +58,8 @@ export interface Outcome {
   readonly code?: string;
   readonly detail?: string;
   readonly taking: Taking;
+  /** What the node proved of its keys right after, or why it did not. */
+  readonly blindness?: readonly string[];
 }
 
 /** Takes the leases of a hand-over, one node after the other on each its own. */
@@ -125,10 +133,11 @@ export class Leases {
     if (!noted.ok) return failed(noted.refusal.code, noted.refusal.detail);
     const answer = await this.#ask(taking);
     if (!answer.ok) return failed(answer.refusal.code, answer.refusal.detail);
-    const { pair, everEnrolled, rights } = answer.value;
+    const { blindness, taken: said } = answer.value;
+    const { pair, everEnrolled, rights } = said;
     const own: NodeCard = { ...card, key: pair.jwk };
     const strangers = everEnrolled.filter((id) => id !== this.#parts.pair.public.id);
-    const receipts = await provenReceipts(answer.value.receipts, card, this.#parts.log);
+    const receipts = await provenReceipts(said.receipts, card, this.#parts.log);
     const taken: Taking = { ...taking, state: 'taken', card: own, rights, strangers, receipts };
     // The new U goes into the store at once: without it nobody can address the level any more.
     const kept = await this.#records.put(card.lease, taken);
@@ -137,10 +146,10 @@ export class Leases {
     const { book } = this.#parts;
     const added = book.get(own.name).ok ? await book.replace(own) : await book.add(own);
     if (!added.ok) return { ...failed(added.refusal.code, added.refusal.detail), taken: true, taking: taken };
-    return { node: card.name, taken: true, taking: taken };
+    return { node: card.name, taken: true, taking: taken, blindness };
   }
 
-  async #ask(taking: Taking): Promise<Result<Parsed<typeof takenForm>>> {
+  async #ask(taking: Taking): Promise<Result<Answered>> {
     const { card } = taking;
     const { pair, config, book, clocks } = this.#parts;
     const key = levelKeyOf(card);
@@ -159,16 +168,33 @@ export class Leases {
         key: true,
       },
     });
+    const taken = reply.ok ? takenForm(reply.value.result ?? {}, 'answer') : reply;
+    const blindness = taken.ok ? await provenIn(session, { ...card, key: taken.value.pair.jwk }) : [];
     session.close('done');
-    return reply.ok ? takenForm(reply.value.result ?? {}, 'answer') : reply;
+    return taken.ok ? ok({ taken: taken.value, blindness }) : taken;
   }
 }
 
+/** The first question under the new pair: is the landlord blind now? */
+async function provenIn(session: NodeSession, card: NodeCard): Promise<readonly string[]> {
+  const key = levelKeyOf(card);
+  const { level, lease } = card;
+  const asked = key.ok
+    ? await askBlindness(card, (command) =>
+        session.request({ to: { level, lease, key: key.value }, command }),
+      )
+    : key;
+  if (asked.ok) return wordsOf(asked.value.checked);
+  const { code, detail = '' } = asked.refusal;
+  return [`WARNING: blindness is not proved: ${code} ${detail}`.trim()];
+}
+
 /** Who can now do what, in the words of the spec. */
-export function explain({ taking }: Outcome): readonly string[] {
+export function explain({ taking, blindness = [] }: Outcome): readonly string[] {
   const lines = [
     `only this console speaks for level ${taking.card.level}: the node has a new pair, and whoever saw the hand-over can neither read nor command`,
     'the disk key now needs your K as well: the landlord alone cannot derive it',
+    ...blindness,
     'the landlord still decides which peers the node may talk to, may reboot it, and may end the lease, which destroys your data',
   ];
   if (taking.strangers.length > 0)

@@ -3,6 +3,7 @@ import { parseNodeCard } from '../../protocol/node-card.js';
 import { readFileLimited, writeFileWhole } from '../daemon/files.js';
 import type { NodeView } from '../nodes/routes.js';
 import { clientFor } from './client.js';
+import { measurementCommand } from './proofs.js';
 import { ago, orExit, table } from './output.js';
 
 interface Listed {
@@ -28,6 +29,7 @@ function listing({ now, nodes }: Listed): string {
 export function nodeCommands(program: Command, dirOf: () => string): void {
   const nodes = program.command('nodes').description('the nodes of this console');
   listCommand(nodes, dirOf);
+  measurementCommand(nodes, dirOf);
 
   /** Page by page, as the node gave them, one a line. */
   async function exportHistory(name: string, flags: { out?: string; json?: boolean }): Promise<void> {

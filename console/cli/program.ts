@@ -13,6 +13,7 @@ import { filterCommands } from './filters.js';
 import { keyCommands } from './keys.js';
 import { nodeCommands } from './nodes.js';
 import { orExit } from './output.js';
+import { proofCommands } from './proofs.js';
 
 export interface ConsoleProgram {
   readonly name: 'console-cluster' | 'console-app';
@@ -59,6 +60,7 @@ Examples:
   runCommand(program, what, dirOf);
   openCommand(program, dirOf);
   nodeCommands(program, dirOf);
+  proofCommands(program, dirOf);
   filterCommands(program, dirOf);
   keyCommands(program, dirOf);
   auditCommands(program, dirOf);

@@ -15,6 +15,7 @@ import { packageVersion, serveApi, type Api } from '../api/server.js';
 import { openPair } from '../keys/file.js';
 import { NodeBook } from '../nodes/book.js';
 import { filterRoutes } from '../filters/routes.js';
+import { proofRoutes } from '../nodes/proof-routes.js';
 import { nodeRoutes } from '../nodes/routes.js';
 import type { Clocks } from '../nodes/session.js';
 import { certificatePin } from '../../protocol/socket.js';
@@ -135,6 +136,7 @@ export async function serveConsole(
     routes: [
       ...accessRoutes(sessions, now),
       ...nodeRoutes(book, now),
+      ...proofRoutes(book),
       ...filterRoutes(book),
       ...audit.routes(),
       ...metricsRoutes({ book, store, calls, more: options.samples }),

@@ -22,6 +22,21 @@ export const keyErrors = {
     why: 'A disk that was moved to another machine opens nothing there.',
     todo: 'Put the disk back into its own machine. If the TPM was cleared, the data is gone: adopt the node anew.',
   },
+  'not-blind': {
+    what: 'The node did not prove that only all keys together open the data.',
+    why: 'A smaller choice of keys opened it, or not every choice was tried.',
+    todo: 'Trust nothing to this node. Rotate your keys with a K of your own, ask again, and speak with the landlord.',
+  },
+  'nothing-measured': {
+    what: 'Nothing is measured on this node.',
+    why: 'Its secrets rest in a file, which gives them to whatever system was started, so that there is nothing to approve.',
+    todo: 'Update the machine as you like; use a TPM for anything but trying out.',
+  },
+  'measured-already': {
+    what: 'The machine measures so now.',
+    why: 'What is approved is what it will measure after an update.',
+    todo: 'Take the digest from a machine of the same make that was started with the update: `bmonitor status` shows it.',
+  },
   'key-exists': {
     what: 'The level has a symmetric key already.',
     why: 'Making another would replace it, and that is another command, which says what becomes of the data.',

@@ -14,6 +14,9 @@ async function shareFor({ core }: Running, level: number): Promise<string> {
   return sealShare(to, core.state.levels[level]?.symmetric ?? '', Secret.take(Buffer.alloc(32, 7)));
 }
 
+/** What an updated machine measures. */
+export const updated = 'N'.repeat(42).concat('A');
+
 /** The commands on keys, as `samples` in samples.ts has all others. */
 export const keySamples: Partial<Record<CommandType, readonly Sample[]>> = {
   'keys.make': [
@@ -116,6 +119,41 @@ export const keySamples: Partial<Record<CommandType, readonly Sample[]>> = {
         ),
       ask: async (running) =>
         asked('tenant.administrator', { type: 'keys.unlock', share: await shareFor(running, 1) }),
+    },
+  ],
+  'measurement.approve': [
+    {
+      title: 'the tenant is the first to approve an update',
+      base: 'tenant',
+      ask: () => asked('tenant.administrator', { type: 'measurement.approve', digest: updated }),
+    },
+    {
+      title: 'the landlord is the last to approve an update',
+      base: 'tenant',
+      prepare: async (running) =>
+        value(
+          await give(
+            running,
+            asked('tenant.administrator', { type: 'measurement.approve', digest: updated }),
+          ),
+        ),
+      ask: () => asked('landlord.administrator', { type: 'measurement.approve', digest: updated }),
+    },
+  ],
+  'measurement.withdraw': [
+    {
+      title: 'the tenant takes back an approval that is in force',
+      base: 'tenant',
+      prepare: async (running) => {
+        for (const party of ['tenant', 'landlord'])
+          value(
+            await give(
+              running,
+              asked(`${party}.administrator`, { type: 'measurement.approve', digest: updated }),
+            ),
+          );
+      },
+      ask: () => asked('tenant.administrator', { type: 'measurement.withdraw' }),
     },
   ],
   'node.transfer': [

@@ -87,6 +87,7 @@ describe('a landlord, two customers and two nodes, as real processes', () => {
     landlord.must('leases', 'hand-over', 'acme', '--out', acmeFile);
     const told = acme.must('lease', 'take', acmeFile, '--pin', `node-1=${pin}`);
     expect(told).to.include('node-1: taken').and.not.include('unverified').and.not.include('WARNING');
+    expect(told).to.match(/proved: (your K alone|only the 2 keys together)/);
     const blueFile = landlord.file('blue.json', '');
     landlord.must('leases', 'hand-over', 'blue', '--out', blueFile);
     expect(blue.must('lease', 'take', blueFile)).to.include('identity unverified');
@@ -94,6 +95,9 @@ describe('a landlord, two customers and two nodes, as real processes', () => {
     await until(() => stateOf(blue, 'node-2') === 'good');
     const status = json(acme.must('nodes', 'status', 'node-1', '--json')) as Record<string, unknown>;
     expect(status).to.include({ level: 1, status: 'active' });
+    expect(acme.must('keys', 'prove', 'node-1')).to.match(/^node-1: proved: /);
+    const measured = json(acme.must('nodes', 'measurement', 'node-1', '--json')) as { needed: unknown[] };
+    expect(measured.needed).to.have.length(2);
   });
 
   it('refuses an old hand-over after the lease was taken: what it says is worth nothing any more', () => {

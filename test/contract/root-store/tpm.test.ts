@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { TpmRootStore } from '../../../bmonitor/host/root-store-tpm.js';
+import { measurementOf } from '../../../bmonitor/host/tpm-approval.js';
+import { policyInIndex, policyPcr } from '../../../bmonitor/host/tpm-policy.js';
+import { registersNow } from '../../../bmonitor/host/tpm-session.js';
 import { limits } from '../../../protocol/limits.js';
 import { refusalIn, value } from '../../fakes/results.js';
 import { SoftwareTpm } from '../../fakes/swtpm.js';
@@ -166,6 +169,59 @@ describe('the root store in a TPM under attack', function () {
     value(await tools.run('tpm2_nvundefine', ['-C', 'o', index]));
     value(await tools.run('tpm2_nvdefine', [index, '-C', 'o', '-s', '32', '-a', 'authread|authwrite']));
     expect((await room.open().load()).ok).to.equal(false);
+  });
+
+  it('opens to an approved measurement besides the present one, then to that one only', async () => {
+    const { tpm } = room;
+    await tpm.measure(4);
+    const next = measurementOf(value(await registersNow(tpm.tools, pcrs))).toString('base64url');
+    await tpm.reboot();
+    const store = room.open();
+    const made = value(await store.create(2048));
+    value(await store.allow(next));
+    value(await store.replaceG(made.root));
+    await made.identity.signature(Buffer.from('while both are accepted'));
+    await store.close();
+    await tpm.reboot();
+    // Not updated yet: it starts as before.
+    expect(value(await room.open().load()).measured).to.include({ asApproved: false });
+    await tpm.measure(4, 'b');
+    expect(refusalIn(await room.open().load()).code).to.equal('tpm-measured-otherwise');
+    await tpm.reboot();
+    await tpm.measure(4);
+    const updated = room.open();
+    const loaded = value(await updated.load());
+    expect(loaded.measured).to.deep.equal({ digest: next, asApproved: true });
+    expect(loaded.identity.public.id).to.equal(made.identity.public.id);
+    expect(loaded.g.equals(made.root)).to.equal(true);
+    value(await updated.allow(undefined));
+    value(await updated.replaceG(made.g));
+    await loaded.identity.signature(Buffer.from('after the update'));
+    await updated.close();
+    await tpm.reboot();
+    expect(refusalIn(await room.open().load()).code).to.equal('tpm-measured-otherwise');
+    await tpm.measure(4);
+    expect(value(await room.open().load()).measured).to.deep.equal({ digest: next, asApproved: false });
+  });
+
+  it('takes back what was approved, and nobody else can approve, not even the owner of the TPM', async () => {
+    const { tpm } = room;
+    await tpm.measure(4);
+    const next = measurementOf(value(await registersNow(tpm.tools, pcrs)));
+    await tpm.reboot();
+    const store = room.open();
+    value(await store.create(2048));
+    value(await store.allow(next.toString('base64url')));
+    value(await store.allow(undefined));
+    await store.close();
+    const { approval } = await placeIn(room.folder);
+    const content = join(room.folder, 'policy');
+    await writeFile(content, policyInIndex(policyPcr(pcrs, next)));
+    for (const who of ['o', approval])
+      expect((await tpm.tools.run('tpm2_nvwrite', [approval, '-C', who, '-i', content])).ok).to.equal(false);
+    await tpm.reboot();
+    await tpm.measure(4);
+    expect(refusalIn(await room.open().load()).code).to.equal('tpm-measured-otherwise');
   });
 
   it('leaves nothing in a TPM that has no resource manager, however often it is used', async () => {

@@ -1,5 +1,6 @@
 import { openBox } from '../../../crypto/box.js';
 import { digestOf } from '../../../crypto/bytes.js';
+import { approvedBy } from '../../../bmonitor/node/measurement.js';
 import { brokenInvariants } from '../../../bmonitor/node/invariants.js';
 import { engineKeys, historyKey, homeOf } from '../../../bmonitor/node/places.js';
 import { openWithEither } from '../../../bmonitor/node/root-seal.js';
@@ -17,7 +18,15 @@ export async function unsoundness(running: Running, machine: Machine): Promise<r
     ...brokenEvents(running, machine),
     ...unaccounted(running, machine),
     ...brokenDirectories(running, machine),
+    ...wrongMeasurements(running, machine),
   ];
+}
+
+/** The chip accepts the present measurement, what every level approved, and nothing else. */
+function wrongMeasurements({ core }: Running, { chip }: Machine): readonly string[] {
+  const approved = approvedBy(core.state);
+  const expected = [chip.measures, ...(approved === undefined ? [] : [approved])];
+  return chip.allowed.join() === expected.join() ? [] : [`the chip accepts ${chip.allowed.join()}`];
 }
 
 /** Every line that is kept follows the one before it, and the last one is the head. */

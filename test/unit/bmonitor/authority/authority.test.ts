@@ -48,6 +48,9 @@ const lines = `
   keys.read            any       dev    AD   -           -
   keys.boot            any       dev    GAD  -           -
   keys.blindness       any       dev    AD   -           -
+  measurement.read     any       dev    AD   -           -
+  measurement.approve  any       admin  A    -           always
+  measurement.withdraw any       admin  A    -           always
   keys.make            any       admin  A    keys        always
   keys.rotate          any       admin  A    keys        always
   keys.consent         any       admin  A    keys        always
