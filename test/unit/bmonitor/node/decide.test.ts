@@ -48,6 +48,7 @@ describe('decide', () => {
         const given = () =>
           frozen({
             now_s: running.core.now_s(),
+            measured: 'M'.repeat(42).concat('A'),
             locked: new Set<string>(),
             shareOpens: () => false,
             newId: countingIds(),
