@@ -31,7 +31,7 @@ export function makeEngines(
     const nothing = (): Promise<void> => Promise.resolve();
     return { engines: noEngines(host), report: new EngineReport(host), tidy: nothing, close: nothing };
   }
-  const { runner, images } = host.value;
+  const { runner, images, logs } = host.value;
   const supervisor = new Supervisor({
     runner,
     timing: hostTiming,
@@ -47,7 +47,7 @@ export function makeEngines(
   });
   return {
     engines,
-    report: new EngineReport(ok({ lives: supervisor, runner, images })),
+    report: new EngineReport(ok({ lives: supervisor, runner, images, logs })),
     tidy: (state) => engines.tidy(state),
     async close() {
       const served = await listening;

@@ -1,4 +1,4 @@
-import { engineName, engineSettings, grace } from './engines.js';
+import { engineName, engineSettings, grace, imageDigest } from './engines.js';
 import { bytesText, digestText, idText, nameText, publicJwk } from './fields.js';
 import { limits } from './limits.js';
 import {
@@ -165,6 +165,14 @@ export const commandParsers = {
   'engine.read': object({ name: engineName }),
   /** The images that are stored here. */
   'images.read': object({}),
+  /** A stream in which the console sends an archive; it ends with what was stored. `image`: what it must come to. */
+  'image.send': object({ form: oneOf('oci-archive', 'plain-archive'), image: optional(imageDigest) }),
+  /** A stream of what an engine wrote: the newest lines, or those since a moment (milliseconds since 1970); `follow`: and what comes. */
+  'engine.logs': object({
+    name: engineName,
+    since_ms: optional(version),
+    follow: optional(flag),
+  }),
   /** How many engines the levels below have and what they use; not what they are. */
   'engines.usage': object({}),
   /** Describes an engine, or one that is there anew: then `expect` is its revision, and what is new holds from its next start. */

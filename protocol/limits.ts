@@ -369,4 +369,6 @@ export const limits = {
   image_unused_ms_max: 3_600_000,
   /** One file of an engine's log: what a person searches through. */
   engine_log_bytes_max: 8 * 1024 * 1024,
+  /** How often it is looked whether an engine wrote more, for who follows its log: faster than a person reads. */
+  engine_log_look_ms: 200,
 } as const;

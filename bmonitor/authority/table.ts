@@ -65,6 +65,9 @@ export const authority: Readonly<Record<CommandType, Grant>> = {
   'engines.read': read('developer', activeOrDark, 'engines'),
   'engine.read': read('developer', activeOrDark, 'engines'),
   'images.read': read('developer', activeOrDark, 'engines'),
+  // An image that lies there does nothing: the command that names it is what changes the node.
+  'image.send': read('developer', active, 'engines'),
+  'engine.logs': read('developer', active, 'engines'),
   'engines.usage': read('developer', activeOrDark),
 
   'history.trim': change({}),

@@ -8,7 +8,7 @@ import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js'
 import { tryBlindness } from '../keys/blindness.js';
 import type { Core } from './core.js';
 import { packetOf, passedAbove, proofOf } from './decide/fit.js';
-import type { EngineReport } from './engine-report.js';
+import type { EngineReport, ServeStream } from './engine-report.js';
 import type { EventLog } from './events.js';
 import type { FilterReport } from './filter-report.js';
 import { filterCount, setOf } from './filter-state.js';
@@ -110,6 +110,8 @@ export class Answers {
       case 'engines.usage':
         return this.#machine.engines.usage(this.#core.state, level);
       case 'events.follow':
+      case 'image.send':
+      case 'engine.logs':
       case 'engine.put':
       case 'engine.start':
       case 'engine.stop':
@@ -144,6 +146,13 @@ export class Answers {
       case 'job.cancel':
         return ok(undefined);
     }
+  }
+
+  /** Who serves the stream that follows the answer. Undefined: none follows, or it is the events'. */
+  streamOf(command: Command, level: number): ServeStream | undefined {
+    return command.type === 'image.send' || command.type === 'engine.logs'
+      ? this.#machine.engines.serve(command, this.#own(level))
+      : undefined;
   }
 
   /** Does the history that the console saw, or wants to trim, lead to the one that stands here? */

@@ -91,6 +91,8 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
     case 'engines.read':
     case 'engine.read':
     case 'images.read':
+    case 'image.send':
+    case 'engine.logs':
     case 'engines.usage':
       // These change nothing: they are answered from the state by answer.ts.
       return { ok: true, value: decided(state) };

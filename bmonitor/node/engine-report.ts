@@ -1,4 +1,6 @@
-import type { EngineEnd, EngineRunner, ImageStore } from '../ports/engines.js';
+import type { CommandOf } from '../../protocol/commands.js';
+import type { Duplex } from './duplex.js';
+import type { EngineEnd, EngineLogs, EngineRunner, ImageStore } from '../ports/engines.js';
 import type { LifeFacts } from '../engines/life.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { Engine } from './engine-state.js';
@@ -10,24 +12,34 @@ export interface EngineFacts {
   facts(id: string): LifeFacts | undefined;
 }
 
+export type ServeStream = (duplex: Duplex) => Promise<Answer>;
+
+interface Host {
+  readonly lives: EngineFacts;
+  readonly runner: Pick<EngineRunner, 'usage'>;
+  readonly images: ImageStore;
+  readonly logs: EngineLogs;
+}
+
 /** What consoles are told of engines. Whether the asker may know was decided before. */
 export class EngineReport {
-  readonly #host: Result<{
-    readonly lives: EngineFacts;
-    readonly runner: Pick<EngineRunner, 'usage'>;
-    readonly images: ImageStore;
-  }>;
+  readonly #host: Result<Host>;
 
-  constructor(host: EngineReport['host']) {
+  constructor(host: Result<Host>) {
     this.#host = host;
   }
 
-  get host(): Result<{
-    readonly lives: EngineFacts;
-    readonly runner: Pick<EngineRunner, 'usage'>;
-    readonly images: ImageStore;
-  }> {
-    return this.#host;
+  serve(command: CommandOf<'image.send'> | CommandOf<'engine.logs'>, level: Level): ServeStream {
+    const host = this.#host;
+    if (!host.ok) return () => Promise.resolve(host);
+    if (command.type === 'engine.logs') return (duplex) => tellLog(host.value.logs, level, command, duplex);
+    return async (duplex) => {
+      const source = { form: command.form, bytes: duplex.incoming() };
+      const stored = await host.value.images.take(level.lease, source, command.image);
+      if (!stored.ok) return stored;
+      // An archive that was cut after its last file has its digest all the same: it is whole.
+      return ok({ ...stored.value });
+    };
   }
 
   async list({ engines }: Level): Promise<Answer> {
@@ -94,6 +106,26 @@ export class EngineReport {
       ...(usage ? { usage } : {}),
     };
   }
+}
+
+async function tellLog(
+  logs: EngineLogs,
+  { lease, engines }: Level,
+  { name, since_ms, follow }: CommandOf<'engine.logs'>,
+  duplex: Duplex,
+): Promise<Answer> {
+  const engine = engines?.find((one) => one.described?.name === name);
+  if (!engine) return refuse('engine-unknown', name);
+  const options = { follow: follow === true, stop: () => duplex.over || duplex.whole };
+  const pieces = logs.read(
+    { lease, id: engine.id },
+    { ...options, ...(since_ms === undefined ? {} : { since_ms }) },
+  );
+  for await (const piece of pieces) {
+    const written = await duplex.write(piece);
+    if (!written.ok) return written;
+  }
+  return ok({});
 }
 
 /** 128 and a signal is what shells say of a process that a signal ended. */

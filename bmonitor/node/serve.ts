@@ -269,6 +269,12 @@ export class Service {
       });
       return stream.ok ? ok({ result: {}, again: false, stream: stream.value }) : stream;
     }
+    const serve = answers.streamOf(command, level);
+    if (serve) {
+      const mayHear = (): Result<void> => stillEnrolled(claims, core.state);
+      const stream = streams.openDuplex({ secret, digest: envelope.digest, mayHear, serve });
+      return stream.ok ? ok({ result: {}, again: false, stream: stream.value }) : stream;
+    }
     if (changesSomething(command)) return ok({ result: acted.value.result, again: acted.value.again });
     // Another command may have ended the lease in the meantime.
     const present = stillEnrolled(claims, core.state);

@@ -12,6 +12,7 @@ import { messageOf } from '../../protocol/log.js';
 import { object, whole } from '../../protocol/parse.js';
 import { streamNameOf, streamOpener, streamSealer } from '../../protocol/reply.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
+import { Duplex } from './duplex.js';
 import type { EventLog } from './events.js';
 
 /** What a follower says of its stream: how many frames it has taken in. */
@@ -25,6 +26,16 @@ export interface Following {
   readonly after: number | undefined;
   /** Asked before every frame: a console that was removed since, or whose lease ended, hears nothing more. */
   readonly mayHear: () => Result<void>;
+}
+
+/** A stream of bytes, and who serves it until its end. */
+export interface Serving extends Pick<Following, 'secret' | 'digest' | 'mayHear'> {
+  serve(duplex: Duplex): Promise<Result<Readonly<Record<string, unknown>>>>;
+}
+
+interface OpenDuplex extends Serving {
+  readonly duplex: Duplex;
+  readonly opener: StreamOpener;
 }
 
 interface Stream extends Following {
@@ -56,6 +67,7 @@ export class ChannelStreams {
   readonly #events: EventLog;
   readonly #log: Log;
   readonly #streams = new Map<string, Stream>();
+  readonly #duplexes = new Map<string, OpenDuplex>();
   /** One frame of the channel's streams at a time goes to the socket, so that many streams hold no more than one. */
   #sending: Promise<unknown> = Promise.resolve();
 
@@ -67,7 +79,7 @@ export class ChannelStreams {
 
   /** Makes the stream; its first frame goes out with `begin`, after the reply that names it. */
   open(following: Following): Result<string> {
-    if (this.#streams.size >= limits.streams_per_channel_max)
+    if (this.#streams.size + this.#duplexes.size >= limits.streams_per_channel_max)
       return refuse('too-many', 'too many streams on one connection');
     const name = toB64u(randomBytes(16));
     const { secret, digest, lease, after } = following;
@@ -90,7 +102,36 @@ export class ChannelStreams {
     return ok(name);
   }
 
+  /** Makes a stream of bytes; it is served from `begin` on. */
+  openDuplex(serving: Serving): Result<string> {
+    if (this.#streams.size + this.#duplexes.size >= limits.streams_per_channel_max)
+      return refuse('too-many', 'too many streams on one connection');
+    const name = toB64u(randomBytes(16));
+    const { secret, digest, mayHear } = serving;
+    const opener = streamOpener(secret, digest, name, 'to-node');
+    const duplex = new Duplex({
+      sealer: streamSealer(secret, digest, name, 'from-node'),
+      opener,
+      mayHear,
+      send: (frame) => this.#channel.send(frame),
+    });
+    this.#duplexes.set(name, { ...serving, duplex, opener });
+    return ok(name);
+  }
+
   begin(name: string): void {
+    const serving = this.#duplexes.get(name);
+    if (serving) {
+      serving
+        .serve(serving.duplex)
+        .then((result) => serving.duplex.finish(result))
+        .catch((error: unknown) => {
+          this.#log.error('stream.fault', { why: messageOf(error) });
+          this.#channel.close('a stream failed');
+        })
+        .finally(() => this.#duplexes.delete(name));
+      return;
+    }
     const stream = this.#streams.get(name);
     if (!stream) return;
     this.#run(stream).catch((error: unknown) => {
@@ -102,6 +143,8 @@ export class ChannelStreams {
   /** A frame from the follower. */
   take(frame: Uint8Array): Result<void> {
     const id = streamIdOf(frame);
+    const duplex = id && this.#duplexes.get(streamNameOf(id));
+    if (duplex) return takeBytes(duplex, frame);
     const stream = id && this.#streams.get(streamNameOf(id));
     if (!stream) return refuse('stream-ended', 'no such stream on this connection');
     const opened = stream.opener.open(frame);
@@ -129,6 +172,7 @@ export class ChannelStreams {
 
   close(): void {
     for (const stream of this.#streams.values()) this.#forget(stream);
+    for (const { duplex } of this.#duplexes.values()) duplex.cut();
   }
 
   async #run(stream: Stream): Promise<void> {
@@ -195,6 +239,15 @@ export class ChannelStreams {
     stir(stream);
     return known;
   }
+}
+
+/** What cannot be read ends the stream. */
+function takeBytes({ duplex, opener }: OpenDuplex, frame: Uint8Array): Result<void> {
+  const opened = opener.open(frame);
+  const taken =
+    'fault' in opened ? refuse(faultCodes[opened.fault]) : duplex.take(opened.plaintext, opened.final);
+  if (!taken.ok) void duplex.finish(taken);
+  return taken;
 }
 
 function stir(stream: Stream): void {

@@ -67,8 +67,22 @@ export interface EngineUsage {
   readonly processes: number;
 }
 
+/** What engines wrote, as it was written: each line with its moment, its stream and whether it is whole. */
+export interface EngineLogs {
+  /** Ends at the end of what there is, or with `follow` when `stop` says so. */
+  read(
+    engine: { readonly lease: string; readonly id: string },
+    options: { readonly since_ms?: number; readonly follow: boolean; readonly stop: () => boolean },
+  ): AsyncIterable<Uint8Array>;
+}
+
 /** Images at rest, each lease's own. */
 export interface ImageStore {
+  take(
+    lease: string,
+    source: { readonly form: 'oci-archive' | 'plain-archive'; readonly bytes: AsyncIterable<Uint8Array> },
+    expected?: string,
+  ): Promise<Result<StoredImage>>;
   list(lease: string): Promise<Result<readonly StoredImage[]>>;
   has(lease: string, digest: string): Promise<boolean>;
   /** Removes images that are not among these and were not used for a while. */

@@ -6,7 +6,7 @@ import type { Command } from '../../protocol/commands.js';
 import { isErrorCode } from '../../protocol/errors/index.js';
 import { parseJson } from '../../protocol/json.js';
 import { limits } from '../../protocol/limits.js';
-import { object, optional, text } from '../../protocol/parse.js';
+import { object, opaqueObject, optional, text, whole } from '../../protocol/parse.js';
 import {
   openReply,
   refusalOf,
@@ -34,8 +34,18 @@ export interface Asked {
   readonly head?: HistoryHead;
   /** What follows the reply, if the node sends a stream. */
   readonly onFrame?: (plaintext: Uint8Array) => void | Promise<void>;
-  /** How the stream ended: whole, or with a fault. */
-  readonly onEnd?: (end: Result<true>) => void;
+  /** How the stream ended: whole, with what the node said of it, or with a fault. */
+  readonly onEnd?: (end: Result<true>, said?: Readonly<Record<string, unknown>>) => void;
+  /** For a stream of bytes both ways: how to write to it. */
+  readonly onWriter?: (writer: StreamWriter) => void;
+}
+
+/** Bytes to the node. */
+export interface StreamWriter {
+  /** Resolves when there is room for more; false: the stream is over. */
+  write(bytes: Uint8Array): Promise<boolean>;
+  /** All was written. */
+  end(): void;
 }
 
 interface Waiting {
@@ -53,10 +63,19 @@ interface Following {
   acknowledged: number;
   /** An acknowledgement that waits for more frames to acknowledge with them. */
   later: NodeJS.Timeout | undefined;
+  /** Sizes of what we sent and the node has not taken yet. */
+  readonly out: number[];
+  outAcknowledged: number;
+  room: () => void;
 }
 
 /** Why the other side ended a stream; without a reason, because we asked it to. */
-const endForm = object({ end: optional(text({ max: 64 })) });
+const endForm = object({
+  end: optional(text({ max: 64 })),
+  detail: optional(text({ min: 0, max: limits.tool_words_max })),
+  done: optional(opaqueObject),
+});
+const ackForm = object({ ack: whole({ min: 0, max: Number.MAX_SAFE_INTEGER }) });
 
 /**
  * One conversation with one node over one channel.
@@ -180,8 +199,17 @@ export class NodeSession {
     if (reply.stream !== undefined) {
       const opener = streamOpener(waiting.request.secret, digest.value, reply.stream, 'from-node');
       const sealer = streamSealer(waiting.request.secret, digest.value, reply.stream, 'to-node');
-      const fresh = { taken: 0, acknowledged: 0, later: undefined };
-      this.#streams.set(reply.stream, { opener, sealer, asked: waiting.asked, ...fresh });
+      const fresh = {
+        taken: 0,
+        acknowledged: 0,
+        later: undefined,
+        out: [],
+        outAcknowledged: 0,
+        room: () => {},
+      };
+      const following: Following = { opener, sealer, asked: waiting.asked, ...fresh };
+      this.#streams.set(reply.stream, following);
+      waiting.asked.onWriter?.(this.#writerOf(reply.stream, following));
     }
     waiting.settle(reply.error ? { ok: false, refusal: refusalOf(reply.error) } : ok(reply));
   }
@@ -210,12 +238,44 @@ export class NodeSession {
     }
     if (opened.final) {
       this.#forget(name, following);
-      following.asked.onEnd?.(endOf(opened.plaintext));
+      const { end, done } = endOf(opened.plaintext);
+      following.asked.onEnd?.(end, done);
       return;
     }
-    await following.asked.onFrame?.(opened.plaintext);
+    if (following.asked.onWriter) {
+      if (opened.plaintext[0] !== 0) return this.#takeAck(following, opened.plaintext);
+      await following.asked.onFrame?.(opened.plaintext.subarray(1));
+    } else await following.asked.onFrame?.(opened.plaintext);
     following.taken += 1;
     this.#acknowledge(name, following);
+  }
+
+  #writerOf(name: string, following: Following): StreamWriter {
+    const isOpen = (): boolean => this.#streams.get(name) === following;
+    const waiting_bytes = (): number => following.out.reduce((sum, size) => sum + size, 0);
+    return {
+      write: async (bytes) => {
+        for (let at = 0; at < bytes.length; at += limits.stream_frame_bytes_max / 2) {
+          while (isOpen() && waiting_bytes() >= limits.stream_window_bytes / 2)
+            await new Promise<void>((resolve) => (following.room = resolve));
+          if (!isOpen()) return false;
+          const piece = bytes.subarray(at, at + limits.stream_frame_bytes_max / 2);
+          following.out.push(piece.length);
+          await this.#channel.send(following.sealer.seal(Buffer.concat([Buffer.of(0), piece])));
+        }
+        return isOpen();
+      },
+      end: () => void this.#channel.send(following.sealer.seal(new Uint8Array(), true)),
+    };
+  }
+
+  #takeAck(following: Following, plaintext: Uint8Array): void {
+    const json = parseJson(plaintext);
+    const said = json.ok ? ackForm(json.value, '') : json;
+    // The node's own frames are under its seal: one that says nothing known is of a newer node.
+    if (!said.ok) return;
+    for (; following.outAcknowledged < said.value.ack; following.outAcknowledged += 1) following.out.shift();
+    following.room();
   }
 
   /** Says how much was taken in, so that the node sends more: at once when much has come, else a moment later. */
@@ -240,6 +300,7 @@ export class NodeSession {
   #forget(name: string, following: Following): void {
     clearTimeout(following.later);
     this.#streams.delete(name);
+    following.room();
   }
 
   #end(reason: string): void {
@@ -253,14 +314,19 @@ export class NodeSession {
   }
 }
 
-function endOf(plaintext: Uint8Array): Result<true> {
-  if (plaintext.length === 0) return ok(true);
+interface StreamEnd {
+  readonly end: Result<true>;
+  readonly done?: Readonly<Record<string, unknown>>;
+}
+
+function endOf(plaintext: Uint8Array): StreamEnd {
+  if (plaintext.length === 0) return { end: ok(true) };
   const json = parseJson(plaintext);
   const said = json.ok ? endForm(json.value, '') : json;
-  if (!said.ok) return refuse('stream-tampered', 'the end of the stream says nothing known');
-  const code = said.value.end;
-  if (code === undefined) return ok(true);
-  return isErrorCode(code) ? refuse(code) : refuse('unknown-refusal', code);
+  if (!said.ok) return { end: refuse('stream-tampered', 'the end of the stream says nothing known') };
+  const { end: code, detail, done } = said.value;
+  if (code === undefined) return { end: ok(true), ...(done ? { done } : {}) };
+  return { end: isErrorCode(code) ? refuse(code, detail) : refuse('unknown-refusal', code) };
 }
 
 const streamFaults = {

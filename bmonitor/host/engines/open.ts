@@ -6,11 +6,13 @@ import { ok, refuse, type Result } from '../../../protocol/result.js';
 import { Cgroups } from './cgroups.js';
 import { FolderImages } from './images/store.js';
 import { Instances } from './instances.js';
+import { FolderLogs } from './logs.js';
 import { OciRunner } from './runner.js';
 
 export interface EngineHost {
   readonly runner: OciRunner;
   readonly images: FolderImages;
+  readonly logs: FolderLogs;
 }
 
 const runtimes = {
@@ -41,7 +43,7 @@ export function openEngines(
     runtime,
     log,
   });
-  return ok({ runner, images });
+  return ok({ runner, images, logs: new FolderLogs(folderOf) });
 }
 
 function bootId(): string {

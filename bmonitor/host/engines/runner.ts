@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, realpath, rm, writeFile, chown } from 'node:fs/promises';
+import { mkdir, readdir, readFile, realpath, rename, rm, writeFile, chown } from 'node:fs/promises';
 import { join } from 'node:path';
 import { limits } from '../../../protocol/limits.js';
 import { messageOf, type Log } from '../../../protocol/log.js';
@@ -197,6 +197,7 @@ export class OciRunner implements EngineRunner {
     const { cgroups, instances, runtime } = this.#parts;
     const logs = join(engineFolder(at.folder, id), 'logs');
     await mkdir(logs, { recursive: true, mode: 0o700 });
+    await rename(join(logs, 'now'), join(logs, 'before')).catch(() => undefined);
     return launch({
       ...at,
       rootfs,

@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -88,6 +89,45 @@ export class EngineRig {
     const { result, error } = reply.value;
     if (!result) throw new Error(`${command.type}: ${error?.code} ${error?.detail ?? ''}`);
     return result;
+  }
+
+  /** Sends an archive as a console does; answers what the node stored, or throws its refusal. */
+  async send(file: string, form: 'oci-archive' | 'plain-archive'): Promise<{ readonly digest: string }> {
+    const bytes = readFileSync(file);
+    let over: (end: { readonly digest: string }) => void = () => {};
+    let failed: (why: Error) => void = () => {};
+    const ended = new Promise<{ readonly digest: string }>(
+      (resolve, reject) => ([over, failed] = [resolve, reject]),
+    );
+    await this.#stream({
+      command: { type: 'image.send', form },
+      onWriter: (writer) => void writer.write(bytes).then(() => writer.end()),
+      onEnd: (end, said) =>
+        end.ok
+          ? over(said as { readonly digest: string })
+          : failed(new Error(`${end.refusal.code} ${end.refusal.detail ?? ''}`)),
+    });
+    return ended;
+  }
+
+  /** What an engine wrote until now. */
+  async logs(name: string, since_ms?: number): Promise<string> {
+    let text = '';
+    await new Promise<void>((resolve, reject) => {
+      this.#stream({
+        command: { type: 'engine.logs', name, ...(since_ms === undefined ? {} : { since_ms }) },
+        onWriter: () => {},
+        onFrame: (bytes) => void (text += Buffer.from(bytes).toString()),
+        onEnd: (end) => (end.ok ? resolve() : reject(new Error(end.refusal.code))),
+      }).catch(reject);
+    });
+    return text;
+  }
+
+  async #stream(asked: Omit<Parameters<NodeSession['request']>[0], 'to'>): Promise<void> {
+    this.#session ??= await this.node.session(this.tenancy.console);
+    const reply = await this.#session.request({ ...asked, to: this.tenancy.to });
+    if (!reply.ok) throw new Error(`${asked.command.type}: ${reply.refusal.code}`);
   }
 
   async run(name: string, settings: EngineSettings): Promise<void> {

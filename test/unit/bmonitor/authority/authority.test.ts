@@ -59,6 +59,8 @@ const lines = `
   engines.read         any       dev    AD   engines     -
   engine.read          any       dev    AD   engines     -
   images.read          any       dev    AD   engines     -
+  image.send           any       dev    A    engines     -
+  engine.logs          any       dev    A    engines     -
   engines.usage        any       dev    AD   -           -
   engine.put           any       dev    A    engines     -
   engine.start         any       dev    A    engines     -
