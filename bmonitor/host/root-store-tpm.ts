@@ -27,6 +27,8 @@ import { contentOf, fileAt, scratchFile, TpmTools } from './tpm-tools.js';
 import { writeWhole } from './write-whole.js';
 
 const secretBytes = 32;
+/** No password guards it, and power cuts count as guesses: without `noda` a few of them in a row would lock the node out of its TPM. */
+const saltKeyAttributes = 'restricted|decrypt|fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda';
 export interface TpmOptions {
   readonly tcti: string;
   readonly pcrs: readonly number[];
@@ -241,7 +243,7 @@ export class TpmRootStore implements RootStore {
     try {
       const made = await this.tools.run(
         'tpm2_createprimary',
-        ['-Q', '-C', 'o', '-g', 'sha256', '-G', 'ecc256', '-c', fileAt(0)],
+        ['-Q', '-C', 'o', '-g', 'sha256', '-G', 'ecc256', '-a', saltKeyAttributes, '-c', fileAt(0)],
         { files },
       );
       if (!made.ok) return made;
