@@ -10,12 +10,10 @@ import { newId } from '../protocol/request.js';
 import { ok, refuse, type Result } from '../protocol/result.js';
 import { makePair, rsaBits } from '../crypto/rsa.js';
 import { version } from './version.js';
-import { logGroup, logPrefix } from './filters/nft/refusals.js';
 import { AddressKeeper, type AddressChange } from './addresses/keeper.js';
 import { FixedKeeper } from './host/addresses/fixed.js';
 import { openAddressLink } from './host/addresses/link.js';
 import { addressFile } from './host/addresses/memory.js';
-import { KernelFirewall } from './host/firewall/kernel-firewall.js';
 import { openDirectoryStore } from './host/data/detect.js';
 import { dialGateways } from './host/gateway-dial.js';
 import { withoutCoreDumps } from './host/no-core-dumps.js';
@@ -28,6 +26,7 @@ import { openLevelStore } from './host/store-level.js';
 import { writeWhole } from './host/write-whole.js';
 import type { DirectoryStore } from './ports/directory-store.js';
 import { makeEngines, type MadeEngines } from './engines-here.js';
+import { openFiltering, writeFirstBootFile } from './filtering-here.js';
 import { hostClock } from './host/clock.js';
 import type { RootStore } from './ports/root-store.js';
 import { Answers, type MachineFacts } from './node/answers.js';
@@ -35,7 +34,7 @@ import { localFacts } from './node/local-facts.js';
 import { parseConfig, type Config } from './node/config.js';
 import type { Core } from './node/core.js';
 import { formatRange } from './filters/address.js';
-import { Enforcer, watchFirewall, type Standing } from './node/enforcer.js';
+import { watchFirewall } from './node/enforcer.js';
 import { FilterReport } from './node/filter-report.js';
 import { fixedAddresses } from './node/fixed-addresses.js';
 import { firstState, type FirstState } from './node/first-state.js';
@@ -47,7 +46,7 @@ import { Nonces } from './node/nonces.js';
 import { RefusalTeller } from './node/refusals.js';
 import { Seen } from './node/seen.js';
 import { Service } from './node/serve.js';
-import { standingOf, standingWith } from './node/standing.js';
+import { standingWith } from './node/standing.js';
 
 export interface InitOptions {
   readonly folder: string;
@@ -103,6 +102,8 @@ export async function initNode(options: InitOptions): Promise<Result<NodeCard>> 
   await roots.close?.();
   const card = cardOf(journal.value, roots.kind, options.url);
   await writeFile(join(folder, 'card-0.json'), `${JSON.stringify(card, null, 2)}\n`);
+  const boot = await writeFirstBootFile(folder, config);
+  if (!boot.ok) return boot;
   // The last thing that is written: a folder without it was never a node's.
   await writeWhole(configIn(folder), Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
   return ok(card);
@@ -179,7 +180,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
   const roots = rootStoreOf(folder, config.value);
   const store = await openLevelStore(join(folder, 'store'));
   if (!store.ok) return store;
-  const filtering = await openFiltering(config.value);
+  const filtering = await openFiltering(folder, config.value, log);
   if (!filtering.ok) return filtering;
   const { enforcer, firewall, standing } = filtering.value ?? {};
   const boot = newId();
@@ -324,28 +325,6 @@ async function directoriesOf(folder: string, { data }: Config, log: Log): Promis
 function levelOfLease(opened: Result<Heart>, lease: string): number | undefined {
   const at = opened.ok ? opened.value.core.state.levels.findIndex((level) => level.lease === lease) : -1;
   return at === -1 ? undefined : at;
-}
-
-interface Filtering {
-  readonly firewall: KernelFirewall;
-  readonly enforcer: Enforcer;
-  readonly standing: Standing;
-}
-
-/** Undefined when the configuration names no addresses: then nothing is enforced, and status says so. */
-async function openFiltering(config: Config): Promise<Result<Filtering | undefined>> {
-  if (config.dhcp === true && config.interface === undefined)
-    return refuse('bad-input', 'DHCP needs an interface', { where: 'interface' });
-  if (config.addresses === undefined && config.dhcp !== true) return ok(undefined);
-  const standing = standingOf(config);
-  if (!standing.ok) return standing;
-  const firewall = await KernelFirewall.open({
-    log: { group: logGroup, prefix: logPrefix },
-    wall: () => hostClock.wall(),
-  });
-  if (!firewall.ok) return firewall;
-  const enforcer = new Enforcer(firewall.value, standing.value);
-  return ok({ firewall: firewall.value, enforcer, standing: standing.value });
 }
 
 /** Undefined when the configuration does not ask for DHCP. */

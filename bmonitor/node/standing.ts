@@ -1,7 +1,9 @@
 import { readRange } from '../filters/address.js';
 import type { PeerRange } from '../filters/model.js';
 import { servicePoint, tcp } from '../filters/protocols.js';
-import type { ConsoleWay } from '../filters/nft/plan.js';
+import { programOf } from '../filters/nft/compile.js';
+import { closedPlan, type ConsoleWay } from '../filters/nft/plan.js';
+import type { FirewallProgram } from '../ports/firewall.js';
 import { refuse, ok, type Result } from '../../protocol/result.js';
 import type { Config } from './config.js';
 import type { Standing } from './enforcer.js';
@@ -40,6 +42,14 @@ export function standingWith(standing: Standing, change: { new?: string; server?
   const given = rangesOf(change.new);
   const servers = rangesOf(change.server);
   return { ...standing, addresses: [...standing.addresses, ...given], dhcp: { servers } };
+}
+
+/**
+ * What the machine enforces from boot until BMonitor runs: DHCP and the consoles. No level's filters are in it, so it follows from the
+ * configuration alone, and no change of filters waits for a file.
+ */
+export function bootProgram(standing: Standing): FirewallProgram {
+  return programOf({ ...closedPlan, ...standing });
 }
 
 function rangesOf(address: string | undefined): readonly PeerRange[] {

@@ -1,7 +1,4 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { release } from 'node:os';
-import { dirname } from 'node:path';
-import { wholeText, withoutLatch } from '../../ports/firewall-text.js';
 import type {
   Applied,
   Canary,
@@ -189,32 +186,5 @@ export class KernelFirewall implements Firewall {
       if (!this.#closed) this.#after(period_ms, again);
     };
     this.#after(period_ms, again);
-  }
-}
-
-/**
- * What the node enforces from boot until BMonitor has read its own state: a file that a unit before the network loads.
- * It is replaced whole, synced, and only when it differs.
- */
-export async function writeBootFile(file: string, program: FirewallProgram): Promise<Result<void>> {
-  const text = wholeText(withoutLatch(program), 1);
-  try {
-    const before = await readFile(file, 'utf8').catch(() => '');
-    if (before === text) return ok(undefined);
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    const draft = await open(`${file}.new`, 'w', 0o600);
-    await draft.writeFile(text);
-    await draft.sync();
-    await draft.close();
-    await rename(`${file}.new`, file);
-    const folder = await open(dirname(file));
-    await folder.sync();
-    await folder.close();
-    return ok(undefined);
-  } catch (error) {
-    return refuse(
-      'firewall-tool-failed',
-      error instanceof Error ? error.message : 'the file was not written',
-    );
   }
 }

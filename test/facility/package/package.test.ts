@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile, mkdir } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -22,6 +22,15 @@ describe('the Debian package', () => {
     await bed.remove();
     await rm(dir, { recursive: true, force: true });
   });
+
+  /** As a kernel is after a boot: no rules, and nobody who holds a latch. */
+  async function booted(): Promise<void> {
+    const kill = 'for at in /proc/[0-9]*; do grep -qz "^BMONITOR_LATCH=held$" $at/environ 2>/dev/null && ';
+    const here =
+      '[ "$(readlink $at/ns/net)" = "$(readlink /proc/self/ns/net)" ] && kill -9 ${at#/proc/}; done; true';
+    await node.must(['sh', '-c', kill + here]);
+    await node.must(['sh', '-c', 'nft flush ruleset; conntrack -F']);
+  }
 
   for (const command of ['bmonitor', 'console-cluster', 'console-app']) {
     it(`brings ${command}, which runs on the Node.js inside`, async () => {
@@ -97,6 +106,37 @@ describe('the Debian package', () => {
     expect(await bed.place('other').tryTcp({ to: node.ipv4, port: 7443 })).to.equal('silent');
     await running.kill();
     expect(await bed.place('other').ping(node.ipv4)).to.equal('silent');
+  });
+
+  it('lets only the consoles of the configuration through from the next boot on', async () => {
+    await booted();
+    const closed = await unpacked.run(
+      node,
+      unpacked.asUnit('bmonitor-closed.service', ['/usr/lib/bmonitor/bin/close-network']),
+    );
+    expect(closed.stdout).to.include('closed by /var/lib/bmonitor/boot.nft');
+    // Nobody listens there yet: the machine itself says so, but only to a console.
+    expect(await bed.console.tryTcp({ to: node.ipv4, port: 7443 })).to.equal('refused');
+    expect(await bed.console.tryTcp({ to: node.ipv4, port: 22 })).to.equal('silent');
+    expect(await bed.place('other').tryTcp({ to: node.ipv4, port: 7443 })).to.equal('silent');
+    expect(await bed.console.ping(node.ipv4)).to.equal('silent');
+    expect(await node.ping(bed.console.ipv4)).to.not.equal('answered');
+  });
+
+  it('has in that file the consoles as they are when BMonitor starts', async () => {
+    const config = join(unpacked.state, 'bmonitor/node.json');
+    const before = JSON.parse(await readFile(config, 'utf8')) as Record<string, unknown>;
+    await writeFile(config, JSON.stringify({ ...before, consoles: [bed.place('other').ipv4] }));
+    const running = unpacked.spawn(
+      node,
+      unpacked.asUnit('bmonitor.service', ['bmonitor', 'run', '--dir', '/var/lib/bmonitor']),
+    );
+    await running.says(/"event":"node.ready"/);
+    await running.kill();
+    await booted();
+    await unpacked.run(node, ['/usr/lib/bmonitor/bin/close-network']);
+    expect(await bed.place('other').tryTcp({ to: node.ipv4, port: 7443 })).to.equal('refused');
+    expect(await bed.console.tryTcp({ to: node.ipv4, port: 7443 })).to.equal('silent');
   });
 
   it('cannot be removed from a node, nor the node opened, but by saying so', async () => {

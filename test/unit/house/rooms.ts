@@ -21,13 +21,15 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     ...base,
     'bmonitor/version.ts',
     'bmonitor/engines-here.ts',
+    'bmonitor/filtering-here.ts',
     'bmonitor/ports',
     ...parts,
     'bmonitor/node',
     'bmonitor/host',
   ],
-  // What main.ts wires of the engines, which is a page of its own.
+  // What main.ts wires of the engines and of the filters, each a page of its own.
   'bmonitor/engines-here.ts': [...base, 'bmonitor/ports', ...parts, 'bmonitor/node', 'bmonitor/host'],
+  'bmonitor/filtering-here.ts': [...base, 'bmonitor/ports', ...parts, 'bmonitor/node', 'bmonitor/host'],
   // The command line reads the node's configuration, whose form is in bmonitor/node.
   'bmonitor/cli': [...base, 'bmonitor/version.ts', ...parts, 'bmonitor/node', 'bmonitor/main.ts'],
   console: [...base, 'bmonitor/filters'],

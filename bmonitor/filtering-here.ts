@@ -1,0 +1,55 @@
+import { join } from 'node:path';
+import type { Log } from '../protocol/log.js';
+import { ok, refuse, type Result } from '../protocol/result.js';
+import { logGroup, logPrefix } from './filters/nft/refusals.js';
+import { hostClock } from './host/clock.js';
+import { writeBootFile } from './host/firewall/boot-file.js';
+import { KernelFirewall } from './host/firewall/kernel-firewall.js';
+import type { Config } from './node/config.js';
+import { Enforcer, type Standing } from './node/enforcer.js';
+import { bootProgram, standingOf } from './node/standing.js';
+
+export interface Filtering {
+  readonly firewall: KernelFirewall;
+  readonly enforcer: Enforcer;
+  readonly standing: Standing;
+}
+
+/** Wires the filters of this machine. Undefined when its configuration names no addresses: nothing is enforced, and status says so. */
+export async function openFiltering(
+  folder: string,
+  config: Config,
+  log: Log,
+): Promise<Result<Filtering | undefined>> {
+  if (config.dhcp === true && config.interface === undefined)
+    return refuse('bad-input', 'DHCP needs an interface', { where: 'interface' });
+  if (isOpen(config)) return ok(undefined);
+  const standing = standingOf(config);
+  if (!standing.ok) return standing;
+  // The configuration may have changed since the last start. What stood before is as closed: a node that cannot write goes on.
+  const kept = await writeBootFile(bootFileIn(folder), bootProgram(standing.value));
+  if (!kept.ok) log.error('boot-file.failed', { why: kept.refusal.detail });
+  const firewall = await KernelFirewall.open({
+    log: { group: logGroup, prefix: logPrefix },
+    wall: () => hostClock.wall(),
+  });
+  if (!firewall.ok) return firewall;
+  const enforcer = new Enforcer(firewall.value, standing.value);
+  return ok({ firewall: firewall.value, enforcer, standing: standing.value });
+}
+
+/** From its first boot on a machine is closed, but not to its consoles. */
+export async function writeFirstBootFile(folder: string, config: Config): Promise<Result<void>> {
+  if (isOpen(config)) return ok(undefined);
+  const standing = standingOf(config);
+  return standing.ok ? writeBootFile(bootFileIn(folder), bootProgram(standing.value)) : standing;
+}
+
+/** The unit that loads it before the network knows it by this name. */
+function bootFileIn(folder: string): string {
+  return join(folder, 'boot.nft');
+}
+
+function isOpen(config: Config): boolean {
+  return config.addresses === undefined && config.dhcp !== true;
+}
