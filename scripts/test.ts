@@ -24,8 +24,9 @@ const coverage = mkdtempSync(join(tmpdir(), 'bmonitor-coverage-'));
 const env = partial ? {} : { NODE_V8_COVERAGE: coverage };
 try {
   let counts = partial ? none : await runChecks(env);
+  // The machine's story does not come to its end yet: it is run by its name only (npm run test:machine).
   const chosen = suites.filter((suite) =>
-    only.length > 0 ? only.includes(suite) : partial || suite !== 'unit',
+    only.length > 0 ? only.includes(suite) : suite !== 'machine' && (partial || suite !== 'unit'),
   );
   for (const suite of chosen) counts = plus(counts, await runSuite(suite, { grep: values.grep, env }));
   if (!partial) await showCoverage(coverage);
