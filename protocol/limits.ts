@@ -201,6 +201,9 @@ export const limits = {
   /** Nodes of one customer in one facility, and addresses that one exception names. */
   cluster_nodes_max: 5000,
   exception_peers_max: 256,
+  /** Nodes of one group of a console, and groups. */
+  group_nodes_max: 5000,
+  groups_max: 1000,
   /** Clusters, and exceptions between them. */
   clusters_max: 10_000,
   exceptions_max: 10_000,

@@ -3,10 +3,11 @@ import type { KeyStore, Op } from '../../console/store/port.js';
 import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import { newId } from '../../protocol/request.js';
-import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
-import { boundariesOf, clusterOf, talksOf, type Plan, type Talk, type Wanted } from './compute.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import { addressesIn, forEach, type Wanted } from '../../console/filters/push.js';
+import { keepTogether, takeBackTogether, tryTogether, type Target } from '../../console/filters/together.js';
+import { boundariesOf, clusterOf, talksOf, type Plan, type Talk } from './compute.js';
 import { Ledger } from './ledger.js';
-import { addressesIn, forEach, give, isAway, keep, takeBack } from './push.js';
 import type { Boundary, Change, Cluster, Exception } from './record.js';
 import { expectedVersion, pushTo, settle, type SettleParts } from './settle.js';
 
@@ -37,12 +38,6 @@ export interface Outcome {
   /** The nodes that have it, and those that get it once they are back. */
   readonly taken: readonly string[];
   readonly behind: readonly string[];
-}
-
-interface Target {
-  readonly node: string;
-  readonly wanted: Wanted;
-  readonly expect: number;
 }
 
 /**
@@ -138,8 +133,11 @@ export class ClusterBook {
     const written = await this.#ledger.change.put(id, change, 0);
     if (!written.ok) return written;
     this.#parts.log.info('boundary-trying', { change: id, what, nodes: names.length });
-    const tried = await this.#tryOn(targets, change);
-    if (!tried.ok) return tried;
+    const tried = await tryTogether(this.#parts.nodes, targets);
+    if (!tried.ok) {
+      await this.#parts.store.write([this.#ledger.changeOver(id)]);
+      return tried;
+    }
     return this.#commit(draft, { ops: ops.value, change, targets, wanted, versions: tried.value });
   }
 
@@ -156,26 +154,6 @@ export class ClusterBook {
       const present = this.#ledger.boundaries.get(node);
       if (present?.taken?.digest === one.digest && present.state === 'in-step') return [];
       return [{ node, wanted: one, expect: expectedVersion(this.#parts, node) }];
-    });
-  }
-
-  /** On trial everywhere; if one refuses, nowhere. Answers the versions of those that have it. */
-  async #tryOn(targets: readonly Target[], change: Change): Promise<Result<ReadonlyMap<string, number>>> {
-    const versions = new Map<string, number>();
-    const within_s = limits.boundary_trial_s;
-    let refused: { node: string; refusal: Refusal } | undefined;
-    await forEach(targets, async ({ node, wanted, expect }) => {
-      if (refused) return;
-      const given = await give(this.#parts.nodes, node, wanted, { expect, within_s });
-      if (given.ok) versions.set(node, given.value);
-      else if (!isAway(given.refusal)) refused ??= { node, refusal: given.refusal };
-    });
-    if (!refused) return ok(versions);
-    const { node, refusal } = refused;
-    await forEach([...versions], async ([name, version]) => takeBack(this.#parts.nodes, name, version));
-    await this.#parts.store.write([this.#ledger.changeOver(change.id)]);
-    return refuse('boundary-refused', `${node}: ${refusal.code} ${refusal.detail ?? ''}`, {
-      data: { node, code: refusal.code, ...(refusal.data ? { refusal: refusal.data } : {}) },
     });
   }
 
@@ -201,27 +179,26 @@ export class ClusterBook {
       this.#ledger.changeOver(change.id),
     ]);
     if (!written.ok) {
-      await forEach([...versions], async ([node, version]) => takeBack(this.#parts.nodes, node, version));
+      await takeBackTogether(this.#parts.nodes, versions);
       return written;
     }
     this.#parts.log.info('boundary-committed', { change: change.id });
     this.#ledger.clusters = draft.clusters;
     this.#ledger.exceptions = draft.exceptions;
     for (const [node, boundary] of behind) this.#ledger.boundaries.set(node, boundary);
-    const taken: string[] = [];
-    await forEach(targets, async ({ node, wanted }) => {
+    const taken = await keepTogether(this.#parts.nodes, versions);
+    for (const { node, wanted } of targets) {
       const version = versions.get(node);
-      if (version === undefined) return;
-      const kept = await keep(this.#parts.nodes, node, version);
-      if (!kept.ok) return;
-      taken.push(node);
+      if (version === undefined || !taken.includes(node)) continue;
+      const { digest } = wanted;
+      const at = this.#parts.now();
       this.#ledger.boundaries.set(node, {
-        wanted: wanted.digest,
+        wanted: digest,
         state: 'in-step',
-        taken: { digest: wanted.digest, version },
-        since: this.#parts.now(),
+        taken: { digest, version },
+        since: at,
       });
-    });
+    }
     const stored = await this.#parts.store.write(
       taken.flatMap((node) => {
         const boundary = this.#ledger.boundaries.get(node);

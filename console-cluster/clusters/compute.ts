@@ -1,6 +1,6 @@
-import { digestOf } from '../../crypto/bytes.js';
 import type { Filter, FilterSet } from '../../bmonitor/filters/model.js';
-import { parseFilter, parseFilterSet } from '../../bmonitor/filters/parse.js';
+import { parseFilter } from '../../bmonitor/filters/parse.js';
+import { filtersDigest, type Wanted } from '../../console/filters/push.js';
 import { ok, type Result } from '../../protocol/result.js';
 import type { Cluster, Exception, Side } from './record.js';
 
@@ -10,23 +10,6 @@ export interface Plan {
   readonly exceptions: ReadonlyMap<string, Exception>;
   /** Addresses of nodes, as they said themselves. */
   readonly addresses: ReadonlyMap<string, readonly string[]>;
-}
-
-/** What one node is to have: a set, what its names stand for, and a digest by which two of them are compared. */
-export interface Wanted {
-  readonly set: FilterSet;
-  readonly names: Readonly<Record<string, readonly string[]>>;
-  readonly digest: string;
-}
-
-/** The same for two boundaries that say the same in another order, so that what a node gives back can be compared. */
-export function boundaryDigest(set: unknown, names: unknown): string | undefined {
-  const parsed = parseFilterSet(set);
-  if (!parsed.ok || typeof names !== 'object' || names === null) return undefined;
-  const { otherwise, onRefuse = 'drop', filters } = parsed.value;
-  const lines = filters.map((filter) => JSON.stringify(filter)).toSorted();
-  const sorted = Object.entries(names).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return digestOf(JSON.stringify([otherwise, onRefuse, lines, sorted]));
 }
 
 export function clusterOf(plan: Pick<Plan, 'clusters'>, node: string): string | undefined {
@@ -70,7 +53,7 @@ function boundaryOf(
       filters.push(...allow(peersOf(from), { direction: both === 'yes' ? 'both' : 'in', ...more }));
   }
   const set: FilterSet = { otherwise: 'deny', filters };
-  return { set, names, digest: boundaryDigest(set, names) ?? '' };
+  return { set, names, digest: filtersDigest(set, names) ?? '' };
 }
 
 function allow(peers: readonly string[], rest: Omit<Filter, 'action' | 'peers'>): Filter[] {

@@ -1,8 +1,17 @@
 import type { NodeBook } from '../../console/nodes/book.js';
 import { ok, type Result } from '../../protocol/result.js';
-import type { Wanted } from './compute.js';
+
 import type { Ledger } from './ledger.js';
-import { give, isAway, keep, pendingIn, readBack, takeBack, versionIn } from './push.js';
+import {
+  give,
+  isAway,
+  keep,
+  pendingIn,
+  readBack,
+  takeBack,
+  versionIn,
+  type Wanted,
+} from '../../console/filters/push.js';
 import type { Boundary } from './record.js';
 
 export interface SettleParts {

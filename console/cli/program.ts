@@ -10,6 +10,7 @@ import { newPassphraseFrom, passphraseFrom } from '../keys/passphrase.js';
 import { auditCommands } from './audit.js';
 import { clientFor } from './client.js';
 import { filterCommands } from './filters.js';
+import { groupCommands } from './groups.js';
 import { keyCommands } from './keys.js';
 import { nodeCommands } from './nodes.js';
 import { orExit } from './output.js';
@@ -62,6 +63,7 @@ Examples:
   nodeCommands(program, dirOf);
   proofCommands(program, dirOf);
   filterCommands(program, dirOf);
+  groupCommands(program, dirOf);
   keyCommands(program, dirOf);
   auditCommands(program, dirOf);
   return { program, dirOf };

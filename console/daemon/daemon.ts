@@ -14,6 +14,8 @@ import { metricsRoutes } from '../metrics/routes.js';
 import { packageVersion, serveApi, type Api } from '../api/server.js';
 import { openPair } from '../keys/file.js';
 import { NodeBook } from '../nodes/book.js';
+import { Groups } from '../filters/groups.js';
+import { manyFilterRoutes } from '../filters/many-routes.js';
 import { filterRoutes } from '../filters/routes.js';
 import { proofRoutes } from '../nodes/proof-routes.js';
 import { nodeRoutes } from '../nodes/routes.js';
@@ -124,6 +126,7 @@ export async function serveConsole(
   const now = (): number => clocks.wall();
   const audit = new Audit(store, now, log);
   const calls = new CallCounter();
+  const groups = new Groups(store, book);
   const open = !isLoopback(config.api.host);
   const api = await serveApi({
     title: options.title,
@@ -138,6 +141,8 @@ export async function serveConsole(
       ...nodeRoutes(book, now),
       ...proofRoutes(book),
       ...filterRoutes(book),
+      ...groups.routes(),
+      ...manyFilterRoutes(book, groups),
       ...audit.routes(),
       ...metricsRoutes({ book, store, calls, more: options.samples }),
       ...options.routes,

@@ -1,8 +1,10 @@
 import { limits } from '../../protocol/limits.js';
 import { ok } from '../../protocol/result.js';
 import { route, type Route } from '../api/route.js';
-import { name, object, opaque, optional, whole } from '../api/shape.js';
+import { list, name, nullable, object, opaque, optional, text, whole } from '../api/shape.js';
 import type { NodeBook } from '../nodes/book.js';
+import { filtersAbove } from './fit.js';
+import { addressesIn } from './push.js';
 
 const named = object({ name });
 const version = whole({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -21,6 +23,25 @@ export function filterRoutes(book: NodeBook): readonly Route[] {
       async handle({ params }) {
         const reply = await book.request(params.name, { type: 'filters.read' });
         return reply.ok ? ok(reply.value.result ?? {}) : reply;
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/api/v1/nodes/{name}/filters/above',
+      summary:
+        'What the levels above let through together, as a set without names and notes; null for the landlord',
+      role: 'view',
+      params: named,
+      reply: object({
+        set: nullable(opaque('a filter set')),
+        addresses: list(text({ max: 100 }), { max: 64 }),
+      }),
+      async handle({ params }) {
+        const above = await filtersAbove(book, params.name);
+        if (!above.ok) return above;
+        const known = book.get(params.name);
+        const addresses = known.ok ? (addressesIn(known.value) ?? []) : [];
+        return ok({ set: above.value ? { ...above.value } : null, addresses });
       },
     }),
     route({

@@ -32,6 +32,11 @@ export const consoleErrors = {
     why: 'A change of a boundary is taken by all nodes it concerns or by none.',
     todo: 'Look at what the node says against it; correct that, and change it again.',
   },
+  'filters-unconfirmed': {
+    what: 'Some nodes took the new filters and could not be told to keep them.',
+    why: 'The connection to them broke between the two; they go back by themselves within a minute, and the others keep theirs.',
+    todo: 'Wait a minute, look at filters show for the nodes that are named, and apply it again.',
+  },
   'boundary-drifted': {
     what: 'Some of the nodes have filters that this console did not give them.',
     why: 'Somebody changed them by hand, and going on would overwrite that unseen.',

@@ -7,6 +7,11 @@ export const generalErrors = {
     why: 'A plain yes is given too easily.',
     todo: 'Give the command again with the option that names what is to go.',
   },
+  'no-terminal': {
+    what: 'This command needs a terminal.',
+    why: 'It asks the person before it, and there is nobody to ask.',
+    todo: 'Use the commands that it names, which ask nothing.',
+  },
   'bad-input': {
     what: 'The input is not of the form that is documented.',
     why: 'What is not known is refused, and nothing is changed.',

@@ -1,8 +1,27 @@
-import type { KnownNode, NodeBook } from '../../console/nodes/book.js';
+import type { FilterSet } from '../../bmonitor/filters/model.js';
+import { parseFilterSet } from '../../bmonitor/filters/parse.js';
+import { digestOf } from '../../crypto/bytes.js';
 import { limits } from '../../protocol/limits.js';
 import { opaqueObject, whole } from '../../protocol/parse.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
-import { boundaryDigest, type Wanted } from './compute.js';
+import type { KnownNode, NodeBook } from '../nodes/book.js';
+
+/** What one node is to have: a set, what its names stand for, and a digest by which two of them are compared. */
+export interface Wanted {
+  readonly set: FilterSet;
+  readonly names: Readonly<Record<string, readonly string[]>>;
+  readonly digest: string;
+}
+
+/** The same for two sets of filters that say the same in another order, so that what a node gives back can be compared. */
+export function filtersDigest(set: unknown, names: unknown): string | undefined {
+  const parsed = parseFilterSet(set);
+  if (!parsed.ok || typeof names !== 'object' || names === null) return undefined;
+  const { otherwise, onRefuse = 'drop', filters } = parsed.value;
+  const lines = filters.map((filter) => JSON.stringify(filter)).toSorted();
+  const sorted = Object.entries(names).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return digestOf(JSON.stringify([otherwise, onRefuse, lines, sorted]));
+}
 
 const versionForm = whole({ min: 0, max: Number.MAX_SAFE_INTEGER });
 
@@ -40,7 +59,7 @@ export function isAway({ code }: Refusal): boolean {
   return away.has(code);
 }
 
-/** Gives one node its boundary. With `within_s` the node undoes it by itself unless it is kept. */
+/** Gives one node its filters. With `within_s` the node undoes it by itself unless it is kept. */
 export async function give(
   nodes: NodeBook,
   node: string,
@@ -75,7 +94,7 @@ export async function readBack(
   const version = versionForm(reply.value.result?.['version'], 'version');
   if (!version.ok) return version;
   const { set, names } = reply.value.result ?? {};
-  return ok({ version: version.value, digest: boundaryDigest(set, names) });
+  return ok({ version: version.value, digest: filtersDigest(set, names) });
 }
 
 /** What stood before comes back at once; where the node cannot be reached it comes back by itself. */
