@@ -6,6 +6,7 @@ import { hostClock } from './host/clock.js';
 import { writeBootFile } from './host/firewall/boot-file.js';
 import { KernelFirewall } from './host/firewall/kernel-firewall.js';
 import type { Config } from './node/config.js';
+import { waysIn } from './node/engine-ways.js';
 import { Enforcer, type Standing } from './node/enforcer.js';
 import { bootProgram, standingOf } from './node/standing.js';
 
@@ -34,7 +35,9 @@ export async function openFiltering(
     wall: () => hostClock.wall(),
   });
   if (!firewall.ok) return firewall;
-  const enforcer = new Enforcer(firewall.value, standing.value);
+  const enforcer = new Enforcer(firewall.value, standing.value, (state) =>
+    waysIn(state, config.engines?.network),
+  );
   return ok({ firewall: firewall.value, enforcer, standing: standing.value });
 }
 

@@ -192,10 +192,16 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     clock: hostClock,
     log,
     directories: await directoriesOf(folder, config.value, log),
-    enforce: (state) =>
-      enforcer?.enforce(state, Math.floor(hostClock.wall() / 1000)) ?? Promise.resolve(ok(undefined)),
+    enforce: async (state) => {
+      const enforced = await enforcer?.enforce(state, Math.floor(hostClock.wall() / 1000));
+      if (enforced?.ok) return (await engines?.leadPorts(state)) ?? enforced;
+      return enforced ?? ok(undefined);
+    },
     engines: (on) => {
-      engines = makeEngines(folder, on, { log, levelOf: (lease) => levelOfLease(opened, lease) });
+      const network = config.value.engines?.network;
+      const filters = enforcer && { enforced: () => enforcer.facts().enforced === 'yes', network };
+      const levelOf = (lease: string): number | undefined => levelOfLease(opened, lease);
+      engines = makeEngines(folder, on, { log, levelOf, filters });
       return engines.engines;
     },
   });

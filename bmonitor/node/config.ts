@@ -50,6 +50,16 @@ export const configForm = object({
       bytes: whole({ min: limits.lease_directory_bytes_min, max: limits.lease_directory_bytes_max }),
     }),
   ),
+  /** The network that engines of this node have among themselves. Absent: 100.96.0.0/16. */
+  engines: optional(
+    object({
+      network: text({
+        max: 18,
+        pattern: /^(\d{1,2}|1\d\d|2[0-4]\d|25[0-5])\.(\d{1,2}|1\d\d|2[0-4]\d|25[0-5])\.0\.0\/16$/,
+        form: 'an IPv4 network of 16 bits, as 100.96.0.0/16',
+      }),
+    }),
+  ),
   /** Gateways to which the node dials out. */
   gateways: optional(list(wayForm, { max: 8 })),
 });

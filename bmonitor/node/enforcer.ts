@@ -2,7 +2,7 @@ import type { Log } from '../../protocol/log.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { BoxChange, LevelBoxes } from '../filters/boxes.js';
 import { ProgramMaker } from '../filters/nft/compile.js';
-import { closedPlan, type NodePlan } from '../filters/nft/plan.js';
+import { closedPlan, type EngineWay, type NodePlan } from '../filters/nft/plan.js';
 import type { Firewall } from '../ports/firewall.js';
 import type { FilterFacts } from './answers.js';
 import { LevelFollower, type CompiledLevel } from './compiled-level.js';
@@ -27,6 +27,7 @@ interface Since {
 export class Enforcer {
   readonly #firewall: Firewall;
   #standing: Standing;
+  readonly #ways: (state: NodeState) => readonly EngineWay[];
   readonly #maker = new ProgramMaker();
   #followers: readonly (LevelFollower | undefined)[] = [];
   #standingLevels: readonly (CompiledLevel | undefined)[] = [];
@@ -34,9 +35,14 @@ export class Enforcer {
   #quarantine = false;
   #last: { readonly ok: boolean; readonly at_s: number; readonly detail?: string } | undefined;
 
-  constructor(firewall: Firewall, standing: Standing) {
+  constructor(
+    firewall: Firewall,
+    standing: Standing,
+    ways: (state: NodeState) => readonly EngineWay[] = () => [],
+  ) {
     this.#firewall = firewall;
     this.#standing = standing;
+    this.#ways = ways;
   }
 
   /** The next time it enforces, on these. */
@@ -62,9 +68,12 @@ export class Enforcer {
     this.#followers = next;
     const levels = next.map((follower) => follower?.level);
     const quarantine = state.quarantine !== undefined;
+    const engines = this.#ways(state);
     const plan: NodePlan = {
       ...closedPlan,
       ...this.#standing,
+      engines,
+      addresses: [...this.#standing.addresses, ...engines.flatMap(({ addresses }) => addresses)],
       levels: levels.map((level) => level?.boxes ?? nothing),
       quarantine,
     };

@@ -67,6 +67,23 @@ export interface EngineUsage {
   readonly processes: number;
 }
 
+/** Where an engine is in the node's network: behind a routed interface of its own, with one address. */
+export interface EngineNetwork {
+  readonly interface: string;
+  readonly address: string;
+  /** The network of all engines of the node. */
+  readonly network: string;
+  readonly outsideMac: string;
+  readonly insideMac: string;
+}
+
+/** A port of the node that leads to an engine. */
+export interface EnginePort {
+  readonly port: number;
+  readonly protocol: 'tcp' | 'udp';
+  readonly to: string;
+}
+
 /** What engines wrote, as it was written: each line with its moment, its stream and whether it is whole. */
 export interface EngineLogs {
   /** Ends at the end of what there is, or with `follow` when `stop` says so. */

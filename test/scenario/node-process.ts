@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -129,6 +129,11 @@ export class NodeProcess {
 
   async remove(): Promise<void> {
     await this.kill();
+    // Directories of leases stay mounted when BMonitor ends, since engines may still use them.
+    const mounts = (await readFile('/proc/mounts', 'utf8'))
+      .split('\n')
+      .map((line) => line.split(' ')[1] ?? '');
+    for (const mounted of mounts.filter((one) => one.startsWith(this.folder))) spawnSync('umount', [mounted]);
     await rm(this.folder, { recursive: true, force: true });
   }
 

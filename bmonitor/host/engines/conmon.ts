@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { limits } from '../../../protocol/limits.js';
 import { messageOf } from '../../../protocol/log.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
+import type { EngineNetwork } from '../../ports/engines.js';
 import { launchScript } from './launch.js';
 
 export interface Launch {
@@ -17,6 +18,7 @@ export interface Launch {
   readonly runtime: string;
   readonly runtimeRoot: string;
   readonly exits: string;
+  readonly network: EngineNetwork | undefined;
   /** Control groups for conmon. */
   readonly groups: readonly string[];
 }
@@ -47,10 +49,42 @@ function conmonWords(at: Launch): readonly string[] {
   ];
 }
 
+const router = '169.254.1.1';
+
+/**
+ * For ip, in the machine and in the engine. A routed pair of interfaces: one address on each side, every neighbour known beforehand, so that nobody asks for one and
+ * nobody can answer wrongly. The engine's side has no IPv6, and so no neighbour discovery.
+ */
+function linesFor({
+  interface: port,
+  address,
+  outsideMac,
+  insideMac,
+}: EngineNetwork): readonly [string, string] {
+  return [
+    [
+      `link add ${port} address ${outsideMac} type veth peer name eth0 address ${insideMac} netns ENGINE`,
+      `link set ${port} up`,
+      `neigh add ${address} lladdr ${insideMac} dev ${port} nud permanent`,
+      `route add ${address}/32 dev ${port}`,
+      '',
+    ].join('\n'),
+    [
+      `addr add ${address}/32 dev eth0`,
+      'link set eth0 up',
+      `neigh add ${router} lladdr ${outsideMac} dev eth0 nud permanent`,
+      `route add ${router} dev eth0 scope link`,
+      `route add default via ${router} dev eth0`,
+      '',
+    ].join('\n'),
+  ];
+}
+
 /** Resolves with its first process when the engine is made and waits to be started. */
 export function launch(at: Launch): Promise<Result<number>> {
-  const { rootfs, firstId, run, layer } = at;
-  const made = [rootfs, String(firstId), run, layer, '', '', at.groups.join('\n')];
+  const { rootfs, firstId, run, layer, network } = at;
+  const [outside, inside] = network ? linesFor(network) : ['', ''];
+  const made = [rootfs, String(firstId), run, layer, outside, inside, at.groups.join('\n')];
   return new Promise((resolve) => {
     const child = spawn('/usr/bin/perl', ['-e', launchScript, ...made, ...conmonWords(at)], {
       cwd: '/',
@@ -60,6 +94,7 @@ export function launch(at: Launch): Promise<Result<number>> {
         PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
         LC_ALL: 'C',
         BM_MACHINE: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
+        BM_LINK: network?.interface ?? '',
         BM_FILES: String(limits.engine_files_max),
         _OCI_SYNCPIPE: '3',
       },

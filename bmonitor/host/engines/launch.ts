@@ -64,13 +64,20 @@ my ($net, $nethold) = child(sub {
   set("ipv4/ip_unprivileged_port_start", "0");
   set("ipv4/ping_group_range", "0 2147483647");
   set("ipv6/conf/all/accept_ra", "0"); set("ipv6/conf/default/accept_ra", "0");
-  set("ipv6/conf/default/addr_gen_mode", "1");
+  set("ipv6/conf/default/disable_ipv6", "1");
 });
 open(my $target, ">", "$run/net") or fail("net"); close $target;
 my ($source, $to) = ("/proc/$net/ns/net", "$run/net");
 call("net", $mount, $source, $to, $none, 0x1000, 0);
+my $link = $ENV{BM_LINK};
+if ($link ne "") {
+  # What was left of an engine whose last process is only just gone.
+  system("ip link delete $link 2>/dev/null") if -e "/proc/sys/net/ipv4/conf/$link";
+  set("ipv4/ip_forward", "1");
+}
 $outside =~ s/\bENGINE\b/$net/g;
 ip($outside);
+set("ipv6/conf/$link/disable_ipv6", "1") if $link ne "";
 {
   open(my $enter, "<", $source) or fail("net");
   open(my $back, "<", "/proc/self/ns/net") or fail("net");

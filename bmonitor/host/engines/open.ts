@@ -1,13 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { Log } from '../../../protocol/log.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import { Cgroups } from './cgroups.js';
 import { FolderImages } from './images/store.js';
 import { Instances } from './instances.js';
 import { FolderLogs } from './logs.js';
-import { OciRunner } from './runner.js';
+import { OciRunner, type RunnerParts } from './runner.js';
 
 export interface EngineHost {
   readonly runner: OciRunner;
@@ -23,9 +22,9 @@ const runtimes = {
 /** What this machine runs engines with. A refusal says what is missing; the node works without. */
 export function openEngines(
   folder: string,
-  folderOf: (lease: string) => Promise<Result<string>>,
-  log: Log,
+  parts: Pick<RunnerParts, 'folderOf' | 'network' | 'log'>,
 ): Result<EngineHost> {
+  const { folderOf } = parts;
   if (process.getuid?.() !== 0) return refuse('engines-not-here', 'BMonitor does not run as root');
   for (const tool of ['/usr/bin/conmon', '/usr/bin/perl'])
     if (!existsSync(tool)) return refuse('engines-not-here', `${tool} is not there`);
@@ -36,12 +35,11 @@ export function openEngines(
     return refuse('engines-not-here', 'neither runc nor a crun that works here is there');
   const images = new FolderImages(folderOf, bootId());
   const runner = new OciRunner({
-    folderOf,
+    ...parts,
     images,
     instances: new Instances(join('/run/bmonitor', name)),
     cgroups,
     runtime,
-    log,
   });
   return ok({ runner, images, logs: new FolderLogs(folderOf) });
 }

@@ -7,6 +7,7 @@ import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type {
   Adopted,
   EngineEnd,
+  EngineNetwork,
   EngineRunner,
   EngineUsage,
   RunningEngine,
@@ -22,6 +23,8 @@ import { runTool } from './tools.js';
 export interface RunnerParts {
   /** Where the data of a lease rests. A refusal: it is locked, or not there. */
   readonly folderOf: (lease: string) => Promise<Result<string>>;
+  /** Undefined: an engine has no network but its own loopback. A refusal: not yet. */
+  readonly network: (slot: number) => Result<EngineNetwork | undefined>;
   readonly images: FolderImages;
   readonly instances: Instances;
   readonly cgroups: Cgroups;
@@ -73,6 +76,8 @@ export class OciRunner implements EngineRunner {
     if (!begun.ok) return begun;
     const folder = await folderOf(order.lease);
     if (!folder.ok) return folder;
+    const network = this.#parts.network(order.slot);
+    if (!network.ok) return network;
     const image = await images.open(order.lease, order.settings.image);
     if (!image.ok) return image;
     const instance = `bm-${order.slot}-${randomBytes(6).toString('hex')}`;
@@ -81,7 +86,13 @@ export class OciRunner implements EngineRunner {
       const layer = order.settings.readOnly === true ? '' : await layerOf(folder.value, order);
       const prepared = await this.#prepare(order, image.value, instance, run);
       if (!prepared.ok) return await this.#undo(instance, prepared);
-      const pid = await this.#launch(order, image.value, { instance, run, layer, folder: folder.value });
+      const pid = await this.#launch(order, image.value, {
+        instance,
+        run,
+        layer,
+        folder: folder.value,
+        network: network.value,
+      });
       if (!pid.ok) return await this.#undo(instance, pid);
       const handle = await this.#handle(order, image.value, instance, pid.value);
       await instances.remember(handle);
@@ -192,7 +203,13 @@ export class OciRunner implements EngineRunner {
   async #launch(
     { id, slot }: StartOrder,
     { rootfs }: UsableImage,
-    at: { readonly instance: string; readonly run: string; readonly layer: string; readonly folder: string },
+    at: {
+      readonly instance: string;
+      readonly run: string;
+      readonly layer: string;
+      readonly folder: string;
+      readonly network: EngineNetwork | undefined;
+    },
   ): Promise<Result<number>> {
     const { cgroups, instances, runtime } = this.#parts;
     const logs = join(engineFolder(at.folder, id), 'logs');

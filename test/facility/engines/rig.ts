@@ -50,6 +50,14 @@ export interface Shown {
   readonly usage?: { readonly memory_bytes: number; readonly processes: number };
 }
 
+/** Takes in a folder or archive on the node itself; answers its digest. */
+export function importInto(node: { readonly dir: string; readonly lease: string }, path: string): string {
+  const words = ['engines', 'import', path, '--dir', node.dir, '--lease', node.lease, '--json'];
+  const { stdout, stderr, status } = spawnSync(process.execPath, [cli, ...words], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${stdout}${stderr}`);
+  return (JSON.parse(stdout) as { digest: string }).digest;
+}
+
 /** A node with a tenant who may run engines. */
 export class EngineRig {
   #session: NodeSession | undefined;
@@ -65,21 +73,8 @@ export class EngineRig {
     return new EngineRig(node, await rent(node));
   }
 
-  /** Takes in a folder or archive on the node itself; answers its digest. */
   import(path: string): string {
-    const words = [
-      'engines',
-      'import',
-      path,
-      '--dir',
-      this.node.dir,
-      '--lease',
-      this.tenancy.lease,
-      '--json',
-    ];
-    const { stdout, stderr, status } = spawnSync(process.execPath, [cli, ...words], { encoding: 'utf8' });
-    if (status !== 0) throw new Error(`${stdout}${stderr}`);
-    return (JSON.parse(stdout) as { digest: string }).digest;
+    return importInto({ dir: this.node.dir, lease: this.tenancy.lease }, path);
   }
 
   async ask(command: Command): Promise<Readonly<Record<string, unknown>>> {

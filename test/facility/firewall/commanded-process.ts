@@ -46,7 +46,7 @@ function tell(line: unknown): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-tell({ ready: true });
+tell({ ready: true, dir: node.dir, lease: tenant.lease });
 for await (const line of createInterface({ input: process.stdin })) {
   const { level, command, follow } = JSON.parse(line) as Asked;
   const holder = holders[level];

@@ -21,6 +21,9 @@ export interface Heard {
 /** A whole node at a place, with a tenant at level 1, commanded from beside it over its own socket. */
 export class Commanded {
   readonly heard: Heard[] = [];
+  /** The node's folder, and the tenant's lease. */
+  dir = '';
+  lease = '';
   readonly #child: ChildProcess;
   readonly #waiting: ((answer: Answered) => void)[] = [];
 
@@ -28,18 +31,30 @@ export class Commanded {
     this.#child = child;
   }
 
-  static async at(place: Place): Promise<Commanded> {
+  /** `ip netns exec` gives a process a /sys of its own, in which there are no control groups: not for engines. */
+  static async at(place: Place, enter: 'whole' | 'network' = 'whole'): Promise<Commanded> {
     const network = ['--keys', 'file', '--interface', place.nic, '--address', place.ipv4, place.ipv6];
     const script = distPath('test/facility/firewall/commanded-process.js');
-    const words = ['netns', 'exec', place.namespace, process.execPath, script, ...network];
-    const child = spawn('ip', words, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const program = [process.execPath, script, ...network];
+    const [tool, words] =
+      enter === 'whole'
+        ? ['ip', ['netns', 'exec', place.namespace, ...program]]
+        : ['nsenter', [`--net=/run/netns/${place.namespace}`, ...program]];
+    const child = spawn(tool, words, { stdio: ['pipe', 'pipe', 'inherit'] });
     const commanded = new Commanded(child);
     await new Promise<void>((resolve, reject) => {
       child.once('exit', (code) => reject(new Error(`the node's commander ended with ${code}`)));
       createInterface({ input: child.stdout }).on('line', (line) => {
-        const said = JSON.parse(line) as Answered & Partial<Heard> & { readonly ready?: boolean };
-        if (said.ready === true) resolve();
-        else if (said.event) commanded.heard.push({ level: said.level ?? 0, event: said.event });
+        const said = JSON.parse(line) as Answered &
+          Partial<Heard> & {
+            readonly ready?: boolean;
+            readonly dir?: string;
+            readonly lease?: string;
+          };
+        if (said.ready === true) {
+          [commanded.dir, commanded.lease] = [said.dir ?? '', said.lease ?? ''];
+          resolve();
+        } else if (said.event) commanded.heard.push({ level: said.level ?? 0, event: said.event });
         else commanded.#waiting.shift()?.(said);
       });
     });
