@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { version } from '../version.js';
+import { addChain } from './chain.js';
 import { addDoctor } from './doctor.js';
 import { addEngines } from './engines.js';
 import { addFilters } from './filters.js';
@@ -21,6 +22,7 @@ const program = new Command('bmonitor')
 addInit(program);
 addRun(program);
 addStatus(program);
+addChain(program);
 addHistory(program);
 addReceipt(program);
 addFilters(program);

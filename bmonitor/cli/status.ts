@@ -1,41 +1,6 @@
 import type { Command } from 'commander';
-import { digestText } from '../../protocol/fields.js';
-import { limits } from '../../protocol/limits.js';
-import { flag, list, object, oneOf, optional, text, whole, type Parsed } from '../../protocol/parse.js';
-import { parseJson } from '../../protocol/json.js';
-import type { Result } from '../../protocol/result.js';
-import { localStatus } from '../main.js';
+import { askLocal, type LocalStatus } from './local.js';
 import { exits, fail } from './output.js';
-
-const longText = text({ min: 0, max: 2000 });
-const moment = whole({ min: 0, max: 32_503_680_000 });
-
-const statusForm = object({
-  name: longText,
-  node: longText,
-  boot: longText,
-  version: longText,
-  pid: whole({ min: 1, max: Number.MAX_SAFE_INTEGER }),
-  started: moment,
-  uptime: whole({ min: 0, max: 32_503_680_000 }),
-  listening: longText,
-  keyStore: oneOf('tpm', 'file'),
-  measured: optional(digestText),
-  /** How the files of levels are encrypted. */
-  files: longText,
-  warnings: list(longText, { max: 64 }),
-  filters: object({
-    enforced: oneOf('yes', 'no', 'unknown'),
-    readBack: optional(moment),
-    detail: optional(longText),
-  }),
-  quarantine: flag,
-  levels: list(oneOf('granted', 'active', 'dark'), { max: limits.levels_max }),
-  undone: list(longText, { max: 256 }),
-  clockAhead: optional(moment),
-  fault: optional(longText),
-});
-type LocalStatus = Parsed<typeof statusForm>;
 
 export function addStatus(program: Command): void {
   program
@@ -60,21 +25,16 @@ Exit codes: 0 it runs and all is well, 1 it does not run or something is not as 
 
 async function status(flags: { readonly dir: string; readonly json?: boolean }): Promise<void> {
   const json = flags.json === true;
-  const read = await localStatus(flags.dir);
-  const parsed: Result<LocalStatus> = read.ok ? parsedStatus(read.value) : read;
+  const parsed = await askLocal(flags.dir);
   if (!parsed.ok) return fail(parsed.refusal, json);
-  const it = parsed.value;
+  // Leases and keys have commands of their own.
+  const { chain: _, sparePairs: __, ...it } = parsed.value;
   process.stdout.write(json ? `${JSON.stringify(it)}\n` : shown(it));
   const well = it.undone.length === 0 && it.fault === undefined && it.filters.enforced !== 'unknown';
   process.exitCode = well ? exits.done : exits.refused;
 }
 
-function parsedStatus(content: string): Result<LocalStatus> {
-  const json = parseJson(content);
-  return json.ok ? statusForm(json.value, '') : json;
-}
-
-function shown(it: LocalStatus): string {
+function shown(it: Omit<LocalStatus, 'chain' | 'sparePairs'>): string {
   const { filters } = it;
   const enforced = { yes: 'enforced', no: 'NOT enforced', unknown: 'UNKNOWN' }[filters.enforced];
   const readBack =

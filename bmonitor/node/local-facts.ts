@@ -1,5 +1,7 @@
 import { storageFacts, type MachineFacts } from './answers.js';
 import type { Core } from './core.js';
+import type { Term } from './state.js';
+import { limits } from '../../protocol/limits.js';
 
 export interface LocalParts {
   readonly core: Core;
@@ -9,8 +11,8 @@ export interface LocalParts {
 }
 
 /**
- * What anyone may know who stands at the machine with its administrator's rights: whether BMonitor runs and does its work. Nothing of what a
- * level commands, runs or allows.
+ * What anyone may know who stands at the machine with its administrator's rights: whether BMonitor runs and does its work, who leases it until
+ * when, and the names of keys. Nothing of what a level commands, runs or allows, and no key.
  */
 export function localFacts({ core, machine, boot, address }: LocalParts): Readonly<Record<string, unknown>> {
   const { state, identity, undone, fault } = core;
@@ -29,6 +31,8 @@ export function localFacts({ core, machine, boot, address }: LocalParts): Readon
     filters: filterFacts(machine),
     quarantine: state.quarantine !== undefined,
     levels: state.levels.map((level) => level.status),
+    chain: chainFacts(core),
+    sparePairs: core.ring.pool.length,
     undone,
     ...(core.clockAhead_s() > 0 ? { clockAhead: core.clockAhead_s() } : {}),
     ...(fault === undefined ? {} : { fault }),
@@ -41,5 +45,37 @@ function filterFacts(machine: MachineFacts): Readonly<Record<string, unknown>> {
     enforced,
     ...(readBack_s === undefined ? {} : { readBack: readBack_s }),
     ...(detail === undefined ? {} : { detail }),
+  };
+}
+
+function chainFacts({ state, ring }: Core): readonly Readonly<Record<string, unknown>>[] {
+  return state.levels.map((one, level) => ({
+    level,
+    lease: one.lease,
+    status: one.status,
+    rights: one.rights,
+    ...(one.term ? termFacts(one.term) : {}),
+    consoles: one.roster.length,
+    receipts: Math.min(one.receipts, limits.receipts_kept_max),
+    pair: one.pair.id,
+    ...(one.previous ? { previous: one.previous.id } : {}),
+    ...(one.symmetric === undefined
+      ? {}
+      : {
+          symmetric: {
+            id: one.symmetric,
+            shared: one.shared === true,
+            open: ring.symmetric.has(one.symmetric),
+          },
+        }),
+    open: ring.data.has(one.lease),
+  }));
+}
+
+function termFacts({ until_s, destroyAfter_s, dark_s }: Term): Readonly<Record<string, number>> {
+  return {
+    until: until_s,
+    destroyAfter: destroyAfter_s,
+    destroyedAt: (dark_s ?? until_s) + destroyAfter_s,
   };
 }

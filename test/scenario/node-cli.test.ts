@@ -9,6 +9,7 @@ import { root } from '../../scripts/run/root.js';
 import { value } from '../fakes/results.js';
 import { until } from '../fakes/until.js';
 import { NodeProcess } from './node-process.js';
+import { rent } from './tenancy.js';
 
 const cli = join(root, 'dist/bmonitor/cli/index.js');
 
@@ -127,10 +128,33 @@ describe('bmonitor on the machine itself', function () {
   });
 
   it('shows help with examples for each command', async () => {
-    for (const args of [['status'], ['history', 'verify']]) {
+    for (const args of [['status'], ['leases'], ['keys'], ['history', 'verify']]) {
       const help = await bmonitor(...args, '--help');
       expect(help.code).to.equal(0);
       expect(help.out).to.include('Examples:').and.to.include('Exit codes:');
     }
+  });
+
+  it('shows levels, leases and the names of keys to who stands at the machine, and no key', async () => {
+    const tenancy = await rent(node);
+    const leases = await bmonitor('leases', '--dir', node.dir, '--json');
+    expect(leases.code, leases.err).to.equal(0);
+    const told = (JSON.parse(leases.out) as { leases: Record<string, unknown>[] }).leases;
+    expect(told.map(({ status }) => status)).to.deep.equal(['active', 'active']);
+    expect(told[0]).not.to.have.property('until');
+    expect(told[1]).to.include({ level: 1, lease: tenancy.lease, consoles: 1 });
+    expect(told[1]?.['destroyedAt']).to.be.above(told[1]?.['until'] as number);
+    expect((await bmonitor('leases', '--dir', node.dir)).out).to.include(tenancy.lease);
+
+    const keys = await bmonitor('keys', '--dir', node.dir, '--json');
+    const names = (JSON.parse(keys.out) as { keys: Record<string, unknown>[] }).keys;
+    const symmetric = { id: tenancy.taken['symmetric'], shared: false, open: true };
+    expect(names[1]).to.deep.include({ lease: tenancy.lease, symmetric, open: true });
+    const person = await bmonitor('keys', '--dir', node.dir);
+    expect(person.out).to.include(`${String(symmetric.id)}, open`);
+    const session = await node.session();
+    value(await session.request({ command: { type: 'lease.end', lease: tenancy.lease }, to: node.to }));
+    session.close('done');
+    expect((await bmonitor('leases', '--dir', node.dir)).out).not.to.include(tenancy.lease);
   });
 });
