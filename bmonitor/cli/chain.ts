@@ -52,8 +52,20 @@ function leasesOf({ name, node, chain }: LocalStatus) {
   return {
     name,
     node,
-    leases: chain.map(({ pair: _, previous: __, symmetric: ___, open: ____, ...lease }) => lease),
+    leases: chain.map(({ level, lease, status, rights, consoles, receipts, ...rest }) => ({
+      level,
+      lease,
+      status,
+      rights,
+      ...termOf(rest),
+      consoles,
+      receipts,
+    })),
   };
+}
+
+function termOf({ until, destroyAfter, destroyedAt }: Partial<ChainLink>): Partial<ChainLink> {
+  return until === undefined ? {} : { until, destroyAfter, destroyedAt };
 }
 
 function shownLeases({ name, node, leases }: Leases): readonly string[] {
