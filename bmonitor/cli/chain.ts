@@ -52,20 +52,16 @@ function leasesOf({ name, node, chain }: LocalStatus) {
   return {
     name,
     node,
-    leases: chain.map(({ level, lease, status, rights, consoles, receipts, ...rest }) => ({
+    leases: chain.map(({ level, lease, status, rights, consoles, receipts, term }) => ({
       level,
       lease,
       status,
       rights,
-      ...termOf(rest),
+      ...(term === undefined ? {} : { term }),
       consoles,
       receipts,
     })),
   };
-}
-
-function termOf({ until, destroyAfter, destroyedAt }: Partial<ChainLink>): Partial<ChainLink> {
-  return until === undefined ? {} : { until, destroyAfter, destroyedAt };
 }
 
 function shownLeases({ name, node, leases }: Leases): readonly string[] {
@@ -81,10 +77,10 @@ function shownLeases({ name, node, leases }: Leases): readonly string[] {
   ];
 }
 
-function ending({ until, destroyedAt, status }: Pick<ChainLink, 'until' | 'destroyedAt' | 'status'>): string {
-  if (until === undefined) return 'never';
-  const gone = destroyedAt === undefined ? '' : `, its keys are destroyed ${moment(destroyedAt)}`;
-  return `${status === 'dark' ? 'ended ' : ''}${moment(until)}${gone}`;
+function ending({ term, status }: Pick<ChainLink, 'term' | 'status'>): string {
+  if (term === undefined) return 'never';
+  const ended = status === 'dark' ? 'ended ' : '';
+  return `${ended}${moment(term.until)}, its keys are destroyed ${moment(term.destroyedAt)}`;
 }
 
 type Keys = ReturnType<typeof keysOf>;

@@ -17,10 +17,8 @@ const chainLink = object({
   lease: idText,
   status: leaseStatus,
   rights: list(oneOf(...rights), { max: rights.length }),
-  until: optional(moment),
-  destroyAfter: optional(count),
-  /** When its keys are destroyed, should nobody extend it. */
-  destroyedAt: optional(moment),
+  /** `destroyedAt`: when its keys are destroyed, should nobody extend it. */
+  term: optional(object({ until: moment, destroyAfter: count, destroyedAt: moment })),
   consoles: count,
   receipts: count,
   pair: digestText,

@@ -54,7 +54,7 @@ function chainFacts({ state, ring }: Core): readonly Readonly<Record<string, unk
     lease: one.lease,
     status: one.status,
     rights: one.rights,
-    ...(one.term ? termFacts(one.term) : {}),
+    ...(one.term ? { term: termFacts(one.term) } : {}),
     consoles: one.roster.length,
     receipts: Math.min(one.receipts, limits.receipts_kept_max),
     pair: one.pair.id,

@@ -141,9 +141,10 @@ describe('bmonitor on the machine itself', function () {
     expect(leases.code, leases.err).to.equal(0);
     const told = (JSON.parse(leases.out) as { leases: Record<string, unknown>[] }).leases;
     expect(told.map(({ status }) => status)).to.deep.equal(['active', 'active']);
-    expect(told[0]).not.to.have.property('until');
+    expect(told[0]).not.to.have.property('term');
     expect(told[1]).to.include({ level: 1, lease: tenancy.lease, consoles: 1 });
-    expect(told[1]?.['destroyedAt']).to.be.above(told[1]?.['until'] as number);
+    const term = told[1]?.['term'] as { until: number; destroyedAt: number };
+    expect(term.destroyedAt).to.be.above(term.until);
     expect((await bmonitor('leases', '--dir', node.dir)).out).to.include(tenancy.lease);
 
     const keys = await bmonitor('keys', '--dir', node.dir, '--json');
