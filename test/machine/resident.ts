@@ -36,10 +36,13 @@ export class Resident {
     return { level: 0, lease: this.card.lease, key: value(levelKeyOf(this.card)) };
   }
 
-  async session(pair: Pair = this.landlord): Promise<NodeSession> {
+  get #pin(): { readonly pin?: string } {
     const [way] = this.card.ways;
-    const pin = way?.pin === undefined ? {} : { pin: way.pin };
-    const socket = value(await dial({ url, ...pin, timeout_ms: 20_000 }));
+    return way?.pin === undefined ? {} : { pin: way.pin };
+  }
+
+  async session(pair: Pair = this.landlord): Promise<NodeSession> {
+    const socket = value(await dial({ url, ...this.#pin, timeout_ms: 20_000 }));
     return new NodeSession(socketChannel(socket, 'test'), pair, thumbprint(this.card.identity), {
       wall: () => Date.now(),
       steady: () => performance.now(),
@@ -49,7 +52,7 @@ export class Resident {
   /** Waits until it answers, as a console does after a start. */
   async answers(): Promise<void> {
     await until(async () => {
-      const socket = await dial({ url, timeout_ms: 5000 });
+      const socket = await dial({ url, ...this.#pin, timeout_ms: 5000 });
       if (!socket.ok) await new Promise((resolve) => setTimeout(resolve, 200));
       else socket.value.close();
       return socket.ok;
