@@ -8,7 +8,7 @@ import { essential, icmpReplyOf, isIcmpError } from './essential.js';
 import { flowKeys, Flows, type Flow, type Found } from './flows.js';
 import { Judge, type PointJudgement } from './judge.js';
 import { judged, outcome, type Outcome } from './outcome.js';
-import { follow, isStart } from './tcp.js';
+import { follow, isPickedUp, isPossible, isStart } from './tcp.js';
 
 export interface ExplainOptions {
   readonly levels: readonly LevelBoxes[];
@@ -58,7 +58,7 @@ export class Explainer {
     if (settledBefore !== undefined) return outcome('ignored', settledBefore);
     const [own, other] = flowKeys(packet, transport);
     const found = this.#flows.find(own, now);
-    let invalid = false;
+    let invalid = transport.kind === 'ports' && packet.protocol === tcp && !isPossible(transport.flags);
     if (found !== undefined) {
       const known = this.#known(found, transport, now);
       if (typeof known !== 'string') return known;
@@ -74,7 +74,7 @@ export class Explainer {
     // What began in this capture and was refused did not begin before it.
     const refusedBefore = this.#settled.has(own) || this.#settled.has(other);
     return this.#whole || refusedBefore
-      ? this.#invalid(packet, place, transport)
+      ? this.#stray(packet, place, transport, [own, other], now)
       : this.#middle(packet, place, transport, [own, other], now);
   }
 
@@ -169,6 +169,24 @@ export class Explainer {
     if (refused !== undefined) return refused;
     if (point.twoway.passes) return noConnection;
     return judged(point.oneway, point.oneway.passes ? 'one way: ' : '');
+  }
+
+  /** No connection is known; but after an acknowledgement that passes one way the kernel takes what comes back for a reply. */
+  #stray(
+    packet: Packet,
+    place: Place,
+    transport: Transport,
+    keys: readonly [string, string],
+    now: number,
+  ): Outcome {
+    const result = this.#invalid(packet, place, transport);
+    if (result.verdict !== 'pass' || transport.kind !== 'ports' || packet.protocol !== tcp) return result;
+    if (!isPickedUp(transport.flags)) return result;
+    const { twoway } = this.#point(packet, place, transport, 'destination');
+    const backward = judged(twoway, 'a reply: ');
+    const flow = { keys, protocol: tcp, kind: 'oneway', forward: result, backward, tcp: 'ES' } as const;
+    this.#flows.add({ ...flow, replied: false, expires: 0 }, now);
+    return result;
   }
 
   #middle(

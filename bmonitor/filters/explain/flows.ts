@@ -26,7 +26,7 @@ export interface Found {
 }
 
 const udplite = 136;
-const seconds = { udp: 30, udpReplied: 120, icmp: 30, other: 600 } as const;
+const seconds = { udp: 30, udpReplied: 120, icmp: 30, other: 600, tcpPickedUp: 300 } as const;
 
 export class Flows {
   readonly #found = new Map<string, Found>();
@@ -65,6 +65,7 @@ export class Flows {
 }
 
 function lifetime(flow: Flow): number {
+  if (flow.tcp === 'ES' && !flow.replied) return seconds.tcpPickedUp;
   if (flow.tcp !== undefined) return tcpSeconds[flow.tcp];
   if (flow.protocol === udp || flow.protocol === udplite)
     return flow.replied ? seconds.udpReplied : seconds.udp;

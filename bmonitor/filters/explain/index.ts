@@ -82,6 +82,8 @@ class Run {
     switch (joined.kind) {
       case 'waiting':
         return undefined;
+      case 'short':
+        return broken;
       case 'overlapping':
         this.#resolve(joined.numbers, overlapping);
         return overlapping;

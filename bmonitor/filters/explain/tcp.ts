@@ -46,12 +46,37 @@ function kindOf(flags: number): Kind {
   return (flags & ack) !== 0 ? 'ack' : 'none';
 }
 
+const pushAndCongestion = 8 | 64 | 128;
+const urgent = 32;
+/** All other combinations are no TCP to the kernel, whatever connection they seem to belong to. */
+const possible: ReadonlySet<number> = new Set([
+  syn,
+  syn | urgent,
+  syn | ack,
+  rst,
+  rst | ack,
+  fin | ack,
+  fin | ack | urgent,
+  ack,
+  ack | urgent,
+]);
+
+export function isPossible(flags: number): boolean {
+  return possible.has(flags & ~pushAndCongestion);
+}
+
+/** The kernel takes it for the middle of a connection whose beginning it missed, and follows that from here on. */
+export function isPickedUp(flags: number): boolean {
+  return isPossible(flags) && kindOf(flags) === 'ack';
+}
+
 export function isStart(flags: number): boolean {
   return (flags & (fin | syn | rst | ack)) === syn;
 }
 
 /** `again`: the connection is over and this packet starts another one. */
 export function follow(state: TcpState, flags: number, isReply: boolean): TcpState | 'invalid' | 'again' {
+  if (!isPossible(flags)) return 'invalid';
   const kind = kindOf(flags);
   const outcome = (isReply ? reply : original)[kind][states.indexOf(state)] ?? 'IV';
   if (outcome === 'IV') return 'invalid';

@@ -142,6 +142,25 @@ describe('explaining a capture', () => {
     assert.deepEqual(await explain(filters, [...packets].reverse()), ['pass', 'pass']);
   });
 
+  it('takes what comes back after an acknowledgement for a reply, as the kernel does', async () => {
+    const both: Filter[] = [{ action: 'allow', protocol: 'tcp', oneway: true }];
+    const packets = [ip(node, peer, 6, tcp(4000, 80, ack)), ip(peer, node, 6, tcp(80, 4000, syn | ack))];
+    assert.deepEqual(await explain(both, packets, { whole: true }), ['pass', 'drop']);
+    assert.deepEqual(await explain(both, [...packets].reverse(), { whole: true }), ['pass', 'pass']);
+    assert.deepEqual(await explain([{ action: 'allow' }], packets, { whole: true }), ['drop', 'drop']);
+  });
+
+  it('takes no packet with impossible flags for a part of a connection', async () => {
+    const impossible = [0, fin, syn | fin, syn | rst, fin | rst | ack].map((wrong) =>
+      ip(peer, node, 6, tcp(4000, 80, wrong)),
+    );
+    const dropped = impossible.map(() => 'drop');
+    assert.deepEqual((await explain(web, [...handshake, ...impossible])).slice(4), dropped);
+    assert.deepEqual(await explain(web, impossible), dropped);
+    const oneway: Filter[] = [{ action: 'allow', protocol: 'tcp', oneway: true }];
+    assert.notInclude(await explain(oneway, impossible), 'drop');
+  });
+
   it('lets a connection end, and the next one with the same ports begin', async () => {
     const closing = [
       ip(peer, node, 6, tcp(4000, 80, fin | ack)),
@@ -205,6 +224,17 @@ describe('explaining a capture', () => {
         'pass',
       ]);
       assert.deepEqual(await explain(web, [first, middle, last]), ['drop', 'drop', 'drop']);
+      const start = tcp(4000, 80, syn);
+      const tiny = [
+        ip(from, to, 6, start.subarray(0, 8), { id: 6, more: true }),
+        ip(from, to, 6, start.subarray(8), { id: 6, offset: 8 }),
+      ];
+      // Of IPv6 the first fragment must hold the whole header.
+      assert.deepEqual(
+        await explain(web, tiny, { whole: true }),
+        from === peer ? ['pass', 'pass'] : ['drop', 'drop'],
+      );
+      assert.deepEqual(await explain(dns, [...tiny].reverse(), { whole: true }), ['drop', 'drop']);
       assert.deepEqual(await explain(dns, [first, last]), ['ambiguous', 'ambiguous']);
       assert.deepEqual(await explain(dns, [first, last], { whole: true }), ['drop', 'drop']);
       const overlapping = ip(from, to, 17, data.subarray(8, 24), { id: 5, more: true, offset: 8 });
