@@ -56,7 +56,7 @@ export function makeEngines(
       close: nothing,
     };
   }
-  const { runner, images, logs } = host.value;
+  const { runner, images, logs, doors } = host.value;
   const supervisor = new Supervisor({
     runner,
     timing: hostTiming,
@@ -72,7 +72,7 @@ export function makeEngines(
   });
   return {
     engines,
-    report: new EngineReport(ok({ lives: supervisor, runner, images, logs })),
+    report: new EngineReport(ok({ lives: supervisor, runner, images, logs, doors })),
     leadPorts: (state) => ports.apply(portsIn(state, filters?.network), filters?.network ?? usualNetwork),
     tidy: (state) => engines.tidy(state),
     async close() {

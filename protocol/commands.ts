@@ -1,4 +1,13 @@
-import { engineName, engineSettings, grace, imageDigest } from './engines.js';
+import {
+  commandWords,
+  engineName,
+  engineSettings,
+  grace,
+  imageDigest,
+  port,
+  terminalSize,
+  variables,
+} from './engines.js';
 import { bytesText, digestText, idText, nameText, publicJwk } from './fields.js';
 import { limits } from './limits.js';
 import {
@@ -173,6 +182,17 @@ export const commandParsers = {
     since_ms: optional(version),
     follow: optional(flag),
   }),
+  /** A stream of records through which a connection goes to a port inside an engine: a debugger's, for example. */
+  'engine.forward': object({ name: engineName, port }),
+  /** A stream of records: a command inside a running engine, with its own input and output, or on a `terminal`. It ends with the stream. */
+  'engine.exec': object({
+    name: engineName,
+    command: commandWords,
+    env: optional(variables),
+    terminal: optional(terminalSize),
+  }),
+  /** A stream of records: what the engine itself writes from now on, and if it has a terminal, that. */
+  'engine.attach': object({ name: engineName }),
   /** How many engines the levels below have and what they use; not what they are. */
   'engines.usage': object({}),
   /** Describes an engine, or one that is there anew: then `expect` is its revision, and what is new holds from its next start. */

@@ -2,7 +2,11 @@ import { flag, dictionary, list, object, oneOf, optional, text, whole, type Pars
 import { limits } from './limits.js';
 
 /** How an engine is described, in commands and in the node's memory. docs/engines.md tells it to its readers. */
-const words = text({ max: limits.engine_text_chars_max, pattern: /^[^\0]*$/, form: 'a text without NUL' });
+export const words = text({
+  max: limits.engine_text_chars_max,
+  pattern: /^[^\0]*$/,
+  form: 'a text without NUL',
+});
 
 export const imageDigest = text({
   min: 71,
@@ -24,6 +28,22 @@ export const insidePath = text({
   form: 'an absolute path without . and ..',
 });
 
+/** Variables of an engine, or of a command in it. */
+export const variables = dictionary(words, {
+  name: /^[A-Za-z_][A-Za-z0-9_]{0,127}$/,
+  max: limits.engine_variables_max,
+  form: 'letters, digits and _',
+});
+
+export const commandWords = list(words, { min: 1, max: limits.engine_words_max });
+
+export const port = whole({ min: 1, max: 65_535 });
+
+const lines = whole({ min: 1, max: 65_535 });
+
+/** Of a terminal. */
+export const terminalSize = object({ rows: lines, columns: lines });
+
 export const grace = whole({ min: 0, max: limits.engine_grace_s_max });
 
 /** What holds where the settings say nothing. */
@@ -36,20 +56,14 @@ export const engineDefaults = {
 
 const mib = 1024 * 1024;
 
-const port = whole({ min: 1, max: 65_535 });
-
 export const engineSettings = object({
   image: imageDigest,
   /** Instead of what the image starts. */
-  command: optional(list(words, { min: 1, max: limits.engine_words_max })),
+  command: optional(commandWords),
   /** Beside the variables of the image. */
-  env: optional(
-    dictionary(words, {
-      name: /^[A-Za-z_][A-Za-z0-9_]{0,127}$/,
-      max: limits.engine_variables_max,
-      form: 'letters, digits and _',
-    }),
-  ),
+  env: optional(variables),
+  /** It has a terminal, to which a console can attach; else only what it writes can be seen. */
+  terminal: optional(flag),
   workdir: optional(insidePath),
   /** Instead of the image's user: numbers of the engine's own range, 0 being its root. */
   user: optional(text({ max: 11, pattern: /^\d{1,5}(:\d{1,5})?$/, form: 'UID or UID:GID in numbers' })),

@@ -374,4 +374,8 @@ export const limits = {
   engine_log_bytes_max: 8 * 1024 * 1024,
   /** How often it is looked whether an engine wrote more, for who follows its log: faster than a person reads. */
   engine_log_look_ms: 200,
+  /** A record of what goes through a door of an engine: a screenful, and a good piece of a file. */
+  record_bytes_max: 64 * 1024,
+  /** Commands inside engines, attached terminals and forwarded connections of a node at once: each costs a helper of a few megabytes. */
+  engine_doors_max: 128,
 } as const;

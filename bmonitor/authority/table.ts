@@ -68,6 +68,8 @@ export const authority: Readonly<Record<CommandType, Grant>> = {
   // An image that lies there does nothing: the command that names it is what changes the node.
   'image.send': read('developer', active, 'engines'),
   'engine.logs': read('developer', active, 'engines'),
+  // A debugger opens many connections; each is told as an event instead.
+  'engine.forward': read('developer', active, 'engines'),
   'engines.usage': read('developer', activeOrDark),
 
   'history.trim': change({}),
@@ -101,5 +103,7 @@ export const authority: Readonly<Record<CommandType, Grant>> = {
   'engine.pause': engines({}),
   'engine.resume': engines({}),
   'engine.remove': engines({ nonce: 'always' }),
+  'engine.exec': engines({}),
+  'engine.attach': engines({}),
   quarantine: change({ levels: 'landlord', right: 'boundaries', role: 'operator', nonce: 'loosens' }),
 };

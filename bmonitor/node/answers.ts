@@ -8,7 +8,7 @@ import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js'
 import { tryBlindness } from '../keys/blindness.js';
 import type { Core } from './core.js';
 import { packetOf, passedAbove, proofOf } from './decide/fit.js';
-import type { EngineReport, ServeStream } from './engine-report.js';
+import { isStreamed, type EngineReport, type ServeStream } from './engine-report.js';
 import type { EventLog } from './events.js';
 import type { FilterReport } from './filter-report.js';
 import { filterCount, setOf } from './filter-state.js';
@@ -112,6 +112,9 @@ export class Answers {
       case 'events.follow':
       case 'image.send':
       case 'engine.logs':
+      case 'engine.forward':
+      case 'engine.exec':
+      case 'engine.attach':
       case 'engine.put':
       case 'engine.start':
       case 'engine.stop':
@@ -150,9 +153,7 @@ export class Answers {
 
   /** Who serves the stream that follows the answer. Undefined: none follows, or it is the events'. */
   streamOf(command: Command, level: number): ServeStream | undefined {
-    return command.type === 'image.send' || command.type === 'engine.logs'
-      ? this.#machine.engines.serve(command, this.#own(level))
-      : undefined;
+    return isStreamed(command) ? this.#machine.engines.serve(command, this.#own(level)) : undefined;
   }
 
   /** Does the history that the console saw, or wants to trim, lead to the one that stands here? */

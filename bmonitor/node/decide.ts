@@ -4,6 +4,7 @@ import { authorize, type Speaker } from '../authority/authorize.js';
 import { authority } from '../authority/table.js';
 import { decideAddConsole, decideRemoveConsole } from './decide/consoles.js';
 import {
+  decideEnterEngine,
   decideKillEngine,
   decidePauseEngine,
   decidePutEngine,
@@ -93,6 +94,7 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
     case 'images.read':
     case 'image.send':
     case 'engine.logs':
+    case 'engine.forward':
     case 'engines.usage':
       // These change nothing: they are answered from the state by answer.ts.
       return { ok: true, value: decided(state) };
@@ -152,6 +154,9 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
       return decideResumeEngine(state, { ...request, command }, given);
     case 'engine.remove':
       return decideRemoveEngine(state, { ...request, command }, given);
+    case 'engine.exec':
+    case 'engine.attach':
+      return decideEnterEngine(state, { ...request, command }, given);
     case 'quarantine':
       return decideQuarantine(state, { ...request, command }, given);
     case 'history.trim':

@@ -39,8 +39,13 @@ export class Duplex {
   #wake: () => void = () => {};
   #room: () => void = () => {};
 
+  /** Resolves when nobody is there any more, or the stream has ended. */
+  readonly closed: Promise<void>;
+  #tellClosed: () => void = () => {};
+
   constructor(parts: DuplexParts) {
     this.#parts = parts;
+    this.closed = new Promise((resolve) => (this.#tellClosed = resolve));
   }
 
   /** The other side is gone, or the stream has ended. */
@@ -95,6 +100,9 @@ export class Duplex {
       return ok(undefined);
     }
     if (plaintext[0] === bytesMark) {
+      // A console that was removed since says nothing more either.
+      const may = this.#parts.mayHear();
+      if (!may.ok) return may;
       this.#came.push(Buffer.from(plaintext.subarray(1)));
       this.#came_bytes += plaintext.length;
       if (this.#came_bytes > 2 * limits.stream_window_bytes)
@@ -124,6 +132,7 @@ export class Duplex {
   /** Nobody is there any more. */
   cut(): void {
     this.#over = true;
+    this.#tellClosed();
     this.#wake();
     this.#room();
   }

@@ -1,6 +1,7 @@
-import type { CommandOf } from '../../protocol/commands.js';
+import type { Command, CommandOf } from '../../protocol/commands.js';
 import type { Duplex } from './duplex.js';
-import type { EngineEnd, EngineLogs, EngineRunner, ImageStore } from '../ports/engines.js';
+import { throughDoor, type DoorCommand } from './engine-door.js';
+import type { EngineDoors, EngineEnd, EngineLogs, EngineRunner, ImageStore } from '../ports/engines.js';
 import type { LifeFacts } from '../engines/life.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { Engine } from './engine-state.js';
@@ -14,11 +15,27 @@ export interface EngineFacts {
 
 export type ServeStream = (duplex: Duplex) => Promise<Answer>;
 
+/** Commands that a stream of bytes follows. */
+type Streamed = CommandOf<'image.send'> | CommandOf<'engine.logs'> | DoorCommand;
+
+const streamed: ReadonlySet<string> = new Set<Streamed['type']>([
+  'image.send',
+  'engine.logs',
+  'engine.exec',
+  'engine.attach',
+  'engine.forward',
+]);
+
+export function isStreamed(command: Command): command is Streamed {
+  return streamed.has(command.type);
+}
+
 interface Host {
   readonly lives: EngineFacts;
   readonly runner: Pick<EngineRunner, 'usage'>;
   readonly images: ImageStore;
   readonly logs: EngineLogs;
+  readonly doors: EngineDoors;
 }
 
 /** What consoles are told of engines. Whether the asker may know was decided before. */
@@ -29,10 +46,12 @@ export class EngineReport {
     this.#host = host;
   }
 
-  serve(command: CommandOf<'image.send'> | CommandOf<'engine.logs'>, level: Level): ServeStream {
+  serve(command: Streamed, level: Level): ServeStream {
     const host = this.#host;
     if (!host.ok) return () => Promise.resolve(host);
     if (command.type === 'engine.logs') return (duplex) => tellLog(host.value.logs, level, command, duplex);
+    if (command.type !== 'image.send')
+      return (duplex) => throughDoor(host.value.doors, level, command, duplex);
     return async (duplex) => {
       const source = { form: command.form, bytes: duplex.incoming() };
       const stored = await host.value.images.take(level.lease, source, command.image);

@@ -270,7 +270,8 @@ export class Service {
       return stream.ok ? ok({ result: {}, again: false, stream: stream.value }) : stream;
     }
     const serve = answers.streamOf(command, level);
-    if (serve) {
+    // What acted before does not act again: its answer comes without a stream.
+    if (serve && !acted.value.again) {
       const mayHear = (): Result<void> => stillEnrolled(claims, core.state);
       const stream = streams.openDuplex({ secret, digest: envelope.digest, mayHear, serve });
       return stream.ok ? ok({ result: {}, again: false, stream: stream.value }) : stream;

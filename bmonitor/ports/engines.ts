@@ -84,6 +84,30 @@ export interface EnginePort {
   readonly to: string;
 }
 
+/** Ways into a running engine for who commands it. What goes through is in records (protocol/records.ts). */
+export interface EngineDoors {
+  open(id: string, order: DoorOrder): Promise<Result<Door>>;
+}
+
+export type DoorOrder =
+  | {
+      readonly kind: 'exec';
+      readonly command: readonly string[];
+      readonly env?: Readonly<Record<string, string>>;
+      readonly terminal?: { readonly rows: number; readonly columns: number };
+    }
+  | { readonly kind: 'attach' }
+  | { readonly kind: 'connect'; readonly port: number };
+
+export interface Door {
+  /** Ends when there is nothing behind it any more. */
+  readonly output: AsyncIterable<Uint8Array>;
+  /** Resolves when there is room for more; false: it is closed. */
+  write(bytes: Uint8Array): Promise<boolean>;
+  /** What was begun through it is ended. */
+  close(): void;
+}
+
 /** What engines wrote, as it was written: each line with its moment, its stream and whether it is whole. */
 export interface EngineLogs {
   /** Ends at the end of what there is, or with `follow` when `stop` says so. */

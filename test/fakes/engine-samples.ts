@@ -48,6 +48,22 @@ export const engineSamples: Partial<Record<CommandType, readonly Sample[]>> = {
   'engine.kill': [one('engine.kill', 'the tenant kills an engine')],
   'engine.pause': [one('engine.pause', 'the tenant pauses an engine')],
   'engine.remove': [one('engine.remove', 'the tenant removes an engine')],
+  'engine.exec': [
+    {
+      title: 'the tenant runs a command in an engine',
+      base: 'tenant',
+      prepare: started,
+      ask: () => asked('tenant.developer', { type: 'engine.exec', name: 'web', command: ['/bin/true'] }),
+    },
+  ],
+  'engine.attach': [
+    {
+      title: 'the tenant attaches to an engine',
+      base: 'tenant',
+      prepare: started,
+      ask: () => asked('tenant.developer', { type: 'engine.attach', name: 'web' }),
+    },
+  ],
   'engine.stop': [
     {
       title: 'the tenant stops an engine',

@@ -19,6 +19,8 @@ export interface Launch {
   readonly runtimeRoot: string;
   readonly exits: string;
   readonly network: EngineNetwork | undefined;
+  /** The engine has a terminal, to which somebody may be attached. */
+  readonly terminal: boolean;
   /** Control groups for conmon. */
   readonly groups: readonly string[];
 }
@@ -45,6 +47,7 @@ function conmonWords(at: Launch): readonly string[] {
     '--full-attach',
     '--no-sync-log',
     '--no-new-keyring',
+    ...(at.terminal ? ['--terminal', '--stdin', '--leave-stdin-open'] : []),
     ...Object.entries(pairs).flat(),
   ];
 }

@@ -5,6 +5,7 @@ import { ok, refuse, type Result } from '../../../protocol/result.js';
 import { Cgroups } from './cgroups.js';
 import { FolderImages } from './images/store.js';
 import { Instances } from './instances.js';
+import { OciDoors } from './doors.js';
 import { FolderLogs } from './logs.js';
 import { OciRunner, type RunnerParts } from './runner.js';
 
@@ -12,6 +13,7 @@ export interface EngineHost {
   readonly runner: OciRunner;
   readonly images: FolderImages;
   readonly logs: FolderLogs;
+  readonly doors: OciDoors;
 }
 
 const runtimes = {
@@ -34,14 +36,16 @@ export function openEngines(
   if (runtime === undefined)
     return refuse('engines-not-here', 'neither runc nor a crun that works here is there');
   const images = new FolderImages(folderOf, bootId());
+  const instances = new Instances(join('/run/bmonitor', name));
   const runner = new OciRunner({
     ...parts,
     images,
-    instances: new Instances(join('/run/bmonitor', name)),
+    instances,
     cgroups,
     runtime,
   });
-  return ok({ runner, images, logs: new FolderLogs(folderOf) });
+  const doors = new OciDoors({ handleOf: (id) => runner.handleOf(id), instances, cgroups, runtime });
+  return ok({ runner, images, logs: new FolderLogs(folderOf), doors });
 }
 
 function bootId(): string {

@@ -112,6 +112,11 @@ export class OciRunner implements EngineRunner {
     }
   }
 
+  /** What runs of an engine now. */
+  handleOf(id: string): Handle | undefined {
+    return this.#running.get(id);
+  }
+
   async terminate(id: string): Promise<Result<void>> {
     const handle = this.#running.get(id);
     if (handle) await signal(handle, signalOf(handle.stopSignal));
@@ -201,7 +206,7 @@ export class OciRunner implements EngineRunner {
   }
 
   async #launch(
-    { id, slot }: StartOrder,
+    { id, slot, settings }: StartOrder,
     { rootfs }: UsableImage,
     at: {
       readonly instance: string;
@@ -219,6 +224,7 @@ export class OciRunner implements EngineRunner {
       ...at,
       rootfs,
       firstId: firstIdOf(slot),
+      terminal: settings.terminal === true,
       logs,
       runtime,
       runtimeRoot: instances.runtimeRoot,

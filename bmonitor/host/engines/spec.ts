@@ -74,7 +74,7 @@ export function specOf(parts: SpecParts): Result<Readonly<Record<string, unknown
     hostname: order.name,
     root: { path: rootfs, readonly: settings.readOnly === true },
     process: {
-      terminal: false,
+      terminal: settings.terminal === true,
       user,
       args,
       env: environment(image.env, settings.env ?? {}),

@@ -107,6 +107,20 @@ export const decideResumeEngine: Decide<'engine.resume'> = (state, request) =>
       : refuse('not-that-way', 'it is not paused'),
   );
 
+/** Changes nothing that the node keeps, but who went in is recorded. What a command says stands in the history only: it may hold secrets. */
+export const decideEnterEngine: Decide<'engine.exec' | 'engine.attach'> = (
+  state,
+  { level: index, command },
+) => {
+  const level = levelOf(state, index);
+  const engine = level.engines?.find((one) => one.described?.name === command.name);
+  if (!engine) return refuse('engine-unknown', command.name);
+  if (engine.wanted === 'stopped') return refuse('not-that-way', 'it is stopped');
+  return ok(
+    decided(state, { events: [{ to: [index], kind: command.type, fields: { name: command.name } }] }),
+  );
+};
+
 export const decideRemoveEngine: Decide<'engine.remove'> = (state, { level: index, command }, given) => {
   const level = levelOf(state, index);
   if (given.locked.has(level.lease)) return refuse('shares-outstanding');

@@ -15,7 +15,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Command } from '../../../protocol/commands.js';
 import type { EngineSettings } from '../../../protocol/engines.js';
-import type { NodeSession } from '../../../console/nodes/session.js';
+import type { NodeSession, StreamWriter } from '../../../console/nodes/session.js';
+import { RecordReader, recordKinds } from '../../../protocol/records.js';
+import type { Result } from '../../../protocol/result.js';
+import { value } from '../../fakes/results.js';
 import { until } from '../../fakes/until.js';
 import { cli, NodeProcess } from '../../scenario/node-process.js';
 import { rent, type Tenancy } from '../../scenario/tenancy.js';
@@ -117,6 +120,46 @@ export class EngineRig {
       }).catch(reject);
     });
     return text;
+  }
+
+  /** Opens a door of an engine, as a console does. */
+  async door(command: Command): Promise<{
+    readonly write: (bytes: Uint8Array) => Promise<boolean>;
+    readonly text: () => string;
+    readonly code: () => number | undefined;
+    readonly ended: Promise<Result<true>>;
+    readonly hangUp: () => void;
+  }> {
+    const session = await this.node.session(this.tenancy.console);
+    const reader = new RecordReader();
+    let text = '';
+    let code: number | undefined;
+    let over: (end: Result<true>) => void = () => {};
+    const ended = new Promise<Result<true>>((resolve) => (over = resolve));
+    let writer: StreamWriter | undefined;
+    const reply = await session.request({
+      command,
+      to: this.tenancy.to,
+      onWriter: (made) => (writer = made),
+      onFrame: (bytes) => {
+        for (const { kind, bytes: said } of value(reader.take(bytes)))
+          if (kind === recordKinds.ended) code = said[0];
+          else text += said.toString();
+      },
+      onEnd: (end) => {
+        session.close('done');
+        over(end);
+      },
+    });
+    if (!reply.ok || !writer) throw new Error(`${command.type}: ${reply.ok ? '' : reply.refusal.code}`);
+    const made = writer;
+    return {
+      write: (bytes) => made.write(bytes),
+      text: () => text,
+      code: () => code,
+      ended,
+      hangUp: () => session.close('hung up'),
+    };
   }
 
   async #stream(asked: Omit<Parameters<NodeSession['request']>[0], 'to'>): Promise<void> {

@@ -61,6 +61,7 @@ const lines = `
   images.read          any       dev    AD   engines     -
   image.send           any       dev    A    engines     -
   engine.logs          any       dev    A    engines     -
+  engine.forward       any       dev    A    engines     -
   engines.usage        any       dev    AD   -           -
   engine.put           any       dev    A    engines     -
   engine.start         any       dev    A    engines     -
@@ -71,6 +72,8 @@ const lines = `
   engine.pause         any       dev    A    engines     -
   engine.resume        any       dev    A    engines     -
   engine.remove        any       dev    A    engines     always
+  engine.exec          any       dev    A    engines     -
+  engine.attach        any       dev    A    engines     -
 `;
 
 interface Row {
