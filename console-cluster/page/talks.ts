@@ -35,10 +35,22 @@ function draw(tag: string, attributes: Readonly<Record<string, string | number>>
   return element;
 }
 
+/** One node of a cluster, or somewhere outside. */
+function placeOf(end: string, boundaries: readonly Boundary[]): string {
+  const node = boundaries.find((boundary) => `node:${boundary.node}` === end);
+  return node?.cluster ? `a node of ${node.cluster}` : 'outside';
+}
+
+function shortened(end: string): string {
+  const [first = '', ...others] = end.split(' ');
+  const one = first.length > 18 ? `${first.slice(0, 17)}…` : first;
+  return others.length === 0 ? one : `${one} +${others.length}`;
+}
+
 /** Clusters on a circle, each with its nodes' state; an arrow for each exception, which says what it is about. */
 function picture(talks: readonly Talk[], boundaries: readonly Boundary[]): SVGElement {
   const ends = [...new Set(talks.flatMap(({ from, to }) => [from, to]))];
-  const radius = Math.max(110, ends.length * 26);
+  const radius = Math.max(150, ends.length * 30);
   const [width, height] = [radius * 2 + 320, radius * 2 + 90];
   const place = new Map(
     ends.map((end, at) => {
@@ -81,7 +93,9 @@ function picture(talks: readonly Talk[], boundaries: readonly Boundary[]): SVGEl
     const nodes = boundaries.filter(({ cluster }) => cluster === end);
     const behind = nodes.filter(({ state }) => state !== 'in-step').length;
     const words =
-      nodes.length === 0 ? 'outside' : `${nodes.length} nodes${behind > 0 ? `, ${behind} not in step` : ''}`;
+      nodes.length === 0
+        ? placeOf(end, boundaries)
+        : `${nodes.length} nodes${behind > 0 ? `, ${behind} not in step` : ''}`;
     svg.append(
       draw('circle', {
         cx: x,
@@ -89,7 +103,7 @@ function picture(talks: readonly Talk[], boundaries: readonly Boundary[]): SVGEl
         r: 28,
         class: nodes.length === 0 ? 'outside' : behind > 0 ? 'behind' : 'cluster',
       }),
-      draw('text', { x, y: y + 4, class: 'end' }, end.length > 22 ? `${end.slice(0, 21)}…` : end),
+      draw('text', { x, y: y + 4, class: 'end' }, shortened(end)),
       draw('text', { x, y: y + 42, class: 'words' }, words),
     );
   }
