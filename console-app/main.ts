@@ -2,8 +2,10 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { ConsoleProgram } from '../console/cli/program.js';
 import { isLoopback } from '../console/daemon/config.js';
-import { serveConsole } from '../console/daemon/daemon.js';
+import { serveConsole, type ConsoleParts } from '../console/daemon/daemon.js';
 import { refuse } from '../protocol/result.js';
+import { engineRoutes } from './engines/routes.js';
+import { Rolls } from './engines/roll.js';
 import { leaseRoutes } from './leases/routes.js';
 import { Leases } from './leases/take.js';
 
@@ -20,7 +22,11 @@ export const consoleApp: ConsoleProgram = {
     isLoopback(parts.config.api.host)
       ? serveConsole(parts, {
           title: 'console-app',
-          routes: leaseRoutes(new Leases(parts)),
+          routes: [...leaseRoutes(new Leases(parts)), ...engineRoutes({ ...parts, rolls: rollsOf(parts) })],
         })
       : refuse('not-loopback', parts.config.api.host, { where: 'console.json api.host' }),
 };
+
+function rollsOf({ book, log, clocks }: ConsoleParts): Rolls {
+  return new Rolls({ book, log, steady: () => clocks.steady() });
+}

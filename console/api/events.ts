@@ -1,12 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { limits } from '../../protocol/limits.js';
-import type { StreamRoute } from './route.js';
+import type { StreamStart } from './route.js';
 
 /**
  * Server-sent events to one listener. A listener that does not read is cut off once its buffer is full: its browser comes
  * back by itself and gets the present state first, so nothing is lost but the moments between.
  */
-export function serveEvents(line: StreamRoute, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function serveEvents(start: StreamStart, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const closed = new AbortController();
   const headers = { ...reply.getHeaders(), 'cache-control': 'no-store', 'content-type': 'text/event-stream' };
   reply.hijack();
@@ -21,10 +21,14 @@ export function serveEvents(line: StreamRoute, request: FastifyRequest, reply: F
   };
   request.raw.once('close', end);
   raw.once('error', end);
-  line.start((event) => {
-    if (closed.signal.aborted) return;
-    if (raw.writableLength > limits.api_stream_buffer_bytes_max) raw.destroy();
-    else raw.write(`data: ${JSON.stringify(event)}\n\n`);
-  }, closed.signal);
+  start(
+    (event) => {
+      if (closed.signal.aborted) return;
+      if (raw.writableLength > limits.api_stream_buffer_bytes_max) raw.destroy();
+      else raw.write(`data: ${JSON.stringify(event)}\n\n`);
+    },
+    closed.signal,
+    end,
+  );
   return reply;
 }

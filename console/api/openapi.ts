@@ -44,6 +44,10 @@ function operationOf(route: AnyRoute): JsonSchema {
       summary: route.summary,
       'x-role': route.role,
       security,
+      parameters: [
+        ...parametersOf('path', route.schemas.params),
+        ...parametersOf('query', route.schemas.query),
+      ],
       responses: {
         200: {
           description: 'server-sent events, each with one JSON value of this form in its data',

@@ -81,9 +81,13 @@ export interface StreamRoute {
   readonly summary: string;
   readonly role: Role;
   readonly event: Shape<unknown>;
-  /** Calls `send` until `closed` aborts. */
-  start(send: (event: unknown) => void, closed: AbortSignal): void;
+  readonly schemas: { readonly params: JsonSchema; readonly query: JsonSchema };
+  /** What was asked is parsed before anything is sent. */
+  open(call: Pick<RawCall, 'params' | 'query'>): Result<StreamStart>;
 }
+
+/** Calls `send` until `closed` aborts, or `done` when there is no more. */
+export type StreamStart = (send: (event: unknown) => void, closed: AbortSignal, done: () => void) => void;
 
 const nothing = object({});
 
@@ -121,6 +125,38 @@ export function route<P = object, Q = object, B = undefined, R = unknown>(
         query: readQuery.value as Q,
         body: readBody.value as B,
       });
+    },
+  };
+}
+
+interface StreamParts<P, Q, E> {
+  readonly path: string;
+  readonly summary: string;
+  readonly role: Role;
+  readonly params?: Shape<P>;
+  readonly query?: Shape<Q>;
+  readonly event: Shape<E>;
+  start(call: { readonly params: P; readonly query: Q }): StreamStart;
+}
+
+export function streamRoute<P = object, Q = object, E = unknown>(parts: StreamParts<P, Q, E>): StreamRoute {
+  const params: Shape<unknown> = parts.params ?? nothing;
+  const query: Shape<unknown> = parts.query ?? nothing;
+  const { path, summary, role, event } = parts;
+  return {
+    kind: 'stream',
+    method: 'GET',
+    path,
+    summary,
+    role,
+    event,
+    schemas: { params: params.schema, query: query.schema },
+    open(call) {
+      const readParams = params.parse(call.params, 'path');
+      if (!readParams.ok) return readParams;
+      const readQuery = query.parse(call.query, 'query');
+      if (!readQuery.ok) return readQuery;
+      return ok(parts.start({ params: readParams.value as P, query: readQuery.value as Q }));
     },
   };
 }

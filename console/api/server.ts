@@ -156,7 +156,11 @@ function mount(app: FastifyInstance, line: AnyRoute, options: ApiOptions): void 
       callers.set(request, caller.value);
     },
     handler: async (request, reply) => {
-      if (line.kind === 'stream') return serveEvents(line, request, reply);
+      if (line.kind === 'stream') {
+        const started = line.open(request);
+        if (!started.ok) throw new Rejection(started.refusal);
+        return serveEvents(started.value, request, reply);
+      }
       if (line.kind === 'text') {
         const text = await line.read();
         if (!text.ok) throw new Rejection(text.refusal);

@@ -35,6 +35,7 @@ export interface ConsoleParts {
   readonly pair: Pair;
   readonly store: KeyStore;
   readonly book: NodeBook;
+  readonly groups: Groups;
   readonly ways: Ways;
   readonly sessions: Sessions;
   readonly clocks: Clocks;
@@ -92,6 +93,7 @@ export async function openConsole(dir: string, passphrase: Secret, log: Log): Pr
     pair: pair.value,
     store: store.value,
     book,
+    groups: new Groups(store.value, book),
     ways,
     sessions,
     clocks: systemClocks,
@@ -122,11 +124,10 @@ export async function serveConsole(
     samples?: () => Promise<readonly Sample[]>;
   },
 ): Promise<Result<Serving>> {
-  const { config, files, sessions, book, store, clocks, log } = parts;
+  const { config, files, sessions, book, groups, store, clocks, log } = parts;
   const now = (): number => clocks.wall();
   const audit = new Audit(store, now, log);
   const calls = new CallCounter();
-  const groups = new Groups(store, book);
   const open = !isLoopback(config.api.host);
   const api = await serveApi({
     title: options.title,

@@ -1,7 +1,7 @@
 import { limits } from '../../protocol/limits.js';
 import { nodeCardForm, type NodeCard } from '../../protocol/node-card.js';
 import { ok } from '../../protocol/result.js';
-import { route, type Route, type StreamRoute } from '../api/route.js';
+import { route, streamRoute, type Route, type StreamRoute } from '../api/route.js';
 import {
   digest,
   list,
@@ -158,14 +158,12 @@ export function nodeRoutes(book: NodeBook, now: () => number): (Route | StreamRo
         return reply.ok ? ok({ now: now(), status: reply.value.result ?? {} }) : reply;
       },
     }),
-    {
-      kind: 'stream',
-      method: 'GET',
+    streamRoute({
       path: '/api/v1/nodes-events',
       summary: 'All nodes, then each change as it happens',
       role: 'view',
       event: nodesEvent,
-      start(send, closed) {
+      start: () => (send, closed) => {
         const end = book.listen((event) =>
           send(
             event.type === 'nodes'
@@ -175,6 +173,6 @@ export function nodeRoutes(book: NodeBook, now: () => number): (Route | StreamRo
         );
         closed.addEventListener('abort', end, { once: true });
       },
-    },
+    }),
   ];
 }

@@ -37,6 +37,11 @@ export const consoleErrors = {
     why: 'The connection to them broke between the two; they go back by themselves within a minute, and the others keep theirs.',
     todo: 'Wait a minute, look at filters show for the nodes that are named, and apply it again.',
   },
+  'engine-not-well': {
+    what: 'The engine did not run well in time after it was updated.',
+    why: 'A rolling update goes on only when what was updated runs well; so this one went back.',
+    todo: 'Look at its logs and at how it ended; correct the description or the image, and roll again.',
+  },
   'boundary-drifted': {
     what: 'Some of the nodes have filters that this console did not give them.',
     why: 'Somebody changed them by hand, and going on would overwrite that unseen.',

@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { expect } from 'chai';
 import { roles, tokenDigest, type Role } from '../../../console/api/access.js';
-import { route, type Route, type StreamRoute } from '../../../console/api/route.js';
+import { route, streamRoute, type Route, type StreamRoute } from '../../../console/api/route.js';
 import { packageVersion, serveApi, type Api } from '../../../console/api/server.js';
 import { list, name, object, optional, text, wholeText } from '../../../console/api/shape.js';
 import { accessRoutes } from '../../../console/access/routes.js';
@@ -61,18 +61,16 @@ const routes: (Route | StreamRoute)[] = [
     reply: object({}),
     handle: () => Promise.reject(new Error('with a secret in it')),
   }),
-  {
-    kind: 'stream',
-    method: 'GET',
+  streamRoute({
     path: '/api/v1/ticks',
     summary: 'Ticks',
     role: 'view',
     event: object({ tick: wholeText({ min: 0, max: 9 }) }),
-    start(send, closed) {
+    start: () => (send, closed) => {
       send({ tick: '1' });
       closed.addEventListener('abort', () => void ended.push('tick'));
     },
-  },
+  }),
 ];
 const ended: string[] = [];
 

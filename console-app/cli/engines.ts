@@ -1,0 +1,306 @@
+import type { Command } from 'commander';
+import { clientFor, type ApiClient } from '../../console/cli/client.js';
+import { orExit, table } from '../../console/cli/output.js';
+import { number } from '../../console/cli/program.js';
+import { limits } from '../../protocol/limits.js';
+import { refuse, type Result } from '../../protocol/result.js';
+import { archiveOf, readDescription } from './description.js';
+
+interface Json {
+  readonly json?: boolean;
+}
+
+interface OnNode {
+  readonly node: string;
+  readonly value?: Readonly<Record<string, unknown>>;
+  readonly trouble?: { readonly code: string; readonly detail?: string };
+}
+
+interface Roll {
+  readonly id: string;
+  readonly state: 'rolling' | 'done' | 'returned' | 'stuck';
+  readonly steps: readonly {
+    readonly node: string;
+    readonly state: string;
+    readonly trouble?: OnNode['trouble'];
+  }[];
+}
+
+const troubleText = (trouble: OnNode['trouble']): string =>
+  `${trouble?.code ?? ''} ${trouble?.detail ?? ''}`.trim();
+const listOf = (targets: readonly string[]): string => encodeURIComponent(targets.join(','));
+
+function nodesIn(answer: Record<string, unknown>): readonly OnNode[] {
+  const nodes = answer['nodes'] as readonly OnNode[];
+  if (nodes.some(({ trouble }) => trouble)) process.exitCode = 1;
+  return nodes;
+}
+
+function printOutcomes(answer: Record<string, unknown>, flags: Json, done: string): void {
+  const nodes = nodesIn(answer);
+  if (flags.json) return console.log(JSON.stringify(answer));
+  for (const { node, trouble } of nodes)
+    console.log(trouble ? `${node}: ${troubleText(trouble)}` : `${node}: ${done}`);
+}
+
+function word(value: unknown, absent: string): string {
+  return typeof value === 'string' ? value : absent;
+}
+
+function row(node: string, engine: Readonly<Record<string, unknown>>): string[] {
+  const usage = engine['usage'] as { memory_bytes?: number; processes?: number } | undefined;
+  const memory =
+    usage?.memory_bytes === undefined ? '' : `${Math.round(usage.memory_bytes / 1024 / 1024)} MiB`;
+  const last = engine['lastFailure'] ?? engine['lastEnd'];
+  return [
+    node,
+    word(engine['name'], '(locked)'),
+    String(engine['state']),
+    word(engine['health'], ''),
+    String(engine['revision']),
+    String(engine['restarts']),
+    memory,
+    last === undefined ? '' : JSON.stringify(last),
+  ];
+}
+
+/** The tenant's software on one or many nodes. */
+export function engineCommands(program: Command, dirOf: () => string): Command {
+  const engines = program
+    .command('engines')
+    .description('software on one or many nodes; a target is a node or group:NAME');
+  const client = (flags: Json): ApiClient => orExit(clientFor(dirOf()), flags.json);
+
+  engines
+    .command('list')
+    .argument('[targets...]', 'nodes, or group:NAME; absent, all')
+    .option('--json', 'print JSON')
+    .description('what runs, as the nodes say it now')
+    .action(async (targets: readonly string[], flags: Json) => {
+      const query = targets.length === 0 ? '' : `?targets=${listOf(targets)}`;
+      const answer = orExit(await client(flags).call('GET', `/api/v1/engines${query}`), flags.json);
+      const nodes = nodesIn(answer);
+      if (flags.json) return console.log(JSON.stringify(answer));
+      const rows = nodes.flatMap(({ node, value, trouble }) =>
+        trouble
+          ? [[node, '', 'unknown', '', '', '', '', troubleText(trouble)]]
+          : ((value?.['engines'] ?? []) as readonly Readonly<Record<string, unknown>>[]).map((one) =>
+              row(node, one),
+            ),
+      );
+      const head = ['NODE', 'ENGINE', 'STATE', 'HEALTH', 'REVISION', 'RESTARTS', 'MEMORY', 'LAST'];
+      console.log(rows.length === 0 ? 'no engines' : table(head, rows));
+    });
+  engines
+    .command('show')
+    .argument('<engine>')
+    .argument('<node>')
+    .option('--json', 'print JSON')
+    .description('one engine with its settings')
+    .action(async (engine: string, node: string, flags: Json) => {
+      const path = `/api/v1/engines/${encodeURIComponent(engine)}?targets=${listOf([node])}`;
+      const answer = orExit(await client(flags).call('GET', path), flags.json);
+      const [only] = nodesIn(answer);
+      console.log(JSON.stringify(only?.value ?? only?.trouble, null, flags.json ? 0 : 2));
+    });
+  engines
+    .command('images')
+    .argument('<targets...>')
+    .option('--json', 'print JSON')
+    .description('the images that are stored there')
+    .action(async (targets: readonly string[], flags: Json) => {
+      const answer = orExit(
+        await client(flags).call('GET', `/api/v1/images?targets=${listOf(targets)}`),
+        flags.json,
+      );
+      const nodes = nodesIn(answer);
+      if (flags.json) return console.log(JSON.stringify(answer));
+      const rows = nodes.flatMap(({ node, value, trouble }) =>
+        trouble
+          ? [[node, 'unknown', troubleText(trouble), '']]
+          : ((value?.['images'] ?? []) as readonly { digest: string; bytes: number; used: boolean }[]).map(
+              ({ digest, bytes, used }) => [node, digest, String(bytes), used ? 'used' : ''],
+            ),
+      );
+      console.log(rows.length === 0 ? 'no images' : table(['NODE', 'IMAGE', 'BYTES', ''], rows));
+    });
+  deployCommand(engines, client);
+  for (const [act, about, done] of [
+    ['start', 'start it, and keep it running', 'started'],
+    ['stop', 'end it; it is given its time', 'told to end'],
+    ['kill', 'end it at once', 'killed'],
+    ['restart', 'end it and start it with the settings that stand now', 'told to start again'],
+    ['reload', 'like restart, and what it wrote beside its mounts is destroyed', 'told to start afresh'],
+    ['pause', 'freeze it where it is', 'paused'],
+    ['resume', 'let it go on', 'goes on'],
+  ] as const) {
+    const command = engines.command(act).argument('<engine>').argument('<targets...>');
+    if (act === 'stop' || act === 'restart' || act === 'reload')
+      command.option('--grace <seconds>', 'how long it is given', number(0, limits.engine_grace_s_max));
+    command
+      .option('--json', 'print JSON')
+      .description(about)
+      .action(async (engine: string, targets: readonly string[], flags: Json & { grace?: number }) => {
+        const body = { targets, ...(flags.grace === undefined ? {} : { grace_s: flags.grace }) };
+        const path = `/api/v1/engines/${encodeURIComponent(engine)}/${act}`;
+        printOutcomes(orExit(await client(flags).call('POST', path, body), flags.json), flags, done);
+      });
+  }
+  engines
+    .command('remove')
+    .argument('<engine>')
+    .argument('<targets...>')
+    .option('--confirm <engine>', 'its name once more: what it wrote and its logs are destroyed')
+    .option('--json', 'print JSON')
+    .description('end an engine and destroy what it wrote, its logs and its settings')
+    .action(async (engine: string, targets: readonly string[], flags: Json & { confirm?: string }) => {
+      if (flags.confirm !== engine)
+        orExit(
+          refuse(
+            'confirm-by-name',
+            `this destroys what ${engine} wrote on ${targets.join(' ')}: --confirm ${engine}`,
+          ),
+          flags.json,
+        );
+      const path = `/api/v1/engines/${encodeURIComponent(engine)}?targets=${listOf(targets)}`;
+      printOutcomes(orExit(await client(flags).call('DELETE', path), flags.json), flags, 'removed');
+    });
+  logsCommand(engines, client);
+  return engines;
+}
+
+interface DeployFlags extends Json {
+  readonly atOnce: number;
+  readonly well: number;
+  readonly bound: number;
+}
+
+function deployCommand(engines: Command, client: (flags: Json) => ApiClient): void {
+  engines
+    .command('deploy')
+    .argument('<file>', 'the description of an engine, see docs/engines.md')
+    .argument('<targets...>', 'nodes, or group:NAME')
+    .option('--at-once <nodes>', 'how many nodes at a time', number(1, limits.group_nodes_max), 1)
+    .option(
+      '--well <seconds>',
+      'how long it must run well before the next nodes are taken',
+      number(0, 3600),
+      5,
+    )
+    .option('--bound <seconds>', 'how long that may take', number(1, 3600), 120)
+    .option('--json', 'print JSON')
+    .description(
+      'bring the image to the nodes and update the engine in a rolling way; what is not well goes back',
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  engines deploy web.json node-1\n  engines deploy web.json group:web --at-once 4 --well 10',
+    )
+    .action(async (file: string, targets: readonly string[], flags: DeployFlags) => {
+      const api = client(flags);
+      const description = orExit(readDescription(file), flags.json);
+      const digest =
+        description.source === undefined ? '' : await bring(api, description.source, targets, flags);
+      const settings = orExit(description.settingsFor(digest), flags.json);
+      const { atOnce, well: well_s, bound: bound_s } = flags;
+      const body = { targets, engine: description.name, settings, atOnce, well_s, bound_s };
+      const begun = orExit(await api.call('POST', '/api/v1/rolls', body), flags.json) as unknown as Roll;
+      const roll = await watchRoll(api, begun, flags);
+      if (flags.json) console.log(JSON.stringify(roll));
+      else console.log(`${description.name}: ${rollWords[roll.state]}`);
+      if (roll.state !== 'done') process.exitCode = 1;
+    });
+}
+
+const rollWords: Readonly<Record<Roll['state'], string>> = {
+  rolling: 'still rolling',
+  done: 'runs well on all of them',
+  returned: 'went back to what stood before on every node that was touched',
+  stuck: 'could not go back everywhere: look at the nodes above',
+};
+
+/** Every node must have the image before any node is changed. */
+async function bring(
+  api: ApiClient,
+  source: string,
+  targets: readonly string[],
+  flags: Json,
+): Promise<string> {
+  const archive = orExit(archiveOf(source), flags.json);
+  let sent: Result<Record<string, unknown>>;
+  try {
+    const { path, form } = archive;
+    sent = await api.call('POST', '/api/v1/images', { targets, path, form });
+  } finally {
+    archive.remove();
+  }
+  const nodes = orExit(sent, flags.json)['nodes'] as readonly OnNode[];
+  for (const { node, trouble } of nodes)
+    if (trouble)
+      orExit(refuse('unreachable', `${node} did not take the image: ${troubleText(trouble)}`), flags.json);
+  const digests = [...new Set(nodes.map(({ value }) => String(value?.['digest'])))];
+  if (!flags.json) console.error(`image ${digests.join(' ')} is on ${nodes.length} nodes`);
+  return digests[0] ?? '';
+}
+
+async function watchRoll(api: ApiClient, begun: Roll, flags: Json): Promise<Roll> {
+  const told = new Map<string, string>();
+  for (let roll = begun; ;) {
+    for (const { node, state, trouble } of roll.steps) {
+      if (told.get(node) === state || state === 'waiting') continue;
+      told.set(node, state);
+      if (!flags.json) console.error(`${node}: ${state}${trouble ? `: ${troubleText(trouble)}` : ''}`);
+    }
+    if (roll.state !== 'rolling') return roll;
+    await new Promise((resolve) => setTimeout(resolve, limits.roll_look_ms));
+    roll = orExit(await api.call('GET', `/api/v1/rolls/${begun.id}`), flags.json) as unknown as Roll;
+  }
+}
+
+interface LogFlags extends Json {
+  readonly follow?: boolean;
+  readonly since?: string;
+}
+
+function logsCommand(engines: Command, client: (flags: Json) => ApiClient): void {
+  engines
+    .command('logs')
+    .argument('<engine>')
+    .argument('<targets...>')
+    .option('-f, --follow', 'and what comes')
+    .option('--since <time>', 'since a moment: 2027-01-31T12:00:00Z, or 10m, 2h, 1d ago')
+    .option('--json', 'print one JSON object a line')
+    .description('what an engine wrote; of several nodes each line with the name of its node')
+    .action(async (engine: string, targets: readonly string[], flags: LogFlags) => {
+      const since =
+        flags.since === undefined ? undefined : orExit(sinceFrom(flags.since, Date.now()), flags.json);
+      const more = `${flags.follow ? '&follow=yes' : ''}${since === undefined ? '' : `&since_ms=${since}`}`;
+      const path = `/api/v1/engines/${encodeURIComponent(engine)}/logs?targets=${listOf(targets)}${more}`;
+      const single = targets.length === 1 && !targets[0]?.startsWith('group:');
+      for await (const event of client(flags).events(path)) {
+        const { node, text, trouble } = orExit(event, flags.json) as unknown as OnNode & { text?: string };
+        if (trouble) {
+          process.exitCode = 1;
+          console.error(`${node}: ${troubleText(trouble)}`);
+        } else if (flags.json) console.log(JSON.stringify({ node, text }));
+        else console.log(single ? shown(text) : `${node}  ${shown(text)}`);
+      }
+    });
+}
+
+/** Each line carries its moment, its stream and whether it is whole; a person wants what was written. */
+function shown(line = ''): string {
+  return /^\S+ (?:stdout|stderr) [FP] (.*)$/.exec(line)?.[1] ?? line;
+}
+
+function sinceFrom(text: string, now_ms: number): Result<number> {
+  const [, count, unit] = /^([0-9]{1,6})([smhd])$/.exec(text) ?? [];
+  if (count !== undefined && unit !== undefined) {
+    const unit_ms = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit as 's' | 'm' | 'h' | 'd'];
+    return { ok: true, value: now_ms - Number(count) * unit_ms };
+  }
+  const parsed = /^[0-9]{4}-/.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(parsed)
+    ? refuse('bad-input', 'a moment such as 2027-01-31T12:00:00Z, or 10m, 2h, 1d', { where: '--since' })
+    : { ok: true, value: parsed };
+}

@@ -1,0 +1,283 @@
+import { resolve } from 'node:path';
+import { route, streamRoute, type AnyRoute } from '../../console/api/route.js';
+import {
+  flag,
+  list,
+  name,
+  object,
+  oneOf,
+  opaque,
+  optional,
+  text,
+  whole,
+  wholeText,
+  type Shape,
+} from '../../console/api/shape.js';
+import type { Groups } from '../../console/filters/groups.js';
+import type { NodeBook } from '../../console/nodes/book.js';
+import { engineSettings, type EngineSettings } from '../../protocol/engines.js';
+import { limits } from '../../protocol/limits.js';
+import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
+import { ask, describeOn, engineOn, enginesOn, onEach, type OnNode } from './ask.js';
+import { sendImage } from './images.js';
+import { followLogs } from './logs.js';
+import type { Rolls } from './roll.js';
+
+const targets = list(text({ max: 80 }), { min: 1, max: limits.group_nodes_max });
+const targetsText = text({ max: 20_000, about: 'nodes or group:NAME, with commas between' });
+const settings: Shape<EngineSettings> = {
+  parse: engineSettings,
+  schema: { type: 'object', description: 'how the engine is run, see docs/engines.md' },
+};
+const trouble = object({ code: text({ max: 64 }), detail: optional(text({ min: 0, max: 4000 })) });
+const onNode = object({ node: name, value: optional(opaque('what came of it')), trouble: optional(trouble) });
+const outcomes = object({ nodes: list(onNode, { max: limits.group_nodes_max }) });
+const acts = ['start', 'stop', 'kill', 'restart', 'reload', 'pause', 'resume'] as const;
+const rollView = object({
+  id: text({ max: 22 }),
+  engine: name,
+  state: oneOf('rolling', 'done', 'returned', 'stuck'),
+  steps: list(
+    object({
+      node: name,
+      state: oneOf('waiting', 'updating', 'well', 'failed', 'returned', 'not-returned'),
+      trouble: optional(trouble),
+    }),
+    { max: limits.group_nodes_max },
+  ),
+});
+
+function troubleOf({ code, detail }: Refusal): { code: string; detail?: string } {
+  return { code, ...(detail === undefined ? {} : { detail: detail.slice(0, 4000) }) };
+}
+
+function outcomesOf<T>(all: readonly OnNode<T>[], view: (value: T) => Record<string, unknown>) {
+  return ok({
+    nodes: all.map(({ node, value, trouble: said }) => ({
+      node,
+      ...(value === undefined ? {} : { value: view(value) }),
+      ...(said ? { trouble: troubleOf(said) } : {}),
+    })),
+  });
+}
+
+/** The tenant's software on one or many nodes. */
+export function engineRoutes(parts: {
+  readonly book: NodeBook;
+  readonly groups: Groups;
+  readonly rolls: Rolls;
+}): AnyRoute[] {
+  const { book, groups, rolls } = parts;
+  const named = object({ name });
+  const plain = (value: unknown): Record<string, unknown> => ({ ...(value as Record<string, unknown>) });
+  return [
+    route({
+      method: 'GET',
+      path: '/api/v1/engines',
+      summary: 'The engines of these nodes, as the nodes say it now',
+      role: 'view',
+      query: object({ targets: optional(targetsText) }),
+      reply: outcomes,
+      async handle({ query }) {
+        const all = query.targets?.split(',') ?? book.list().map(({ card }) => card.name);
+        const nodes = await groups.expand(all);
+        if (!nodes.ok) return nodes;
+        const found = await onEach(nodes.value.toSorted(), async (node) => enginesOn(book, node));
+        return outcomesOf(found, (engines) => ({ engines: engines.map(({ said }) => said) }));
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/api/v1/engines/{name}',
+      summary: 'One engine with its settings, on these nodes',
+      role: 'view',
+      params: named,
+      query: object({ targets: targetsText }),
+      reply: outcomes,
+      async handle({ params, query }) {
+        const nodes = await groups.expand(query.targets.split(','));
+        if (!nodes.ok) return nodes;
+        const found = await onEach(nodes.value, async (node) => {
+          const one = await engineOn(book, node, params.name);
+          if (!one.ok) return one;
+          return one.value ? ok(one.value.engine.said) : refuse('engine-unknown', params.name);
+        });
+        return outcomesOf(found, plain);
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/api/v1/images',
+      summary: 'Bring an archive that lies on this machine to these nodes, sealed on the way',
+      role: 'operate',
+      body: object({ targets, path: text({ max: 4096 }), form: oneOf('oci-archive', 'plain-archive') }),
+      reply: outcomes,
+      async handle({ body }) {
+        const nodes = await groups.expand(body.targets);
+        if (!nodes.ok) return nodes;
+        const path = resolve(body.path);
+        const sent = await onEach(nodes.value, async (node) => sendImage(book, node, path, body.form));
+        return outcomesOf(sent, (digest) => ({ digest }));
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/api/v1/images',
+      summary: 'The images that are stored on these nodes',
+      role: 'view',
+      query: object({ targets: targetsText }),
+      reply: outcomes,
+      async handle({ query }) {
+        const nodes = await groups.expand(query.targets.split(','));
+        if (!nodes.ok) return nodes;
+        return outcomesOf(
+          await onEach(nodes.value, async (node) => ask(book, node, { type: 'images.read' })),
+          plain,
+        );
+      },
+    }),
+    route({
+      method: 'PUT',
+      path: '/api/v1/engines/{name}',
+      summary:
+        'Describe an engine on these nodes, and start it if so wanted; what runs goes on until its next start',
+      role: 'operate',
+      params: named,
+      body: object({ targets, settings, start: optional(flag) }),
+      reply: outcomes,
+      async handle({ params, body }) {
+        const nodes = await groups.expand(body.targets);
+        if (!nodes.ok) return nodes;
+        const done = await onEach(nodes.value, async (node): Promise<Result<{ revision: number }>> => {
+          const described = await describeOn(book, node, params.name, body.settings);
+          if (!described.ok) return described;
+          const { revision } = described.value;
+          const started = body.start
+            ? await ask(book, node, { type: 'engine.start', name: params.name })
+            : ok({});
+          return started.ok ? ok({ revision }) : started;
+        });
+        return outcomesOf(done, plain);
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/api/v1/engines/{name}/{act}',
+      summary: 'Start, stop, kill, restart, reload, pause or resume an engine on these nodes',
+      role: 'operate',
+      params: object({ name, act: oneOf(...acts) }),
+      body: object({ targets, grace_s: optional(whole({ min: 0, max: limits.engine_grace_s_max })) }),
+      reply: outcomes,
+      async handle({ params, body }) {
+        const nodes = await groups.expand(body.targets);
+        if (!nodes.ok) return nodes;
+        const { act, name: engine } = params;
+        const grace = body.grace_s === undefined ? {} : { grace_s: body.grace_s };
+        const given = act === 'stop' || act === 'restart' || act === 'reload' ? grace : {};
+        const done = await onEach(nodes.value, async (node) =>
+          ask(book, node, { type: `engine.${act}`, name: engine, ...given }),
+        );
+        return outcomesOf(done, plain);
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/api/v1/engines/{name}',
+      summary: 'Remove an engine from these nodes, with what it wrote and its logs',
+      role: 'operate',
+      params: named,
+      query: object({ targets: targetsText }),
+      reply: outcomes,
+      async handle({ params, query }) {
+        const nodes = await groups.expand(query.targets.split(','));
+        if (!nodes.ok) return nodes;
+        const done = await onEach(nodes.value, async (node) =>
+          ask(book, node, { type: 'engine.remove', name: params.name }),
+        );
+        return outcomesOf(done, plain);
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/api/v1/rolls',
+      summary:
+        'Update an engine on these nodes, some at a time, each only when those before run well; else all go back',
+      role: 'operate',
+      body: object({
+        targets,
+        engine: name,
+        settings,
+        atOnce: optional(whole({ min: 1, max: limits.group_nodes_max })),
+        well_s: optional(whole({ min: 0, max: 3600 })),
+        bound_s: optional(whole({ min: 1, max: 3600 })),
+      }),
+      reply: rollView,
+      async handle({ body }) {
+        const nodes = await groups.expand(body.targets);
+        if (!nodes.ok) return nodes;
+        const { engine, settings, atOnce = 1, well_s = 5, bound_s = 120 } = body;
+        const times = { well_ms: well_s * 1000, bound_ms: bound_s * 1000 };
+        const begun = rolls.begin({ engine, nodes: nodes.value, settings, atOnce, ...times });
+        return begun.ok ? ok(viewOfRoll(begun.value)) : begun;
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/api/v1/rolls/{id}',
+      summary: 'How far a rolling update is',
+      role: 'view',
+      params: object({ id: text({ max: 22 }) }),
+      reply: rollView,
+      handle: ({ params }) => {
+        const roll = rolls.get(params.id);
+        return Promise.resolve(roll.ok ? ok(viewOfRoll(roll.value)) : roll);
+      },
+    }),
+    streamRoute({
+      path: '/api/v1/engines/{name}/logs',
+      summary: 'What an engine wrote on these nodes, interleaved',
+      role: 'view',
+      params: named,
+      query: object({
+        targets: targetsText,
+        follow: optional(oneOf('yes')),
+        since_ms: optional(wholeText({ min: 0, max: Number.MAX_SAFE_INTEGER })),
+      }),
+      event: object({
+        node: name,
+        text: optional(text({ min: 0, max: 2 ** 20 })),
+        trouble: optional(trouble),
+      }),
+      start:
+        ({ params, query }) =>
+        (send, closed, done) => {
+          const run = async (): Promise<void> => {
+            const nodes = await groups.expand(query.targets.split(','));
+            if (!nodes.ok) send({ node: 'none', trouble: troubleOf(nodes.refusal) });
+            else
+              await followLogs(book, nodes.value, {
+                engine: params.name,
+                follow: query.follow === 'yes',
+                since_ms: query.since_ms,
+                closed,
+                line: (node, line) => send({ node, text: line }),
+                trouble: (node, refusal) => send({ node, trouble: troubleOf(refusal) }),
+              });
+            done();
+          };
+          void run();
+        },
+    }),
+  ];
+}
+
+function viewOfRoll(roll: ReturnType<Rolls['get']> extends Result<infer R> ? R : never) {
+  return {
+    ...roll,
+    steps: roll.steps.map(({ node, state, trouble: said }) => ({
+      node,
+      state,
+      ...(said ? { trouble: troubleOf(said) } : {}),
+    })),
+  };
+}

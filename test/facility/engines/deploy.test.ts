@@ -1,0 +1,187 @@
+import { createHash } from 'node:crypto';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect } from 'chai';
+import { RealConsole } from '../../fakes/console.js';
+import { RealNode } from '../../fakes/real-node.js';
+import { until } from '../../fakes/until.js';
+import { smallSystem } from './rig.js';
+
+interface Line {
+  readonly name: string;
+  readonly state: string;
+  readonly revision: number;
+  readonly wanted: string;
+}
+interface Answer {
+  readonly nodes: readonly {
+    readonly node: string;
+    readonly value?: { readonly engines: readonly Line[] };
+    readonly trouble?: { readonly code: string };
+  }[];
+}
+
+describe('engines of a customer on several nodes', function () {
+  this.timeout(240_000);
+  const landlord = new RealConsole('console-cluster');
+  const app = new RealConsole('console-app');
+  const nodes: RealNode[] = [];
+  const names = ['node-1', 'node-2', 'node-3'];
+  let system = '';
+
+  const good = (it: RealConsole, name: string): boolean =>
+    (
+      JSON.parse(it.must('nodes', 'list', '--json')) as { nodes: { name: string; state: string }[] }
+    ).nodes.find((node) => node.name === name)?.state === 'good';
+  const described = (file: string, script: string): string =>
+    app.file(
+      file,
+      JSON.stringify({
+        name: 'web',
+        image: system,
+        command: ['sh', '-c', script],
+        memory_mb: 32,
+        grace_s: 1,
+      }),
+    );
+  const seen = (): readonly string[] =>
+    (JSON.parse(app.cli('engines', 'list', '--json').out) as Answer).nodes.map(({ node, value, trouble }) => {
+      const [one] = value?.engines ?? [];
+      return `${node} ${trouble?.code ?? (one ? `${one.name} ${one.state} ${one.revision}` : 'nothing')}`;
+    });
+
+  before(async () => {
+    system = smallSystem();
+    for (const it of [landlord, app]) {
+      it.init();
+      await it.run();
+    }
+    for (const name of names) {
+      const node = await RealNode.make(
+        name,
+        join(landlord.dir, 'console.pub.json'),
+        '--file-bytes',
+        '268435456',
+      );
+      nodes.push(node);
+      await node.run();
+      landlord.must('nodes', 'add', node.cardFile);
+    }
+    for (const name of names) await until(() => good(landlord, name));
+    const file = landlord.file('hand-over.json', '');
+    const card = join(app.dir, 'console.pub.json');
+    landlord.must(
+      'leases',
+      'grant',
+      ...names,
+      '--customer',
+      'acme',
+      '--to',
+      card,
+      '--for',
+      '30d',
+      '--out',
+      file,
+    );
+    app.must('lease', 'take', file);
+    for (const name of names) await until(() => good(app, name));
+    app.must('groups', 'set', 'web', ...names);
+  });
+  after(async () => {
+    app.cli('engines', 'remove', 'web', 'group:web', '--confirm', 'web');
+    for (const it of [landlord, app]) await it.remove();
+    for (const node of nodes) {
+      await node.stop();
+      const run = join(
+        '/run/bmonitor',
+        createHash('sha256').update(dirname(node.cardFile)).digest('hex').slice(0, 12),
+      );
+      for (const mounted of mountsUnder(dirname(node.cardFile), run)) spawnSync('umount', [mounted]);
+      rmSync(run, { recursive: true, force: true });
+      await node.remove();
+    }
+    rmSync(system, { recursive: true, force: true });
+  });
+
+  it('are deployed from one description: the image is brought, each node runs it well before the next is taken', () => {
+    const file = described('web.json', 'echo begun; while :; do sleep 0.2; done');
+    const { status, out, err } = app.cli('engines', 'deploy', file, 'group:web', '--well', '1');
+    expect(status, err).to.equal(0);
+    expect(out).to.equal('web: runs well on all of them\n');
+    expect(err).to.match(/image sha256:[0-9a-f]{64} is on 3 nodes/);
+    const order = [...err.matchAll(/^(node-\d): (updating|well)$/gm)].map(([line]) => line);
+    expect(order).to.deep.equal(names.flatMap((name) => [`${name}: updating`, `${name}: well`]));
+    expect(seen()).to.deep.equal(names.map((name) => `${name} web running 1`));
+  });
+
+  it('go back everywhere when one does not run well, and what ran before runs again', () => {
+    const bad = described('bad.json', 'sleep 0.3; exit 7');
+    const { status, out, err } = app.cli(
+      'engines',
+      'deploy',
+      bad,
+      'group:web',
+      '--well',
+      '2',
+      '--at-once',
+      '2',
+    );
+    expect(status).to.equal(1);
+    expect(out).to.equal('web: went back to what stood before on every node that was touched\n');
+    expect(err).to.include('engine-not-well');
+    expect(err).not.to.include('node-3: updating');
+    const shown = app.must('engines', 'show', 'web', 'node-1');
+    expect(shown).to.include('echo begun');
+  });
+
+  it('are seen, stopped, started, paused and resumed on many at once', async () => {
+    await until(() => seen().every((line) => line.includes('running')));
+    app.must('engines', 'pause', 'web', 'group:web');
+    await until(() => seen().every((line) => line.includes('paused')));
+    app.must('engines', 'resume', 'web', 'group:web');
+    app.must('engines', 'stop', 'web', 'node-2', '--grace', '1');
+    await until(() => seen().some((line) => line.startsWith('node-2 web stopped')));
+    app.must('engines', 'start', 'web', 'node-2');
+    await until(() => seen().every((line) => line.includes('running')));
+  });
+
+  it('show what they wrote, each line with its node', async () => {
+    await until(() => {
+      const out = app.must('engines', 'logs', 'web', 'group:web');
+      return names.every((name) => out.includes(`${name}  begun`));
+    });
+    expect(app.must('engines', 'logs', 'web', 'node-1').split('\n')[0]).to.equal('begun');
+  });
+
+  it('are unknown on a node that is away, and the others are told all the same', async () => {
+    await nodes[2]?.stop();
+    await until(() => !good(app, 'node-3'));
+    const { status, out } = app.cli('engines', 'restart', 'web', 'group:web');
+    expect(status).to.equal(1);
+    expect(out).to.match(/node-1: told to start again\nnode-2: told to start again\nnode-3: unreachable/);
+    await nodes[2]?.run();
+    await until(() => good(app, 'node-3'));
+    expect(seen()[2]).to.match(/^node-3 web running/);
+  });
+
+  it('are removed by their name', () => {
+    expect(app.cli('engines', 'remove', 'web', 'group:web').status).to.equal(1);
+    app.must('engines', 'remove', 'web', 'group:web', '--confirm', 'web');
+    expect(seen()).to.deep.equal(names.map((name) => `${name} nothing`));
+  });
+
+  it('are refused before anything is sent when the description is wrong', () => {
+    const file = app.file('wrong.json', JSON.stringify({ name: 'web', image: system, memory: 3 }));
+    expect(app.cli('engines', 'deploy', file, 'group:web').err).to.match(/^bad-input: [^]*memory/);
+  });
+});
+
+function mountsUnder(...folders: readonly string[]): string[] {
+  mkdirSync('/run/bmonitor', { recursive: true });
+  const { stdout } = spawnSync('findmnt', ['-rno', 'TARGET'], { encoding: 'utf8' });
+  return stdout
+    .split('\n')
+    .filter((line) => folders.some((folder) => line.startsWith(folder)))
+    .toReversed();
+}
