@@ -283,6 +283,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     localFacts({ core, machine, boot, address: `${listening.value.host} port ${listening.value.port}` }),
   );
   if (!local.ok) log.warn('status.no-socket', { why: local.refusal.detail });
+  const tidying = setInterval(() => void engines?.tidy(core.state), limits.image_unused_ms_max / 6);
   const stopChores = startChores(core, service, config.value.keyBits ?? rsaBits.normal, log);
   log.info('node.ready', {
     name: journal.state.name,
@@ -300,6 +301,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     name: journal.state.name,
     async stop() {
       stopChores();
+      clearInterval(tidying);
       stopDialling();
       if (local.ok) await local.value();
       service.close();

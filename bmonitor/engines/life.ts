@@ -85,7 +85,8 @@ export class Life {
     this.#wanted = wanted;
     this.#round = wanted.round;
     this.#running = running;
-    this.gone = this.#live();
+    // A moment later: whoever made it must know it before anything happens to it.
+    this.gone = Promise.resolve().then(() => this.#live());
   }
 
   get lease(): string {

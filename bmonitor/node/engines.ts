@@ -32,8 +32,9 @@ export class SupervisedEngines implements Engines {
   /** Images that no engine names go, after a while. */
   async tidy(state: NodeState): Promise<void> {
     for (const { lease, engines, status } of state.levels) {
-      if (status !== 'active' || engines?.some((engine) => !engine.described)) continue;
-      const used = (engines ?? []).map((engine) => engine.described?.settings.image ?? '');
+      // A lease that never described an engine has no directory, and gets none for this.
+      if (!engines || status !== 'active' || engines.some((engine) => !engine.described)) continue;
+      const used = engines.map((engine) => engine.described?.settings.image ?? '');
       await this.#images.keepOnly(lease, new Set(used));
     }
   }

@@ -2,6 +2,8 @@ import { expect } from 'chai';
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Command } from '../../../protocol/commands.js';
+import { ok, refuse, type Result } from '../../../protocol/result.js';
 import { digestOfLayout, ociLayout, skopeoArchive, tarOf } from './oci.js';
 import { EngineRig, smallSystem } from './rig.js';
 import { until } from '../../fakes/until.js';
@@ -85,6 +87,29 @@ describe('an image', function () {
     const since = Date.parse(`${last.slice(0, 23)}Z`);
     expect((await rig.logs('web', since)).trim().split('\n').at(-1)).to.equal(last);
     expect(await rig.logs('web', Date.now() + 60_000)).to.equal('');
+  });
+
+  it('and its engines are the tenant’s alone: the landlord sees numbers, and may say nothing', async () => {
+    const landlord = await rig.node.session();
+    const asked = async (command: Command): Promise<Result<unknown>> => {
+      const reply = await landlord.request({ command, to: rig.node.to });
+      return reply.ok ? (reply.value.error ? refuse('internal') : ok(reply.value.result)) : reply;
+    };
+    const usage = await asked({ type: 'engines.usage' });
+    const { levels } = (usage.ok ? usage.value : {}) as { readonly levels: readonly object[] };
+    expect(levels[1]).to.include({ level: 1, engines: 1, running: 1 });
+    expect(JSON.stringify(levels)).to.not.match(/web|sha256|sleep|GREETING/u);
+    for (const command of [
+      { type: 'engines.read' },
+      { type: 'images.read' },
+      { type: 'engine.read', name: 'web' },
+      { type: 'engine.logs', name: 'web' },
+      { type: 'engine.kill', name: 'web' },
+    ] as const) {
+      const answer = await asked(command);
+      expect(answer.ok ? 'done' : answer.refusal.code, command.type).to.equal('right-missing');
+    }
+    landlord.close('done');
   });
 
   it('whose digest is another than what was asked for is refused', async () => {

@@ -174,6 +174,7 @@ function gunzipped(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>
 /** An image without documents: its digest is that of what is in it. */
 async function plain(taken: Result<void>, tree: Tree): Promise<Result<Unpacked>> {
   if (!taken.ok) return taken;
+  if (tree.paths().size < 2) return bad('there is nothing in it');
   await tree.finish();
   return ok({ digest: `sha256:${treeDigest(tree)}`, config: noConfig, tree });
 }

@@ -32,9 +32,15 @@ const kinds: Readonly<Record<string, TarKind>> = {
 class Intake {
   readonly #source: AsyncIterator<Uint8Array>;
   #held: Buffer = Buffer.alloc(0);
+  #cut = false;
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#source = source[Symbol.asyncIterator]();
+  }
+
+  /** What was asked for last began, and did not come whole. */
+  get cut(): boolean {
+    return this.#cut;
   }
 
   /** At most so many bytes, and none only at the end. */
@@ -55,7 +61,10 @@ class Intake {
     let missing = count;
     while (missing > 0) {
       const piece = await this.some(missing);
-      if (piece.length === 0) return undefined;
+      if (piece.length === 0) {
+        this.#cut = pieces.length > 0;
+        return undefined;
+      }
       pieces.push(piece);
       missing -= piece.length;
     }
@@ -76,7 +85,8 @@ export async function readTar(
   for (;;) {
     const header = await intake.exactly(block);
     // Some writers leave out the two empty blocks at the end.
-    if (!header || header.every((byte) => byte === 0)) return ok(undefined);
+    if (!header) return intake.cut ? bad('the archive is cut short') : ok(undefined);
+    if (header.every((byte) => byte === 0)) return ok(undefined);
     const plain = entryOf(header);
     if (!plain.ok) return plain;
     const type = String.fromCharCode(header[156] ?? 0);
