@@ -46,7 +46,10 @@ const statusForm = object({
   warnings: list(longText, { max: 64 }),
   filters: object({
     enforced: oneOf('yes', 'no', 'unknown'),
+    since: optional(moment),
     readBack: optional(moment),
+    elementsReadBack: optional(moment),
+    differed: optional(object({ at: moment, what: list(longText, { max: 16 }) })),
     detail: optional(longText),
   }),
   quarantine: flag,

@@ -37,8 +37,7 @@ async function status(flags: { readonly dir: string; readonly json?: boolean }):
 function shown(it: Omit<LocalStatus, 'chain' | 'sparePairs'>): string {
   const { filters } = it;
   const enforced = { yes: 'enforced', no: 'NOT enforced', unknown: 'UNKNOWN' }[filters.enforced];
-  const readBack =
-    filters.readBack === undefined ? '' : `, read back ${new Date(filters.readBack * 1000).toISOString()}`;
+  const readBack = filters.readBack === undefined ? '' : `, read back ${timeText(filters.readBack)}`;
   const detail = filters.detail === undefined ? '' : ` (${filters.detail})`;
   return [
     `${it.name}, BMonitor ${it.version}, process ${it.pid}, up ${duration(it.uptime)}`,
@@ -48,6 +47,9 @@ function shown(it: Omit<LocalStatus, 'chain' | 'sparePairs'>): string {
     it.measured === undefined ? undefined : `  measured  ${it.measured}`,
     `  files     ${it.files === 'none' ? 'NOT taken' : `encrypted by ${it.files}`}`,
     `  filters   ${enforced}${detail}${readBack}`,
+    filters.differed === undefined
+      ? undefined
+      : `  altered   by another program, put back ${timeText(filters.differed.at)}: ${filters.differed.what.join(', ')}`,
     it.quarantine ? '  quarantine is on: nothing passes but the consoles' : undefined,
     `  levels    ${it.levels.map((state, level) => `${level} ${state}`).join(', ')}`,
     ...it.undone.map((what) => `  not done  ${what}; it is tried again`),
@@ -60,6 +62,10 @@ function shown(it: Omit<LocalStatus, 'chain' | 'sparePairs'>): string {
   ]
     .filter((line) => line !== undefined)
     .join('\n');
+}
+
+function timeText(moment_s: number): string {
+  return new Date(moment_s * 1000).toISOString();
 }
 
 function duration(seconds: number): string {

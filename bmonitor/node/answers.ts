@@ -34,8 +34,13 @@ export interface MachineFacts {
 
 export interface FilterFacts {
   readonly enforced: 'yes' | 'no' | 'unknown';
-  /** When what stands in the kernel was last compared with what should. */
+  /** Since when what the state says is enforced. */
+  readonly since_s?: number;
+  /** When what stands in the kernel was last compared with what should: rules, and the elements of maps too. */
   readonly readBack_s?: number;
+  readonly elementsReadBack_s?: number;
+  /** What another program had altered when something last differed; it was put back. */
+  readonly differed?: { readonly at_s: number; readonly what: readonly string[] };
   readonly detail?: string;
 }
 

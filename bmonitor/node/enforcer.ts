@@ -3,7 +3,7 @@ import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { BoxChange, LevelBoxes } from '../filters/boxes.js';
 import { ProgramMaker } from '../filters/nft/compile.js';
 import { closedPlan, type EngineWay, type NodePlan } from '../filters/nft/plan.js';
-import type { Firewall } from '../ports/firewall.js';
+import type { Comparisons, Firewall } from '../ports/firewall.js';
 import type { FilterFacts } from './answers.js';
 import { LevelFollower, type CompiledLevel } from './compiled-level.js';
 import type { Level, NodeState } from './state.js';
@@ -106,9 +106,12 @@ export class Enforcer {
   facts(): FilterFacts {
     if (!this.#last) return { enforced: 'unknown' };
     const { at_s, detail } = this.#last;
-    return this.#last.ok
-      ? { enforced: 'yes', readBack_s: at_s }
-      : { enforced: 'no', ...(detail === undefined ? {} : { detail }) };
+    return {
+      ...comparisonFacts(this.#firewall.comparisons),
+      ...(this.#last.ok
+        ? { enforced: 'yes', since_s: at_s }
+        : { enforced: 'no', ...(detail === undefined ? {} : { detail }) }),
+    };
   }
 
   /** Elements that were put there anew count from nothing. */
@@ -130,11 +133,6 @@ export class Enforcer {
   /** The tables were built anew, and count from nothing. */
   recounted(now_s: number): void {
     this.#since = this.#since.map(() => ({ all_s: now_s, touched: new Map() }));
-  }
-
-  /** What stands in the kernel was compared with what should. */
-  compared(now_s: number): void {
-    if (this.#last?.ok) this.#last = { ok: true, at_s: now_s };
   }
 
   #failed(refused: Result<unknown>, at_s: number): Result<void> {
@@ -162,6 +160,21 @@ export class Enforcer {
   }
 }
 
+const seconds = (ms: number): number => Math.floor(ms / 1000);
+
+function comparisonFacts({ rulesAt, elementsAt, differed }: Comparisons): Partial<FilterFacts> {
+  return {
+    ...(rulesAt === undefined ? {} : { readBack_s: seconds(rulesAt) }),
+    ...(elementsAt === undefined ? {} : { elementsReadBack_s: seconds(elementsAt) }),
+    ...(differed === undefined
+      ? {}
+      : { differed: { at_s: seconds(differed.at), what: differed.what.slice(0, named_max) } }),
+  };
+}
+
+/** Of what differed, in a status; the event has more of it. */
+const named_max = 16;
+
 /** Tells what happens to the kernel's tables without our doing. */
 export async function watchFirewall(
   firewall: Firewall,
@@ -175,7 +188,6 @@ export async function watchFirewall(
   for await (const event of firewall.events())
     switch (event.kind) {
       case 'altered':
-        enforcer.compared(tell.now_s());
         enforcer.recounted(tell.now_s());
         tell.log.error('filters.altered', { what: event.what.join(', '), repaired: event.repaired });
         tell.event('filters.altered', {

@@ -40,10 +40,13 @@ export function localFacts({ core, machine, boot, address }: LocalParts): Readon
 }
 
 function filterFacts(machine: MachineFacts): Readonly<Record<string, unknown>> {
-  const { enforced, readBack_s, detail } = machine.filters();
+  const { enforced, since_s, readBack_s, elementsReadBack_s, differed, detail } = machine.filters();
   return {
     enforced,
+    ...(since_s === undefined ? {} : { since: since_s }),
     ...(readBack_s === undefined ? {} : { readBack: readBack_s }),
+    ...(elementsReadBack_s === undefined ? {} : { elementsReadBack: elementsReadBack_s }),
+    ...(differed === undefined ? {} : { differed: { at: differed.at_s, what: differed.what } }),
     ...(detail === undefined ? {} : { detail }),
   };
 }

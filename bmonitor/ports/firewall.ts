@@ -16,6 +16,8 @@ export interface Firewall {
   apply(program: FirewallProgram): Promise<Result<Applied>>;
   /** Compares what the kernel holds with the last program, and repairs it if it differs. */
   readBack(): Promise<Result<ReadBack>>;
+  /** What the last comparisons of the kernel with the last program came to; they go on by themselves. */
+  readonly comparisons: Comparisons;
   counters(): Promise<Result<FirewallCounters>>;
   /** Packets and bytes of living flows, by the kernel's own accounting, both ways together. */
   flows(): Promise<Result<readonly CountedFlow[]>>;
@@ -98,6 +100,16 @@ export interface Applied {
 export interface ReadBack {
   readonly differed: readonly string[];
   readonly repaired: boolean;
+}
+
+/** Times are the wall clock's, in milliseconds; undefined: not yet. */
+export interface Comparisons {
+  /** Tables, chains, rules, and that all maps are there. */
+  readonly rulesAt?: number;
+  /** The elements of every map, too. */
+  readonly elementsAt?: number;
+  /** The last time that something differed, and what. */
+  readonly differed?: { readonly at: number; readonly what: readonly string[] };
 }
 
 export interface FirewallCounters {

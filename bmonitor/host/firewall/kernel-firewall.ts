@@ -3,6 +3,7 @@ import type {
   Applied,
   Canary,
   CanaryOutcome,
+  Comparisons,
   CountedFlow,
   Firewall,
   FirewallCounters,
@@ -33,6 +34,9 @@ export interface KernelFirewallOptions {
 const settle_ms = 100;
 /** Even a change that the watch did not hear of is found. */
 const look_ms = 1500;
+/** All elements are listed and loaded anew for a comparison. They are compared at every sign of another program, and besides seldom enough to cost a hundredth of one processor. */
+const elementsLook_ms_min = 60_000;
+const elementsLookRest = 100;
 const events_held_max = 100;
 /** When nothing is known after so many changes, it is not because of them. */
 const standingTries_max = 5;
@@ -49,6 +53,8 @@ export class KernelFirewall implements Firewall {
   #last: Promise<unknown> = Promise.resolve();
   #since = 0;
   #changedByOthers = false;
+  #comparisons: Comparisons = {};
+  #elementsDue_ms = 0;
   #closed = false;
 
   private constructor(options: KernelFirewallOptions) {
@@ -82,6 +88,10 @@ export class KernelFirewall implements Firewall {
 
   readBack(): Promise<Result<ReadBack>> {
     return this.#inTurn(() => this.#check({ elements: true }));
+  }
+
+  get comparisons(): Comparisons {
+    return this.#comparisons;
   }
 
   counters(): Promise<Result<FirewallCounters>> {
@@ -128,7 +138,7 @@ export class KernelFirewall implements Firewall {
   }
 
   async #check(options: { elements: boolean }): Promise<Result<ReadBack>> {
-    const compared = await this.#applier.compare(options);
+    const compared = await this.#compare(options);
     if (!compared.ok) return compared;
     if (compared.value.length === 0) return ok({ differed: [], repaired: false });
     const repaired = await this.#applier.repair();
@@ -136,8 +146,28 @@ export class KernelFirewall implements Firewall {
       this.#events.push({ kind: 'repair-failed', detail: repaired.refusal.detail ?? '' });
       return repaired;
     }
+    this.#comparisons = {
+      ...this.#comparisons,
+      differed: { at: this.#options.wall(), what: compared.value },
+    };
     this.#events.push({ kind: 'altered', what: compared.value, repaired: true });
     return ok({ differed: compared.value, repaired: true });
+  }
+
+  async #compare(options: { elements: boolean }): Promise<Result<readonly string[]>> {
+    const began = performance.now();
+    const at = this.#options.wall();
+    const compared = await this.#applier.compare(options);
+    const took = performance.now() - began;
+    if (options.elements)
+      this.#elementsDue_ms = began + Math.max(elementsLook_ms_min, took * elementsLookRest);
+    if (compared.ok)
+      this.#comparisons = {
+        ...this.#comparisons,
+        rulesAt: at,
+        ...(options.elements ? { elementsAt: at } : {}),
+      };
+    return compared;
   }
 
   /** Our own changes come from the shell; what ran in our turn besides it only reads. */
@@ -150,10 +180,10 @@ export class KernelFirewall implements Firewall {
   /** Looks without holding up changes; what seems to differ is looked at again in turn, when nothing can be half done. */
   async #look(): Promise<void> {
     if (this.#closed || !this.#applier.active) return;
-    const elements = this.#changedByOthers;
+    const elements = this.#changedByOthers || performance.now() >= this.#elementsDue_ms;
     this.#changedByOthers = false;
     const standing = await this.#standingNow();
-    const compared = await this.#applier.compare({ elements });
+    const compared = await this.#compare({ elements });
     if (compared.ok && compared.value.length === 0) return;
     if (standing !== undefined && this.#applier.standing !== standing) {
       this.#changedByOthers ||= elements;

@@ -45,31 +45,69 @@ describe('what stands in the kernel is watched', () => {
     expect(events).to.deep.equal([]);
   });
 
-  const tamperings: Readonly<Record<string, string>> = {
-    'everything is flushed': 'flush ruleset',
-    'our table is deleted': 'delete table inet bmonitor',
-    'the table for ARP is deleted': 'delete table arp bmonitor',
-    'a rule is added before ours': 'insert rule inet bmonitor input accept',
-    'a chain is emptied': 'flush chain inet bmonitor input',
-    'a policy is loosened': 'chain inet bmonitor input { policy accept; }',
-    'a chain is added': 'add chain inet bmonitor intruder',
-    'the wrong filter is added to a map': 'SLOT l0_in4_exact { 10.77.0.12 . 6 . 81 : return }',
+  /** `@map` is the map's name in the kernel, `%map` its first key there, `#chain` the handle of the chain's first rule. */
+  const inKernelsNames = async (command: string): Promise<string> => {
+    const listed = await node.must(['nft', '-n', '-a', 'list', 'table', 'inet', 'bmonitor']);
+    const slot = (name: string): string => new RegExp(`\\b${name}_s\\d+`, 'u').exec(listed)?.[0] ?? '';
+    const firstKey = (name: string): string =>
+      new RegExp(`${slot(name)} \\{[^}]*elements = \\{ ([^,}]*?) counter`, 'u').exec(listed)?.[1] ?? '';
+    const handle = (chain: string): string =>
+      new RegExp(`chain ${chain} \\{[^}]*?# handle \\d+[^}]*?# handle (\\d+)`, 'u').exec(listed)?.[1] ?? '';
+    return command
+      .replaceAll(/@(\w+)/gu, (_, name: string) => slot(name))
+      .replaceAll(/%(\w+)/gu, (_, name: string) => firstKey(name))
+      .replaceAll(/#(\w+)/gu, (_, chain: string) => handle(chain))
+      .replace('OWN6', node.ipv6);
   };
 
-  for (const [what, command] of Object.entries(tamperings)) {
-    it(`repairs and reports it when ${what}`, async () => {
-      const listed = await node.must(['nft', '-t', 'list', 'table', 'inet', 'bmonitor']);
-      const text = command.replace(/^SLOT (\w+)/u, (_, name: string) => {
-        const slot = new RegExp(`${name}_s\\d+`, 'u').exec(listed)?.[0];
-        return `add element inet bmonitor ${slot ?? ''}`;
-      });
-      await node.must(['nft', text]);
-      await until(() => events.some((event) => event.kind === 'altered'), { what: 'the report' });
+  const tamperings: Readonly<Record<string, readonly [command: string, named: RegExp]>> = {
+    'everything is flushed': ['flush ruleset', /table inet bmonitor/u],
+    'our table is deleted': ['delete table inet bmonitor', /table inet bmonitor/u],
+    'the table for ARP is deleted': ['delete table arp bmonitor', /table arp bmonitor/u],
+    'the table below IP is deleted': ['delete table bridge bmonitor', /table bridge bmonitor/u],
+    'a rule is added before ours': ['insert rule inet bmonitor input accept', /chain input/u],
+    'a rule is deleted': ['delete rule inet bmonitor input handle #input', /chain input/u],
+    'a rule is replaced': ['replace rule inet bmonitor input handle #input accept', /chain input/u],
+    'a chain is emptied': ['flush chain inet bmonitor input', /chain input/u],
+    'a level’s chain is emptied': ['flush chain inet bmonitor l0_in4_start', /chain l0_in4_start/u],
+    'a policy is loosened': ['chain inet bmonitor input { policy accept; }', /chain input/u],
+    'a chain is added': ['add chain inet bmonitor intruder', /chain intruder/u],
+    'a map is added': ['add set inet bmonitor intruder { type ipv4_addr; }', /set intruder/u],
+    'the wrong filter is added to a map': [
+      'add element inet bmonitor @l0_in4_exact { 10.77.0.12 . 6 . 81 : return }',
+      /map l0_in4_exact/u,
+    ],
+    'a filter is taken out of a map': [
+      'delete element inet bmonitor @l0_in4_ranges { %l0_in4_ranges }',
+      /map l0_in4_ranges/u,
+    ],
+    'a map is emptied': ['flush map inet bmonitor @l0_in4_ranges', /map l0_in4_ranges/u],
+    'the node gets an address more': ['add element inet bmonitor @own4 { 10.77.0.99 }', /set own4/u],
+    'the node loses an address': ['delete element inet bmonitor @own6 { OWN6 }', /set own6/u],
+  };
+
+  for (const [what, [command, named]] of Object.entries(tamperings)) {
+    it(`repairs it, and says what it was, when ${what}`, async () => {
+      const before = Date.now();
+      await node.must(['nft', await inKernelsNames(command)]);
+      const altered = (): FirewallEvent | undefined => events.find(({ kind }) => kind === 'altered');
+      await until(() => altered() !== undefined, { what: 'the report' });
+      expect(altered()).to.include({ repaired: true });
+      expect((altered() as { what: readonly string[] }).what.join()).to.match(named);
+      expect(enforced.firewall.comparisons.differed?.what.join()).to.match(named);
+      expect(enforced.firewall.comparisons.differed?.at).to.be.at.least(before);
       expect(await other.tryTcp({ to: node.ipv4, port: 80 })).to.equal('answered');
       expect(await other.tryTcp({ to: node.ipv4, port: 81 })).to.equal('silent');
       expect(valueOf(await enforced.firewall.readBack()).differed).to.deep.equal([]);
     });
   }
+
+  it('finds by itself that nothing differs, and when it last looked', async () => {
+    const { comparisons } = enforced.firewall;
+    await until(() => (enforced.firewall.comparisons.rulesAt ?? 0) > (comparisons.rulesAt ?? 0));
+    await until(() => enforced.firewall.comparisons.elementsAt !== undefined);
+    expect(enforced.firewall.comparisons).to.not.have.property('differed');
+  });
 
   it('touches no table but its own', async () => {
     await node.must(['nft', 'table inet theirs { chain c { type filter hook input priority 10; }; }']);
