@@ -156,7 +156,9 @@ export class OciRunner implements EngineRunner {
   async close(): Promise<void> {
     clearInterval(this.#look);
     this.#parts.instances.close();
-    if (this.#begun && this.#running.size === 0) await this.#parts.instances.remove();
+    if (!this.#begun || this.#running.size > 0) return;
+    await this.#parts.instances.remove();
+    for (const group of ['watch', '']) await this.#parts.cgroups.remove(group);
   }
 
   /** The folder of what runs, and who looks at it: made when first needed. */
