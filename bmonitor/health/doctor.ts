@@ -76,7 +76,7 @@ function flushing({ debianNftablesService: service }: MachineReadings): Finding 
 /** What each tool is for, and whether a node can do without. */
 const needed: Readonly<Record<string, { readonly for: string; readonly must: boolean }>> = {
   ip: { for: 'addresses', must: true },
-  perl: { for: 'DHCP', must: true },
+  perl: { for: 'DHCP and probes of the filters', must: true },
   conntrack: { for: 'cutting connections', must: true },
   tcpdump: { for: 'what was refused', must: true },
   tpm2_unseal: { for: 'secrets in the TPM', must: false },

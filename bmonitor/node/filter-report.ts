@@ -2,6 +2,7 @@ import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { Filter } from '../filters/model.js';
 import { addressValueOf, flowPoint } from '../filters/nft/flow-point.js';
 import { filterCounts } from '../filters/nft/attribute.js';
+import { hasPorts, protocolName } from '../filters/protocols.js';
 import { canaries } from '../filters/nft/canary.js';
 import { Judge } from '../filters/explain/judge.js';
 import type { CountedFlow, Firewall } from '../ports/firewall.js';
@@ -59,7 +60,7 @@ export class FilterReport {
     });
   }
 
-  /** Datagrams that should not get out. What should not get in, only somebody outside can show. */
+  /** Packets that should not get out. What should not get in, only somebody outside can show. */
   async probe(): Promise<Result<Answer>> {
     const { levels, addresses } = this.#enforcer;
     if (levels.length === 0) return refuse('not-found', 'nothing is enforced yet');
@@ -69,11 +70,12 @@ export class FilterReport {
       { address4: has(4), address6: has(6) },
     );
     const outcomes = await this.#firewall.probe(sent);
-    const out = outcomes.map(({ address, port, refused }) => ({
+    const sentOut = outcomes.filter(({ fate }) => fate !== 'unsent');
+    const out = sentOut.map(({ address, protocol, port, fate }) => ({
       peer: address,
-      protocol: 'udp',
-      port,
-      refused,
+      protocol: protocolName(protocol),
+      ...(hasPorts(protocol) ? { port } : {}),
+      refused: fate === 'refused',
     }));
     const shown = out.length === 0 ? 'unknown' : out.every(({ refused }) => refused) ? 'refused' : 'passed';
     return ok({

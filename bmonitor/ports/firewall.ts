@@ -21,7 +21,7 @@ export interface Firewall {
   counters(): Promise<Result<FirewallCounters>>;
   /** Packets and bytes of living flows, by the kernel's own accounting, both ways together. */
   flows(): Promise<Result<readonly CountedFlow[]>>;
-  /** Sends datagrams that should be refused, and says of each whether the kernel refused it. */
+  /** Sends packets that should be refused, and says of each whether the kernel refused it. */
   probe(canaries: readonly Canary[]): Promise<readonly CanaryOutcome[]>;
   /** Refused packets as the kernel reports them, with its limit on rate; ends when the firewall is closed. */
   refused(): AsyncIterable<RefusedPacket>;
@@ -145,14 +145,20 @@ export interface RefusedPacket {
   readonly packet: Uint8Array;
 }
 
-/** A datagram that should not get out. */
+/** A packet that should not get out: UDP, the first of a TCP connection, or an ICMP echo request. */
 export interface Canary {
+  readonly family: 4 | 6;
+  readonly protocol: number;
   readonly address: string;
+  /** 0 where the protocol has none. */
   readonly port: number;
 }
 
+/** `unsent`: there was no way to that address, so it shows nothing. */
+export type CanaryFate = 'refused' | 'passed' | 'unsent';
+
 export interface CanaryOutcome extends Canary {
-  readonly refused: boolean;
+  readonly fate: CanaryFate;
 }
 
 export type FirewallEvent =

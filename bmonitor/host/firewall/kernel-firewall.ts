@@ -110,9 +110,8 @@ export class KernelFirewall implements Firewall {
     return listFlows(this.#prefix);
   }
 
-  /** Only where this process is in the node's own namespace: the datagrams leave from here. */
   probe(canaries: readonly Canary[]): Promise<readonly CanaryOutcome[]> {
-    return sendCanaries(canaries);
+    return sendCanaries(canaries, this.#prefix);
   }
 
   refused(): AsyncIterable<RefusedPacket> {

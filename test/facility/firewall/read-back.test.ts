@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { Attributor, filterCounts } from '../../../bmonitor/filters/nft/attribute.js';
 import { canaries } from '../../../bmonitor/filters/nft/canary.js';
 import type { FirewallEvent, RefusedPacket } from '../../../bmonitor/ports/firewall.js';
-import { Bed, distPath, ipBytes, until, type Place } from '../bed/index.js';
+import { Bed, ipBytes, until, type Place } from '../bed/index.js';
 import { Enforced, level, valueOf } from './enforced.js';
 
 describe('what stands in the kernel is watched', () => {
@@ -141,17 +141,41 @@ describe('what stands in the kernel is watched', () => {
   });
 
   it('sends probes that should be refused, and sees that they are', async () => {
-    const probes = canaries([], { address4: true, address6: true });
-    expect(probes.length).to.be.greaterThan(0);
-    const script = `
-      import { sendCanaries } from ${JSON.stringify(distPath('bmonitor/host/firewall/canary.js'))};
-      console.log(JSON.stringify(await sendCanaries(${JSON.stringify(probes)})));`;
-    const ask = async (): Promise<readonly { readonly refused: boolean }[]> =>
-      JSON.parse(await node.must(['node', '--input-type=module', '-e', script])) as { refused: boolean }[];
-    expect((await ask()).map(({ refused }) => refused)).to.deep.equal(probes.map(() => true));
+    const both = { address4: true, address6: true };
+    await node.must(['ip', 'route', 'add', '2001:db8::/32', 'via', bed.router.ipv6]);
+    const probes = canaries([], both);
+    const fates = async (): Promise<readonly string[]> =>
+      (await enforced.firewall.probe(probes)).map(({ fate }) => fate);
+    await enforced.enforce({ levels: [] });
+    for (const family of [4, 6])
+      for (const protocol of [6, 17, family === 4 ? 1 : 58])
+        expect(probes.some((one) => one.family === family && one.protocol === protocol)).to.equal(true);
+    expect(await fates()).to.deep.equal(probes.map(() => 'refused'));
     await enforced.allow({ action: 'allow', direction: 'out' });
-    expect((await ask()).some(({ refused }) => refused)).to.equal(false);
-    expect(canaries(enforced.plan.levels, { address4: true, address6: true })).to.deep.equal([]);
+    expect(await fates()).to.deep.equal(probes.map(() => 'passed'));
+    expect(canaries(enforced.plan.levels, both)).to.deep.equal([]);
+    await node.must(['ip', 'route', 'flush', 'default']);
+    expect(await fates())
+      .to.include('unsent')
+      .and.not.include('refused');
+  });
+
+  it('probes what a deny names', async () => {
+    const deny = { action: 'deny', direction: 'out', peers: [other.ipv4] } as const;
+    await enforced.allow(
+      { action: 'allow', direction: 'out' },
+      { ...deny, protocol: 'tcp', ports: [443] },
+      { ...deny, protocol: 'icmp' },
+    );
+    const probes = canaries(enforced.plan.levels, { address4: true, address6: true });
+    expect(probes.map(({ protocol, port }) => [protocol, port])).to.have.deep.members([
+      [6, 443],
+      [1, 0],
+    ]);
+    expect((await enforced.firewall.probe(probes)).map(({ fate }) => fate)).to.deep.equal([
+      'refused',
+      'refused',
+    ]);
   });
 
   it('counts connections and refused packets by element, and flows by the kernel', async () => {
