@@ -129,8 +129,9 @@ export class TpmRootStore implements RootStore {
     return this.tools.inTurn(() => this.#sessions.use((session) => this.#writeG(place, session, next)));
   }
 
-  close(): Promise<void> {
-    return this.#sessions.close();
+  async close(): Promise<void> {
+    await this.#sessions.close();
+    await this.tools.inTurn(() => this.tools.clear());
   }
 
   #loaded(): Place {

@@ -114,7 +114,7 @@ export class TpmSigner implements Signer {
           { files: [session, context, output], stdin: Secret.take(digest) },
         ),
       );
-      await flushObjects(this.#tools);
+      this.#tools.leaveObject();
       if (!done.ok) return done;
       const signature = await contentOf(output);
       return verifies(this.public.key, message, signature)

@@ -18,6 +18,15 @@ export function fileAt(index: number): string {
   return `/proc/self/fd/${3 + index}`;
 }
 
+const bringsObjects = new Set([
+  'tpm2_create',
+  'tpm2_createprimary',
+  'tpm2_load',
+  'tpm2_readpublic',
+  'tpm2_sign',
+  'tpm2_unseal',
+]);
+
 /**
  * The programs of tpm2-tools, one at a time: without a resource manager a TPM has room for three objects, and two users would flush each
  * other's. Secrets travel through pipes; what a session needs between two tools stands in memory, in a file without a name.
@@ -27,6 +36,8 @@ export class TpmTools {
   /** The kernel's resource manager clears up after each program by itself. */
   readonly managed: boolean;
   #queue: Promise<unknown> = Promise.resolve();
+  #objectLeft = false;
+  #clearing: NodeJS.Timeout | undefined;
 
   /** `tcti` says how to reach the TPM, in the words of tpm2-tools: `device:/dev/tpmrm0`, `swtpm:host=127.0.0.1,port=2321`. */
   constructor(tcti: string) {
@@ -41,8 +52,28 @@ export class TpmTools {
     return turn;
   }
 
+  /**
+   * The last tool left an object in the TPM. It is flushed when nothing was asked for a moment, or before the next tool that brings one: what
+   * waits for a signature does not wait for that too.
+   */
+  leaveObject(): void {
+    if (this.managed) return;
+    this.#objectLeft = true;
+    clearTimeout(this.#clearing);
+    this.#clearing = setTimeout(() => void this.inTurn(() => this.clear()), limits.tpm_session_rest_ms);
+  }
+
+  /** Within a turn: flushes what was left. */
+  async clear(): Promise<void> {
+    clearTimeout(this.#clearing);
+    if (!this.#objectLeft) return;
+    this.#objectLeft = false;
+    await this.run('tpm2_flushcontext', ['-t']);
+  }
+
   /** Runs a tool. What it prints may be secret. */
   async run(tool: string, args: readonly string[], input: ToolInput = {}): Promise<Result<Secret>> {
+    if (bringsObjects.has(tool)) await this.clear();
     const files = (input.files ?? []).map((file) => file.fd);
     const child = spawn(tool, [...args], { env: this.#env, stdio: ['pipe', 'pipe', 'pipe', ...files] });
     const { stdin, stdout, stderr } = child;
