@@ -5,6 +5,9 @@ import { countStates, sample, type Sample } from '../console/metrics/metrics.js'
 import { toB64u } from '../crypto/bytes.js';
 import { ok } from '../protocol/result.js';
 import { certificatePin } from '../protocol/socket.js';
+import { AdoptionDesk } from './adoption/desk.js';
+import { Inventory } from './adoption/inventory.js';
+import { adoptionRoutes, besideFrom, inventoryRoutes } from './adoption/routes.js';
 import { ClusterBook } from './clusters/book.js';
 import { clusterRoutes } from './clusters/routes.js';
 import { Customers } from './customers.js';
@@ -54,7 +57,25 @@ export const consoleCluster: ConsoleProgram = {
       wall: now,
       log,
     });
-    const gateway = config.gateway && (await listenGateway(hub, { ...config.gateway, tls: parts.tls }));
+    const inventory = new Inventory(store);
+    const stock = await inventory.open();
+    if (!stock.ok) return stock;
+    const desk = new AdoptionDesk({
+      pair: parts.pair,
+      name: config.name,
+      gateways,
+      nodes: book,
+      inventory,
+      now,
+      log,
+    });
+    const gateway =
+      config.gateway &&
+      (await listenGateway(hub, {
+        ...config.gateway,
+        tls: parts.tls,
+        pairing: (socket, source) => desk.accept(socket, source),
+      }));
     if (gateway && !gateway.ok) return gateway;
     const clusters = new ClusterBook({ store, nodes: book, now, log });
     const standing = await clusters.open();
@@ -65,6 +86,8 @@ export const consoleCluster: ConsoleProgram = {
       ...customers.routes(),
       ...leaseRoutes(leases, book),
       ...gatewayRoutes(hub),
+      ...adoptionRoutes(desk),
+      ...inventoryRoutes({ nodes: book, inventory, leases, now, log }),
     ];
     const samples = async (): Promise<readonly Sample[]> => {
       const all = await leases.all();
@@ -83,7 +106,12 @@ export const consoleCluster: ConsoleProgram = {
         ...(gateway ? [sample('console_gateway_waiting', waiting.length)] : []),
       ];
     };
-    const serving = await serveConsole(parts, { title: 'console-cluster', routes, samples });
+    const serving = await serveConsole(parts, {
+      title: 'console-cluster',
+      routes,
+      samples,
+      besideOf: besideFrom(inventory),
+    });
     if (!serving.ok) return serving;
     leases.start();
     clusters.start();
@@ -92,6 +120,7 @@ export const consoleCluster: ConsoleProgram = {
       async close() {
         leases.close();
         await clusters.close();
+        desk.close();
         await gateway?.value.close();
         await serving.value.close();
       },

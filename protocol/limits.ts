@@ -327,6 +327,18 @@ export const limits = {
   stream_ack_ms_max: 250,
   /** The last events of each node that a console shows. */
   node_events_kept_max: 100,
+  /** Machines without a landlord that wait at a console, and how many of them from one source: a rack behind one address. */
+  pairing_waiting_max: 512,
+  pairing_per_source_max: 48,
+  /** From the first code on: two people compare over the telephone, and a slow TPM makes its keys. */
+  pairing_ms_max: 15 * 60 * 1000,
+  /** Pairings that are over and still listed, so that their end can be read. */
+  pairing_ended_kept_max: 64,
+  /** A message of a pairing, and a statement in it: a card and the parts of a machine. */
+  pairing_message_chars_max: 32_768,
+  pairing_statement_chars_max: 30_000,
+  /** Disks or interfaces that a machine tells of. */
+  hardware_parts_max: 64,
   /** How often the question whether a console can work reaches its disk. */
   ready_again_ms: 2000,
   /** Engines of one lease: four times what was measured on a small machine. */

@@ -13,6 +13,8 @@ export interface Dial {
   readonly url: string;
   /** SHA-256 of the public key in the server's certificate. */
   readonly pin?: string;
+  /** Whoever stands there is proved by what is said over the connection, not by TLS: a pairing. */
+  readonly provedLater?: true;
   readonly protocol?: string;
   readonly timeout_ms: number;
   readonly payload_bytes_max?: number;
@@ -73,7 +75,7 @@ function secured(wire: Socket, url: URL, rejectUnauthorized: boolean): TLSSocket
 
 function upgrade(options: Dial, wire: Socket, timeout_ms: number): Promise<Result<WebSocket>> {
   const url = new URL(options.url);
-  const unpinned = options.pin === undefined;
+  const unpinned = options.pin === undefined && options.provedLater !== true;
   return new Promise((resolve) => {
     const socket = new WebSocket(options.url, options.protocol === undefined ? [] : [options.protocol], {
       createConnection: () => (url.protocol === 'wss:' ? secured(wire, url, unpinned) : wire),

@@ -8,6 +8,7 @@ import { addFilters } from './filters.js';
 import { addHistory } from './history.js';
 import { addInit } from './init.js';
 import { exits } from './output.js';
+import { addPair } from './pair.js';
 import { addReceipt } from './receipt.js';
 import { addRun } from './run.js';
 import { addStatus } from './status.js';
@@ -20,6 +21,7 @@ const program = new Command('bmonitor')
   .exitOverride((stop) => process.exit(stop.exitCode === 0 ? exits.done : exits.badInput));
 
 addInit(program);
+addPair(program);
 addRun(program);
 addStatus(program);
 addChain(program);

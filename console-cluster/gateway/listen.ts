@@ -1,7 +1,7 @@
 import { createServer as createPlain } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { WebSocketServer } from 'ws';
+import { WebSocketServer, type WebSocket } from 'ws';
 import { limits } from '../../protocol/limits.js';
 import { messageOf } from '../../protocol/log.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
@@ -15,7 +15,13 @@ export interface GatewayListening {
 /** Where nodes and remote consoles dial in. Without TLS only behind something that has it, and in tests. */
 export async function listenGateway(
   hub: Hub,
-  options: { host: string; port: number; tls?: { cert: string; key: string } },
+  options: {
+    host: string;
+    port: number;
+    tls?: { cert: string; key: string };
+    /** Where machines without a landlord wait, which come by the path /pairing. */
+    pairing?: (socket: WebSocket, source: string) => void;
+  },
 ): Promise<Result<GatewayListening>> {
   const server = options.tls ? createServer({ ...options.tls, minVersion: 'TLSv1.3' }) : createPlain();
   server.headersTimeout = limits.gateway_proof_ms_max;
@@ -27,7 +33,11 @@ export async function listenGateway(
     maxPayload: limits.gateway_frame_bytes_max,
     perMessageDeflate: false,
   });
-  sockets.on('connection', (socket, request) => hub.accept(socket, request.socket.remoteAddress ?? ''));
+  sockets.on('connection', (socket, request) => {
+    const source = request.socket.remoteAddress ?? '';
+    if (request.url === '/pairing' && options.pairing) options.pairing(socket, source);
+    else hub.accept(socket, source);
+  });
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);

@@ -13,6 +13,8 @@ interface Listed {
 
 function listing({ now, nodes }: Listed): string {
   if (nodes.length === 0) return 'no nodes; add one with: nodes add CARD';
+  // Where nodes stand is known to the console of a facility only.
+  const placed = nodes.some(({ place }) => place !== null);
   const rows = nodes
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map((node) => [
@@ -21,9 +23,24 @@ function listing({ now, nodes }: Listed): string {
       node.lastSeen === null ? 'never' : ago(now - node.lastSeen),
       `${node.level}`,
       node.id.slice(0, 12),
+      ...(placed ? [placeText(node)] : []),
       node.state === 'good' ? '' : (node.trouble?.code ?? ''),
     ]);
-  return table(['NAME', 'STATE', 'LAST SEEN', 'LEVEL', 'IDENTITY', 'TROUBLE'], rows);
+  const columns = [
+    'NAME',
+    'STATE',
+    'LAST SEEN',
+    'LEVEL',
+    'IDENTITY',
+    ...(placed ? ['PLACE'] : []),
+    'TROUBLE',
+  ];
+  return table(columns, rows);
+}
+
+function placeText({ place }: NodeView): string {
+  const { room, rack, position, spare = false } = place ?? {};
+  return [room, rack, position, spare ? '(spare)' : undefined].filter((part) => part !== undefined).join(' ');
 }
 
 export function nodeCommands(program: Command, dirOf: () => string): void {

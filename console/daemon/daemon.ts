@@ -18,7 +18,7 @@ import { Groups } from '../filters/groups.js';
 import { manyFilterRoutes } from '../filters/many-routes.js';
 import { filterRoutes } from '../filters/routes.js';
 import { proofRoutes } from '../nodes/proof-routes.js';
-import { nodeRoutes } from '../nodes/routes.js';
+import { nodeRoutes, type BesideOf } from '../nodes/routes.js';
 import type { Clocks } from '../nodes/session.js';
 import { certificatePin } from '../../protocol/socket.js';
 import { Ways } from '../nodes/gateways.js';
@@ -122,6 +122,7 @@ export async function serveConsole(
     title: 'console-cluster' | 'console-app';
     routes: readonly AnyRoute[];
     samples?: () => Promise<readonly Sample[]>;
+    besideOf?: BesideOf;
   },
 ): Promise<Result<Serving>> {
   const { config, files, sessions, book, groups, store, clocks, log } = parts;
@@ -139,7 +140,7 @@ export async function serveConsole(
     access: sessions,
     routes: [
       ...accessRoutes(sessions, now),
-      ...nodeRoutes(book, now),
+      ...nodeRoutes(book, now, options.besideOf),
       ...proofRoutes(book),
       ...filterRoutes(book),
       ...groups.routes(),

@@ -151,6 +151,11 @@ export class NodeBook {
     return this.#connect(card, identity.value.id);
   }
 
+  /** What is known of a node beside its own answers has changed. */
+  touch(name: string): void {
+    if (this.#lines.has(name)) this.#note(name);
+  }
+
   /** Tells the present state at once, then what changes. */
   listen(listener: (event: BookEvent) => void): () => void {
     this.#listeners.add(listener);

@@ -4,6 +4,7 @@ import { ok } from '../../protocol/result.js';
 import { route, streamRoute, type Route, type StreamRoute } from '../api/route.js';
 import {
   digest,
+  flag,
   list,
   moment,
   name,
@@ -21,6 +22,22 @@ import {
 import type { KnownNode, NodeBook } from './book.js';
 import { nodeStates } from './state.js';
 
+const placeLabel = text({ max: 64, pattern: /^\P{Cc}+$/u, form: 'a text on one line' });
+/** Where a node stands, and whether it is kept ready to stand in for another. */
+export const place = object({
+  room: optional(placeLabel),
+  rack: optional(placeLabel),
+  position: optional(placeLabel),
+  spare: flag,
+});
+
+/** What a console knows of a node beside what the node itself answers. */
+export interface Beside {
+  readonly place: ShapeOf<typeof place>;
+  readonly machine: string | null;
+}
+export type BesideOf = (name: string) => Beside | undefined;
+
 const nodeView = object({
   name,
   id: digest,
@@ -33,11 +50,15 @@ const nodeView = object({
   /** Why it is not good, as far as it is known. */
   trouble: nullable(object({ code: text({ max: 64 }), detail: text({ min: 0, max: 2000 }) })),
   status: nullable(opaque('the last answer to the command status')),
+  place: nullable(place),
+  /** What it is made of, in one line. */
+  machine: nullable(text({ max: 1000 })),
 });
 export type NodeView = ShapeOf<typeof nodeView>;
 
-export function viewOf(node: KnownNode): NodeView {
+function viewOf(node: KnownNode, besideOf?: BesideOf): NodeView {
   const { card, refusal } = node;
+  const beside = besideOf?.(card.name);
   return {
     name: card.name,
     id: node.id,
@@ -49,6 +70,8 @@ export function viewOf(node: KnownNode): NodeView {
     lastSeen: node.lastSeen ?? null,
     trouble: refusal ? { code: refusal.code, detail: refusal.detail ?? '' } : null,
     status: node.status ?? null,
+    place: beside?.place ?? null,
+    machine: beside?.machine ?? null,
   };
 }
 
@@ -64,7 +87,8 @@ const nodesEvent = object({
   gone: list(name, { max: limits.nodes_max }),
 });
 
-export function nodeRoutes(book: NodeBook, now: () => number): (Route | StreamRoute)[] {
+export function nodeRoutes(book: NodeBook, now: () => number, besideOf?: BesideOf): (Route | StreamRoute)[] {
+  const seen = (node: KnownNode): NodeView => viewOf(node, besideOf);
   const named = object({ name });
   const count = whole({ min: 0, max: Number.MAX_SAFE_INTEGER });
   return [
@@ -74,7 +98,7 @@ export function nodeRoutes(book: NodeBook, now: () => number): (Route | StreamRo
       summary: 'All nodes, with what is known of each now',
       role: 'view',
       reply: object({ now: moment, nodes: list(nodeView, { max: limits.nodes_max }) }),
-      handle: () => Promise.resolve(ok({ now: now(), nodes: book.list().map(viewOf) })),
+      handle: () => Promise.resolve(ok({ now: now(), nodes: book.list().map(seen) })),
     }),
     route({
       method: 'GET',
@@ -85,7 +109,7 @@ export function nodeRoutes(book: NodeBook, now: () => number): (Route | StreamRo
       reply: nodeView,
       async handle({ params }) {
         const node = book.get(params.name);
-        return node.ok ? ok(viewOf(node.value)) : node;
+        return node.ok ? ok(seen(node.value)) : node;
       },
     }),
     route({
@@ -131,7 +155,7 @@ export function nodeRoutes(book: NodeBook, now: () => number): (Route | StreamRo
       reply: nodeView,
       async handle({ body }) {
         const added = await book.add(body);
-        return added.ok ? ok(viewOf(added.value)) : added;
+        return added.ok ? ok(seen(added.value)) : added;
       },
     }),
     route({
@@ -167,7 +191,7 @@ export function nodeRoutes(book: NodeBook, now: () => number): (Route | StreamRo
         const end = book.listen((event) =>
           send(
             event.type === 'nodes'
-              ? { type: 'nodes', now: now(), nodes: event.nodes.map(viewOf), gone: [] }
+              ? { type: 'nodes', now: now(), nodes: event.nodes.map(seen), gone: [] }
               : { type: 'gone', now: now(), nodes: [], gone: event.names },
           ),
         );

@@ -25,6 +25,9 @@ interface NodeView {
   readonly lastSeen: number | null;
   readonly trouble: { readonly code: string; readonly detail: string } | null;
   readonly status: Readonly<Record<string, unknown>> | null;
+  readonly place:
+    (Readonly<Record<'room' | 'rack' | 'position', string | undefined>> & { readonly spare: boolean }) | null;
+  readonly machine: string | null;
 }
 
 interface NodesEvent {
@@ -293,6 +296,7 @@ class NodesPage {
       ['keys rest in', view.keyStore === 'tpm' ? 'a TPM' : 'a file (for trying out only)'],
       ['level', String(view.level)],
       ['lease', view.lease],
+      ...placeLines(view),
       ...view.ways.map((way): [string, string] => ['way', way]),
     ];
     if (view.trouble && state !== 'good')
@@ -309,6 +313,16 @@ class NodesPage {
 
 function nameOf(row: Element): string {
   return row.querySelector('th')?.textContent ?? '';
+}
+
+function placeLines({ place, machine }: NodeView): [string, string][] {
+  const lines: [string, string][] = [];
+  if (place)
+    for (const name of ['room', 'rack', 'position'] as const)
+      if (place[name] !== undefined) lines.push([name, place[name]]);
+  if (place?.spare) lines.push(['spare', 'kept ready to stand in for another']);
+  if (machine !== null) lines.push(['machine', machine]);
+  return lines;
 }
 
 function definitions(lines: readonly (readonly [string, string])[]): HTMLElement {

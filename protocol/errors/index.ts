@@ -12,6 +12,7 @@ import { authorityErrors } from './authority.js';
 import { nodeErrors } from './node.js';
 import { historyErrors } from './history.js';
 import { keyErrors } from './keys.js';
+import { pairingErrors } from './pairing.js';
 import { dataErrors } from './data.js';
 
 /**
@@ -33,6 +34,7 @@ export const errorCatalogue = {
   ...dataErrors,
   ...addressErrors,
   ...engineErrors,
+  ...pairingErrors,
 } as const;
 
 export type ErrorCode = keyof typeof errorCatalogue;

@@ -30,8 +30,24 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   // What main.ts wires of the engines and of the filters, each a page of its own.
   'bmonitor/engines-here.ts': [...base, 'bmonitor/ports', ...parts, 'bmonitor/node', 'bmonitor/host'],
   'bmonitor/filtering-here.ts': [...base, 'bmonitor/ports', ...parts, 'bmonitor/node', 'bmonitor/host'],
+  'bmonitor/pair.ts': [
+    ...base,
+    'bmonitor/version.ts',
+    'bmonitor/ports',
+    ...parts,
+    'bmonitor/node',
+    'bmonitor/host',
+    'bmonitor/main.ts',
+  ],
   // The command line reads the node's configuration, whose form is in bmonitor/node.
-  'bmonitor/cli': [...base, 'bmonitor/version.ts', ...parts, 'bmonitor/node', 'bmonitor/main.ts'],
+  'bmonitor/cli': [
+    ...base,
+    'bmonitor/version.ts',
+    ...parts,
+    'bmonitor/node',
+    'bmonitor/main.ts',
+    'bmonitor/pair.ts',
+  ],
   console: [...base, 'bmonitor/filters'],
   'console-cluster': consoleMay,
   'console-app': consoleMay,
