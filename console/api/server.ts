@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -34,6 +36,8 @@ export interface ApiOptions {
   audit(caller: Caller, route: string, refusal: Refusal | undefined): Promise<void>;
   /** Told of every call, for the figures. */
   counted?(method: string, path: string, code: string): void;
+  /** Told of connections that ask to be upgraded; without it, they are refused. */
+  readonly upgraded?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** In tests: replies are held to their documented form too. */
   readonly checkReplies?: boolean;
 }
@@ -63,11 +67,22 @@ export async function serveApi(options: ApiOptions): Promise<Result<Api>> {
   } catch (error) {
     return refuse('cannot-listen', messageOf(error));
   }
+  const upgraded = new Set<Duplex>();
+  if (options.upgraded)
+    app.server.on('upgrade', (request, socket, head) => {
+      upgraded.add(socket);
+      socket.once('close', () => upgraded.delete(socket));
+      (socket as Socket).setTimeout(0);
+      options.upgraded?.(request, socket, head);
+    });
   const { port } = app.server.address() as AddressInfo;
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
   return ok({
     url: `${options.tls ? 'https' : 'http'}://${host}:${port}`,
-    close: async () => app.close(),
+    close: async () => {
+      for (const socket of upgraded) socket.destroy();
+      await app.close();
+    },
   });
 }
 

@@ -1,6 +1,7 @@
-import { request as plainRequest, type IncomingMessage } from 'node:http';
+import { request as plainRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import { createInterface } from 'node:readline';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { digestText } from '../../protocol/fields.js';
 import { isErrorCode } from '../../protocol/errors/index.js';
@@ -10,6 +11,7 @@ import { messageOf } from '../../protocol/log.js';
 import { object, opaqueObject, optional, text, whole } from '../../protocol/parse.js';
 import { ok, refuse, type Refused, type Result } from '../../protocol/result.js';
 import { consoleFiles, readFileLimited, readSecretFile } from '../daemon/files.js';
+import { doorPath, doorProtocol } from '../api/doors.js';
 import { certificatePin } from '../../protocol/socket.js';
 
 const runningForm = object({
@@ -53,7 +55,7 @@ export class ApiClient {
     }
     const json = parseJson(content);
     if (!json.ok) return json;
-    if (answer.value.statusCode !== 200) return refusalOf(json.value);
+    if (answer.value.statusCode !== 200) return refusalIn(json.value);
     return opaqueObject(json.value, 'answer');
   }
 
@@ -71,6 +73,29 @@ export class ApiClient {
     }
   }
 
+  /** A connection that carries records from here on. */
+  async upgrade(): Promise<Result<Socket>> {
+    const headers = { connection: 'upgrade', upgrade: doorProtocol };
+    const url = new URL(doorPath, this.url);
+    return new Promise((resolve) => {
+      const all = { headers: { ...headers, authorization: `Bearer ${this.#token}` } };
+      const sent =
+        url.protocol === 'https:'
+          ? tlsRequest(url, { ...all, rejectUnauthorized: false })
+          : plainRequest(url, all);
+      sent.on('error', (error) => resolve(refuse('no-daemon', `${this.url}: ${messageOf(error)}`)));
+      sent.on('response', (response) => {
+        response.resume();
+        resolve(refuse('not-permitted', `the daemon answers ${response.statusCode ?? 0}`));
+      });
+      sent.on('upgrade', (_response, socket: Socket, head) => {
+        if (head.length > 0) socket.unshift(head);
+        resolve(ok(socket));
+      });
+      this.#whenPinned(sent, url, undefined);
+    });
+  }
+
   #send(method: string, path: string, body?: unknown): Promise<Result<IncomingMessage>> {
     const content = body === undefined ? undefined : JSON.stringify(body);
     const headers: Record<string, string> = { authorization: `Bearer ${this.#token}` };
@@ -83,23 +108,27 @@ export class ApiClient {
           : plainRequest(url, { method, headers });
       sent.on('error', (error) => resolve(refuse('no-daemon', `${this.url}: ${messageOf(error)}`)));
       sent.on('response', (response) => resolve(ok(response)));
-      if (url.protocol !== 'https:') {
-        sent.end(content);
-        return;
-      }
-      // The token is sent only to the daemon whose key is in the directory.
-      sent.on('socket', (socket) => {
-        socket.once('secureConnect', () => {
-          const { raw } = (socket as TLSSocket).getPeerCertificate();
-          if (raw !== undefined && certificatePin(raw) === this.#pin) sent.end(content);
-          else sent.destroy(new Error('the daemon shows another key than the one of this directory'));
-        });
+      this.#whenPinned(sent, url, content);
+    });
+  }
+
+  /** The token is sent only to the daemon whose key is in the directory. */
+  #whenPinned(sent: ClientRequest, url: URL, content: string | undefined): void {
+    if (url.protocol !== 'https:') {
+      sent.end(content);
+      return;
+    }
+    sent.on('socket', (socket) => {
+      socket.once('secureConnect', () => {
+        const { raw } = (socket as TLSSocket).getPeerCertificate();
+        if (raw !== undefined && certificatePin(raw) === this.#pin) sent.end(content);
+        else sent.destroy(new Error('the daemon shows another key than the one of this directory'));
       });
     });
   }
 }
 
-function refusalOf(value: unknown): Refused {
+export function refusalIn(value: unknown): Refused {
   const parsed = errorForm(value, '');
   if (!parsed.ok) return parsed;
   const { code, detail, where, data } = parsed.value.error;

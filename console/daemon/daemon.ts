@@ -7,6 +7,7 @@ import type { Way } from '../../protocol/node-card.js';
 import { ok, type Result } from '../../protocol/result.js';
 import { accessRoutes } from '../access/routes.js';
 import { Sessions } from '../access/sessions.js';
+import { serveDoor } from '../api/doors.js';
 import { tokenDigest } from '../api/access.js';
 import type { AnyRoute } from '../api/route.js';
 import { CallCounter, type Sample } from '../metrics/metrics.js';
@@ -130,6 +131,13 @@ export async function serveConsole(
   const audit = new Audit(store, now, log);
   const calls = new CallCounter();
   const open = !isLoopback(config.api.host);
+  const doors = {
+    book,
+    access: sessions,
+    names: config.api.names,
+    now,
+    audit: async (...what: Parameters<Audit['note']>) => audit.note(...what),
+  };
   const api = await serveApi({
     title: options.title,
     version: packageVersion(),
@@ -154,6 +162,7 @@ export async function serveConsole(
     now,
     counted: (method, path, code) => calls.count(method, path, code),
     audit: async (caller, path, refusal) => audit.note(caller, path, refusal),
+    upgraded: (request, socket, head) => void serveDoor(doors, request, socket, head),
   });
   if (!api.ok) return api;
   const pin = open ? certificatePin(parts.tls.cert) : undefined;

@@ -5,10 +5,11 @@ import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import { identityOf, levelKeyOf, nodeCardForm, type NodeCard, type Way } from '../../protocol/node-card.js';
 import type { Reply } from '../../protocol/reply.js';
+import type { Addressee } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { KeyStore } from '../store/port.js';
 import { firstOf, NodeLink, type Known } from './link.js';
-import type { Asked, Clocks } from './session.js';
+import { NodeSession, type Asked, type Clocks } from './session.js';
 import type { Patience } from './state.js';
 
 /** A node as a console knows it. */
@@ -142,6 +143,20 @@ export class NodeBook {
   ): Promise<Result<Reply>> {
     const line = this.#lines.get(name);
     return line ? line.link.request(command, more) : refuse('not-found', `no node ${name}`);
+  }
+
+  /** A conversation of its own with a node that is here. */
+  async ownSession(name: string): Promise<Result<{ readonly session: NodeSession; readonly to: Addressee }>> {
+    const line = this.#lines.get(name);
+    if (!line) return refuse('not-found', `no node ${name}`);
+    const { card, id } = line;
+    const key = levelKeyOf(card);
+    if (!key.ok) return key;
+    const channel = await this.#connect(card, id);
+    if (!channel.ok) return channel;
+    const { pair, clocks } = this.#options;
+    const session = new NodeSession(channel.value, pair, id, clocks);
+    return ok({ session, to: { level: card.level, lease: card.lease, key: key.value } });
   }
 
   /** A connection of its own to a node that need not be here yet. */
