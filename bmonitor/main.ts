@@ -34,6 +34,7 @@ import { localFacts } from './node/local-facts.js';
 import { parseConfig, type Config } from './node/config.js';
 import type { Core } from './node/core.js';
 import { formatRange } from './filters/address.js';
+import { EndingTeller } from './node/ending.js';
 import { watchFirewall } from './node/enforcer.js';
 import { FilterReport } from './node/filter-report.js';
 import { fixedAddresses } from './node/fixed-addresses.js';
@@ -43,6 +44,7 @@ import { EngineReport } from './node/engine-report.js';
 import { openHeart, type Heart } from './node/heart.js';
 import { Journal } from './node/journal.js';
 import { Nonces } from './node/nonces.js';
+import { Notices } from './node/notices.js';
 import { RefusalTeller } from './node/refusals.js';
 import { Seen } from './node/seen.js';
 import { Service } from './node/serve.js';
@@ -223,9 +225,12 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
   };
   const answers = new Answers({ core, journal, events, machine });
   const gate = new Gate(() => hostClock.sinceBoot());
+  const notices = new Notices({ core, time, keyStore: roots.kind, boot, log });
+  events.onTold = (lease, event, time_s) => notices.told(lease, event, time_s);
   const service = new Service({
     core,
     answers,
+    notices,
     nonces: new Nonces(hostClock),
     seen: new Seen(),
     gate,
@@ -249,7 +254,12 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       (event) => events.add(event),
     );
   if (firewall && teller) void teller.listen(firewall);
-  const telling = setInterval(() => teller?.tick(), limits.tick_ms);
+  const ending = new EndingTeller((event) => events.add(event));
+  const telling = setInterval(() => {
+    teller?.tick();
+    ending.tick(core.state, time.now_s());
+    void notices.tick(service.busy);
+  }, limits.tick_ms);
   // The filters stand already: the link may come up.
   const fixed = fixedKeeper(folder, config.value, log);
   if (!fixed.ok) return fixed;

@@ -3,6 +3,7 @@ import type { ConsoleProgram } from '../console/cli/program.js';
 import { ownGateway, serveConsole } from '../console/daemon/daemon.js';
 import { countStates, sample, type Sample } from '../console/metrics/metrics.js';
 import { toB64u } from '../crypto/bytes.js';
+import { limits } from '../protocol/limits.js';
 import { ok } from '../protocol/result.js';
 import { certificatePin } from '../protocol/socket.js';
 import { AdoptionDesk } from './adoption/desk.js';
@@ -44,8 +45,7 @@ export const consoleCluster: ConsoleProgram = {
       log,
       ended: ({ customer, node }) => {
         const known = book.get(node);
-        const gone = known.ok ? known.value.id : '';
-        hub.part((party, id) => id !== gone || party !== `customer ${customer}`);
+        if (known.ok) partLater(known.value.id, `customer ${customer}`);
       },
     });
     const policy = facilityPolicy({ own: parts.pair.public, nodes: book, customers, leases });
@@ -57,6 +57,17 @@ export const consoleCluster: ConsoleProgram = {
       wall: now,
       log,
     });
+    /**
+     * A customer opens no new channel to a node whose lease ended, and the node obeys it no more; the open one stays for a moment, so that the
+     * node can say, signed, that the lease ended.
+     */
+    const partLater = (gone: string, customer: string): void => {
+      setTimeout(() => {
+        void policy.mayJoin(customer, gone).then((again) => {
+          if (!again.ok) hub.part((party, id) => id !== gone || party !== customer);
+        });
+      }, limits.notices_parting_ms).unref();
+    };
     const inventory = new Inventory(store);
     const stock = await inventory.open();
     if (!stock.ok) return stock;

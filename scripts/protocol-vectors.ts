@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { digestOf, toB64u } from '../crypto/bytes.js';
 import { sealTo, sign, utf8 } from '../crypto/jose.js';
 import { makePair, type Pair } from '../crypto/rsa.js';
+import { signerOf, type Signer } from '../crypto/signer.js';
+import { sealNotices, type Addressed, type NoticeBody } from '../protocol/notice.js';
 import { sealReply, streamSealer, type Reply } from '../protocol/reply.js';
 import { newId, requestTyp, sealRequest } from '../protocol/request.js';
 import { formatEnvelope } from '../protocol/wire.js';
@@ -178,6 +180,41 @@ const checkpoint = await sign(
   utf8(JSON.stringify({ v: 1, level: 1, lease, ...head, time: now_s + 9 })),
 );
 
+const body: NoticeBody = {
+  v: 1,
+  id: newId(),
+  to: consolePair.public.id,
+  on: good.digest,
+  level: 1,
+  lease,
+  seq: 1,
+  head,
+  happened: [{ time: now_s + 9, kind: 'lease.dark', fields: { lease } }],
+  left: 0,
+};
+const by = { keyStore: 'file' as const, boot, time: now_s + 10 };
+const twin = { body: { ...body, id: newId(), to: stranger.public.id }, key: stranger.public };
+const own = { body, key: consolePair.public };
+/** The first of the notices that one signature covers. */
+async function noticed(signer: Signer, ...notices: readonly Addressed[]): Promise<string> {
+  const [envelope = ''] = await sealNotices(signer, by, notices);
+  return formatEnvelope('U1', envelope);
+}
+const nodeSigner = signerOf(identity);
+const notice = await noticed(nodeSigner, own, twin);
+const liar: Signer = { ...signerOf(stranger), public: identity.public };
+const noticesRefused: readonly (readonly [why: string, code: string, wire: string])[] = [
+  ['signed by another node', 'wrong-node', await noticed(signerOf(stranger), own)],
+  ['signed by another key in the name of N', 'bad-signature', await noticed(liar, own)],
+  ['sealed to another console', 'wrong-console', await noticed(nodeSigner, twin)],
+  [
+    'made for another console and sealed to this one',
+    'wrong-console',
+    await noticed(nodeSigner, { ...own, body: twin.body }),
+  ],
+  ['altered', 'cannot-open', formatEnvelope('U1', altered(notice.slice(notice.lastIndexOf(' ') + 1), 3))],
+];
+
 const vectors = {
   about: 'Test vectors for docs/protocol.md. The keys are for tests only: their private halves stand here.',
   now: now_s,
@@ -211,5 +248,11 @@ const vectors = {
     ],
   },
   history: { lines, head, checkpoint },
+  notice: {
+    plaintext: body,
+    signed: by,
+    wire: notice,
+    refused: noticesRefused.map(([why, code, text]) => ({ why, code, wire: text })),
+  },
 };
 writeFileSync(join(root, 'docs/protocol-vectors.json'), `${JSON.stringify(vectors, null, 1)}\n`);

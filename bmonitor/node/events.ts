@@ -45,11 +45,14 @@ export class EventLog {
   #waiting: NodeEvent[] = [];
   #dropped = 0;
   #staged: (readonly [lease: string, block: Block])[] = [];
+  #told: (readonly [lease: string, event: NodeEvent, time_s: number])[] = [];
   /** The leases there are: what was known of any other goes with it. */
   #living: ReadonlySet<string> = new Set();
   readonly #followers = new Set<() => void>();
   /** Asked for when events wait that no command will take along. */
   onWaiting: () => void = () => {};
+  /** Told of each event for each lease whose holders may know, once it is durable. */
+  onTold: (lease: string, event: NodeEvent, time_s: number) => void = () => {};
 
   constructor(store: Store, sealer: EventSealer) {
     this.#store = store;
@@ -93,6 +96,7 @@ export class EventLog {
     this.#waiting = [];
     this.#dropped = 0;
     this.#staged = [];
+    this.#told = [];
     this.#living = new Set(state.levels.map(({ lease }) => lease));
     const ops: StoreOp[] = [];
     for (const [index, { lease }] of state.levels.entries()) {
@@ -108,6 +112,7 @@ export class EventLog {
       // A lease that is made in this very step has no data key yet: its holder was not there to see it.
       if (!value) continue;
       this.#staged.push([lease, block]);
+      for (const event of mine) this.#told.push([lease, event, time_s]);
       ops.push({ type: 'put', key, value });
       const oldest = track.kept.length >= limits.event_blocks_kept_max ? track.kept[0] : undefined;
       if (oldest) ops.push({ type: 'del', key: oldest.key });
@@ -127,6 +132,7 @@ export class EventLog {
     this.#staged = [];
     for (const lease of this.#tracks.keys()) if (!this.#living.has(lease)) this.#tracks.delete(lease);
     for (const wake of this.#followers) wake();
+    for (const [lease, event, time_s] of this.#told.splice(0)) this.onTold(lease, event, time_s);
   }
 
   /** The number that the next event of the lease will have. */

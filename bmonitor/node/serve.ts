@@ -22,6 +22,7 @@ import { changesSomething } from './decide.js';
 import { admitted, type Gate } from './gate.js';
 import { consoleOfKey, judge, judgeOrder, levelOfKey, stillEnrolled, tellsTime } from './judge.js';
 import type { Nonces } from './nonces.js';
+import type { Notices } from './notices.js';
 import type { Seen } from './seen.js';
 import { ChannelStreams } from './streams.js';
 import type { NodeTime } from './time.js';
@@ -30,6 +31,7 @@ export interface ServiceParts {
   readonly core: Core;
   readonly answers: Answers;
   readonly nonces: Nonces;
+  readonly notices: Notices;
   readonly seen: Seen;
   readonly gate: Gate;
   readonly time: NodeTime;
@@ -85,8 +87,15 @@ export class Service {
     channel.onMessage((message) => this.#guarded(party, this.#take(party, message)));
     channel.onClose(() => {
       this.#open.delete(party);
+      this.#parts.notices.closed(channel);
       streams.close();
     });
+  }
+
+  /** Is a request under way? */
+  get busy(): boolean {
+    for (const { underway } of this.#open) if (underway.size > 0) return true;
+    return false;
   }
 
   close(): void {
@@ -201,11 +210,12 @@ export class Service {
   }
 
   /** From here on it is known who speaks, and the answer is sealed. */
-  async #answer({ channel, streams }: Party, envelope: Envelope, statement: Statement): Promise<void> {
+  async #answer(party: Party, envelope: Envelope, statement: Statement): Promise<void> {
+    const { channel, streams } = party;
     const { claims, secret } = statement;
     const { core, nonces, time, log } = this.#parts;
     const about = { id: claims.jti, command: claims.command.type, of: claims.level, console: claims.iss };
-    const answered = await this.#carryOut(envelope, statement, streams);
+    const answered = await this.#carryOut(envelope, statement, party);
     if (answered.ok) log.info('command.done', { ...about, again: answered.value.again });
     else log.warn('command.refused', { ...about, code: answered.refusal.code });
     const own = core.state.levels[claims.level];
@@ -229,9 +239,9 @@ export class Service {
   async #carryOut(
     envelope: Envelope,
     { claims, jws, secret, digest }: Statement,
-    streams: ChannelStreams,
+    { channel, streams }: Party,
   ): Promise<Result<{ result: Readonly<Record<string, unknown>>; again: boolean; stream?: string }>> {
-    const { core, answers, boot, nonces, seen, time, log } = this.#parts;
+    const { core, answers, boot, nonces, notices, seen, time, log } = this.#parts;
     const sealedTo = levelOfKey(core.state, envelope.kid);
     if (sealedTo === undefined) return refuse('wrong-node');
     const judged = judge(claims, sealedTo, { state: core.state, boot, now_s: time.now_s(), nonces });
@@ -242,6 +252,9 @@ export class Service {
     if (!seen.add([envelope.digest, digest], claims.exp, now))
       return refuse('too-many', 'the memory of messages is full');
     const { level, lease, command } = claims;
+    const signer = consoleOfKey(core.state, claims.iss);
+    const key = signer && this.#keyOf(signer.key);
+    if (key) notices.proved(channel, { console: claims.iss, key, on: envelope.digest, lease, level });
     const request = {
       level,
       lease,

@@ -106,7 +106,8 @@ export function nodeCommands(program: Command, dirOf: () => string): void {
     .command('events')
     .argument('<name>')
     .option('--json', 'print JSON')
-    .description('the last things that happened on a node, as it told them')
+    .description('the last things that happened on a node, as it told them, and those that it signed')
+    .addHelpText('after', '\nExample:\n  nodes events node-1\n  nodes events node-1 --json')
     .action(async (name: string, flags: { json?: boolean }) => {
       const client = orExit(clientFor(dirOf()), flags.json);
       const path = `/api/v1/nodes/${encodeURIComponent(name)}/events`;
@@ -115,6 +116,7 @@ export function nodeCommands(program: Command, dirOf: () => string): void {
       for (const event of answer['events'] as readonly { seq: number; kind: string; fields: object }[])
         console.log(`${event.seq}  ${event.kind}  ${JSON.stringify(event.fields)}`);
       if (answer['gap'] !== null) console.log(`missing: ${JSON.stringify(answer['gap'])}`);
+      for (const line of noticeLines(answer as unknown as NoticesShown)) console.log(line);
     });
   nodes
     .command('history')
@@ -134,6 +136,29 @@ export function nodeCommands(program: Command, dirOf: () => string): void {
       orExit(await client.call('DELETE', `/api/v1/nodes/${encodeURIComponent(name)}`), flags.json);
       console.log(flags.json ? '{}' : `${name} is forgotten`);
     });
+}
+
+interface NoticesShown {
+  readonly notices: readonly { time: number; kind: string; fields: object; keyStore: string }[];
+  readonly noticesRefused: number;
+  readonly noticesMissing: number;
+  readonly checkpoint: { readonly seq: number; readonly time: number } | null;
+}
+
+/** What the node signed, and what did not hold. */
+function noticeLines({ notices, noticesRefused, noticesMissing, checkpoint }: NoticesShown): string[] {
+  const at = (ms: number): string => new Date(ms).toISOString();
+  return [
+    ...notices.map(({ time, kind, fields, keyStore }) => {
+      const by = keyStore === 'tpm' ? 'signed' : 'signed (key in a file)';
+      return `${by}  ${at(time)}  ${kind}  ${JSON.stringify(fields)}`;
+    }),
+    ...(checkpoint
+      ? [`signed checkpoint: entry ${checkpoint.seq} of the history at ${at(checkpoint.time)}`]
+      : []),
+    ...(noticesMissing > 0 ? [`missing: ${noticesMissing} signed notices`] : []),
+    ...(noticesRefused > 0 ? [`refused: ${noticesRefused} that pretended to be signed notices`] : []),
+  ];
 }
 
 interface HistoryPage {

@@ -193,6 +193,7 @@ export class NodeBook {
     const link = new NodeLink({
       ...shared,
       node: id,
+      identity: identity.value,
       to: { level: card.level, lease: card.lease, key: key.value },
       connect: async () => this.#connect(card, id),
       onChange: () => this.#note(card.name),

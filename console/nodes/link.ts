@@ -1,11 +1,13 @@
-import type { Pair } from '../../crypto/rsa.js';
+import type { Pair, PublicKey } from '../../crypto/rsa.js';
 import type { MessageChannel } from '../../protocol/channel.js';
 import type { Command } from '../../protocol/commands.js';
 import { backOff } from '../../protocol/back-off.js';
+import type { ErrorCode } from '../../protocol/errors/index.js';
 import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import type { Reply } from '../../protocol/reply.js';
-import type { Addressee } from '../../protocol/request.js';
+import type { Notice } from '../../protocol/notice.js';
+import type { Addressee, HistoryHead } from '../../protocol/request.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
 import { Follower, type Heard, type NodeEvent } from './follower.js';
 import { NodeSession, type Asked, type Clocks } from './session.js';
@@ -14,6 +16,8 @@ import { nextChange, stateAt, type Facts, type NodeState, type Patience } from '
 export interface LinkOptions {
   /** Thumbprint of the node's identity key. */
   readonly node: string;
+  /** The identity key itself, as it was pinned: without it, notices are passed over. */
+  readonly identity?: PublicKey;
   readonly to: Addressee;
   readonly pair: Pair;
   readonly clocks: Clocks;
@@ -37,6 +41,22 @@ export interface Known {
   /** The last things that happened there, oldest first; a gap is what the node itself no longer knew. */
   readonly events?: readonly NodeEvent[];
   readonly gap?: { readonly from: number; readonly to: number };
+  /** What the node said unasked, each signed by its identity key; oldest first. */
+  readonly notices?: readonly Told[];
+  /** Where the history stood when the node last signed that. */
+  readonly checkpoint?: HistoryHead & { readonly time: number };
+  /** How much pretended to be a notice of this node, or was withheld on the way. */
+  readonly noticesRefused?: number;
+  readonly noticesMissing?: number;
+}
+
+/** One thing that a notice told, with when it was signed. */
+export interface Told {
+  readonly time: number;
+  readonly kind: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly signed: number;
+  readonly keyStore: 'tpm' | 'file';
 }
 
 /**
@@ -57,6 +77,8 @@ export class NodeLink {
   #stopped = false;
   #timer: NodeJS.Timeout | undefined;
   #stateTimer: NodeJS.Timeout | undefined;
+  /** A session that was good and is refused now: the node may still say why, signed. */
+  #parting: { readonly session: NodeSession; readonly timer: NodeJS.Timeout } | undefined;
 
   readonly #follower: Follower;
 
@@ -80,6 +102,8 @@ export class NodeLink {
     clearTimeout(this.#timer);
     clearTimeout(this.#stateTimer);
     this.#session?.close('the console stops');
+    clearTimeout(this.#parting?.timer);
+    this.#parting?.session.close('the console stops');
   }
 
   /** A command for this node, over the present connection. Any sealed answer to it is a sign of life. */
@@ -101,8 +125,9 @@ export class NodeLink {
     this.#set({ dialling: false });
     if (!channel.ok) return this.#failed(channel.refusal);
     if (this.#stopped) return channel.value.close('the console stops');
-    const { pair, node, clocks } = this.#options;
-    const session = new NodeSession(channel.value, pair, node, clocks);
+    const { pair, node, clocks, identity } = this.#options;
+    const noticed = identity && { identity, take: (notice: Result<Notice>) => this.#noticed(notice) };
+    const session = new NodeSession(channel.value, pair, node, clocks, noticed);
     this.#session = session;
     this.#set({ connected: true });
     this.#following = false;
@@ -120,6 +145,31 @@ export class NodeLink {
     if (events.length > 0 && session?.open) this.#later(() => this.#ask(session), limits.gather_changes_ms);
   }
 
+  /** A notice is evidence: what does not hold is counted and shown, and changes nothing else. */
+  #noticed(notice: Result<Notice>): void {
+    if (this.#stopped) return;
+    const { log, node } = this.#options;
+    if (!notice.ok) {
+      const { code, detail } = notice.refusal;
+      log.warn('notice-refused', { node, code, detail });
+      this.#known = { ...this.#known, noticesRefused: (this.#known.noticesRefused ?? 0) + 1 };
+    } else {
+      const { happened, head, time, keyStore, left } = notice.value;
+      for (const { kind, fields } of happened)
+        log.info('notice', { node, kind, fields: JSON.stringify(fields) });
+      const told = happened.map((one) => ({ ...one, signed: time, keyStore }));
+      const notices = [...(this.#known.notices ?? []), ...told].slice(-limits.notices_kept_max);
+      const missing = (this.#known.noticesMissing ?? 0) + left;
+      this.#known = {
+        ...this.#known,
+        notices,
+        ...(head ? { checkpoint: { ...head, time } } : {}),
+        ...(missing > 0 ? { noticesMissing: missing } : {}),
+      };
+    }
+    this.#options.onChange();
+  }
+
   /** Once a session has answered, its events are followed until it or the stream ends. */
   async #follow(session: NodeSession): Promise<void> {
     if (this.#following || this.#stopped) return;
@@ -135,7 +185,10 @@ export class NodeLink {
   /** One turn of the rhythm. A session that gave no answer is dropped: dialling again is what can help. */
   async #ask(session: NodeSession): Promise<void> {
     if (this.#stopped) return;
-    const answered = await this.request({ type: 'status' });
+    const { checkpoint } = this.#known;
+    // A node that no longer has the history that it signed was put back, and says so itself.
+    const seen = checkpoint && { head: { seq: checkpoint.seq, digest: checkpoint.digest } };
+    const answered = await this.request({ type: 'status' }, seen);
     if (this.#stopped) return;
     if (answered.ok) {
       this.#failures = 0;
@@ -145,10 +198,20 @@ export class NodeLink {
       this.#later(() => this.#ask(session), this.#options.ask_ms);
       return;
     }
-    session.close(answered.refusal.code);
+    this.#part(session, answered.refusal.code);
     this.#session = undefined;
     this.#set({ connected: false });
     this.#failed(answered.refusal);
+  }
+
+  #part(session: NodeSession, code: ErrorCode): void {
+    const gone = code === 'unreachable' || code === 'node-silent';
+    if (gone || this.#parting || !this.#following) return session.close(code);
+    const timer = setTimeout(() => {
+      this.#parting = undefined;
+      session.close(code);
+    }, limits.notices_parting_ms);
+    this.#parting = { session, timer };
   }
 
   #note(answered: Result<Reply>): void {

@@ -38,6 +38,14 @@ export interface Beside {
 }
 export type BesideOf = (name: string) => Beside | undefined;
 
+const noticeView = object({
+  time: moment,
+  kind: text({ max: 100 }),
+  fields: opaque('what happened'),
+  signed: moment,
+  keyStore: oneOf('tpm', 'file'),
+});
+
 const nodeView = object({
   name,
   id: digest,
@@ -53,6 +61,8 @@ const nodeView = object({
   place: nullable(place),
   /** What it is made of, in one line. */
   machine: nullable(text({ max: 1000 })),
+  /** The last thing that the node said unasked, signed by its identity key. */
+  notice: nullable(noticeView),
 });
 export type NodeView = ShapeOf<typeof nodeView>;
 
@@ -72,7 +82,13 @@ function viewOf(node: KnownNode, besideOf?: BesideOf): NodeView {
     status: node.status ?? null,
     place: beside?.place ?? null,
     machine: beside?.machine ?? null,
+    notice: noticesOf(node).at(-1) ?? null,
   };
+}
+
+/** A node counts seconds, the API milliseconds. */
+function noticesOf({ notices = [] }: KnownNode): ShapeOf<typeof noticeView>[] {
+  return notices.map((told) => ({ ...told, time: told.time * 1000, signed: told.signed * 1000 }));
 }
 
 const card: Shape<NodeCard> = {
@@ -115,7 +131,8 @@ export function nodeRoutes(book: NodeBook, now: () => number, besideOf?: BesideO
     route({
       method: 'GET',
       path: '/api/v1/nodes/{name}/events',
-      summary: 'The last things that happened on a node, oldest first, and what of them it no longer knew',
+      summary:
+        'The last things that happened on a node, oldest first, what of them it no longer knew, and what it signed of them',
       role: 'view',
       params: named,
       reply: object({
@@ -126,10 +143,18 @@ export function nodeRoutes(book: NodeBook, now: () => number, besideOf?: BesideO
           },
         ),
         gap: nullable(object({ from: count, to: count })),
+        notices: list(noticeView, { max: limits.notices_kept_max }),
+        noticesRefused: count,
+        noticesMissing: count,
+        checkpoint: nullable(object({ seq: count, digest, time: moment })),
       }),
       async handle({ params }) {
         const node = book.get(params.name);
-        return node.ok ? ok({ events: node.value.events ?? [], gap: node.value.gap ?? null }) : node;
+        if (!node.ok) return node;
+        const { events = [], gap = null, noticesRefused = 0, noticesMissing = 0, checkpoint } = node.value;
+        const notices = noticesOf(node.value);
+        const signed = checkpoint ? { ...checkpoint, time: checkpoint.time * 1000 } : null;
+        return ok({ events, gap, notices, noticesRefused, noticesMissing, checkpoint: signed });
       },
     }),
     route({

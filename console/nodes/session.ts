@@ -1,4 +1,4 @@
-import type { Pair } from '../../crypto/rsa.js';
+import type { Pair, PublicKey } from '../../crypto/rsa.js';
 import type { StreamOpener, StreamSealer } from '../../crypto/stream.js';
 import { streamIdOf } from '../../crypto/stream.js';
 import type { Message, MessageChannel } from '../../protocol/channel.js';
@@ -6,6 +6,7 @@ import type { Command } from '../../protocol/commands.js';
 import { isErrorCode } from '../../protocol/errors/index.js';
 import { parseJson } from '../../protocol/json.js';
 import { limits } from '../../protocol/limits.js';
+import type { Notice } from '../../protocol/notice.js';
 import { object, opaqueObject, optional, text, whole } from '../../protocol/parse.js';
 import {
   openReply,
@@ -19,6 +20,7 @@ import {
 import { sealRequest, type Addressee, type HistoryHead, type SealedRequest } from '../../protocol/request.js';
 import { ok, refuse, type Refused, type Result } from '../../protocol/result.js';
 import { formatEnvelope, formatHello, parseWire, type Hello, type Hint } from '../../protocol/wire.js';
+import { NoticeReader } from './notices.js';
 
 export interface Clocks {
   /** Wall clock, for what is written into requests. */
@@ -69,6 +71,13 @@ interface Following {
   room: () => void;
 }
 
+/** Who wants to hear what the node says unasked, or that something was refused that pretended to be that. */
+export interface Noticed {
+  /** The identity key N that the console pinned. */
+  readonly identity: PublicKey;
+  take(notice: Result<Notice>): void;
+}
+
 /** Why the other side ended a stream; without a reason, because we asked it to. */
 const endForm = object({
   end: optional(text({ max: 64 })),
@@ -95,12 +104,14 @@ export class NodeSession {
   #hello: { readonly hello: Hello; readonly at: number } | undefined;
   #helloWaiters: ((result: Result<Hello>) => void)[] = [];
   #closed: string | undefined;
+  readonly #notices: NoticeReader | undefined;
 
-  constructor(channel: MessageChannel, pair: Pair, node: string, clocks: Clocks) {
+  constructor(channel: MessageChannel, pair: Pair, node: string, clocks: Clocks, noticed?: Noticed) {
     this.#channel = channel;
     this.#pair = pair;
     this.#node = node;
     this.#clocks = clocks;
+    this.#notices = noticed && new NoticeReader(pair, noticed, clocks);
     channel.onMessage((message) => this.#take(message));
     channel.onClose((reason) => this.#end(reason));
   }
@@ -145,9 +156,11 @@ export class NodeSession {
       const settle = (result: Result<Reply>): void => {
         clearTimeout(timer);
         this.#waiting.delete(request.digest);
+        if (!result.ok) this.#notices?.refused(request.digest);
         resolve(result);
       };
       this.#waiting.set(request.digest, { request, asked, settle });
+      this.#notices?.asked(request.digest, asked.to);
       void this.#channel.send(formatEnvelope('R1', request.text));
     });
   }
@@ -165,9 +178,10 @@ export class NodeSession {
         return this.#takeReply(wire.envelope);
       case 'hint':
         return this.#takeHint(wire.hint);
+      case 'notice':
+        return this.#notices?.take(wire.envelope);
       case 'hello-asked':
       case 'request':
-      case 'notice':
         return;
     }
   }

@@ -28,6 +28,7 @@ interface NodeView {
   readonly place:
     (Readonly<Record<'room' | 'rack' | 'position', string | undefined>> & { readonly spare: boolean }) | null;
   readonly machine: string | null;
+  readonly notice: { readonly time: number; readonly kind: string; readonly fields: object } | null;
 }
 
 interface NodesEvent {
@@ -301,6 +302,10 @@ class NodesPage {
     ];
     if (view.trouble && state !== 'good')
       lines.push(['trouble', `${view.trouble.code} ${view.trouble.detail}`]);
+    if (view.notice) {
+      const { kind, fields, time } = view.notice;
+      lines.push(['signed notice', `${new Date(time).toLocaleString()} ${kind} ${JSON.stringify(fields)}`]);
+    }
     const status = view.status === null ? [] : flatten(view.status, '');
     this.#details.replaceChildren(
       make('h2', {}, view.name),

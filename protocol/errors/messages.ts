@@ -42,6 +42,11 @@ export const messageErrors = {
     why: 'The statement was altered, or signed with another key than it names.',
     todo: 'Check the key of the console.',
   },
+  'wrong-console': {
+    what: 'The notice was made for another console.',
+    why: 'A notice is sealed to one console and names it, so that nobody can hand it to another.',
+    todo: 'Nothing was taken from it. Look at what carries the connection, which gave it to the wrong one.',
+  },
   'wrong-level': {
     what: 'The message is sealed to the key of one level and speaks for another.',
     why: 'Each level has a pair of its own, so that no level can be spoken for through the seal of another.',

@@ -1,5 +1,8 @@
 import { limits } from '../../protocol/limits.js';
 
+/** Where the limits stand, with the reasons above them. */
+export const limitSources = ['protocol/limits.ts', 'protocol/network-limits.ts'] as const;
+
 export interface Limit {
   readonly name: string;
   readonly value: unknown;
@@ -67,7 +70,7 @@ export function limitsPage(source: string): string {
 Everything that comes in has a limit, and so has everything that is kept. There is no value that means "unlimited". What
 is over a limit is refused with \`too-large\` or a code of its own (see errors.md), and nothing is changed.
 
-This page is made from \`protocol/limits.ts\` by \`npm run docs\`.
+This page is made from \`protocol/limits.ts\` and what it takes in by \`npm run docs\`.
 
 | limit | value | why |
 | --- | --- | --- |

@@ -4,12 +4,12 @@ import { root } from '../run/root.js';
 import { authorityPage } from './authority.js';
 import { commandsPage } from './commands.js';
 import { errorsPage } from './errors.js';
-import { limitsPage } from './limits.js';
+import { limitSources, limitsPage } from './limits.js';
 import { metricsPage } from './metrics.js';
 
 /** The pages that are made from the sources, as they should be, by their path. */
 export function generatedPages(): ReadonlyMap<string, string> {
-  const limits = readFileSync(join(root, 'protocol/limits.ts'), 'utf8');
+  const limits = limitSources.map((file) => readFileSync(join(root, file), 'utf8')).join('\n');
   const commands = readFileSync(join(root, 'protocol/commands.ts'), 'utf8');
   return new Map([
     ['docs/authority.md', authorityPage(commands)],

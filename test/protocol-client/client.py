@@ -4,6 +4,8 @@
   client.py vectors FILE                    checks docs/protocol-vectors.json offline
   client.py talk --card FILE --key PEM --url URL
                                             talks to a node: status, a command, its repetition, events, the history
+  client.py listen --card FILE --key PEM --url URL
+                                            waits for what the node says unasked, and checks its signature
 
 It needs Python's standard library and python3-cryptography, nothing else.
 """
@@ -259,6 +261,28 @@ def verify_checkpoint(identity, checkpoint):
     return parse(verify(public_of(identity), checkpoint))
 
 
+def open_notice(private, identity, message):
+    """What a node says unasked; whether it is of this connection and new is for whoever holds the connection."""
+    header, pieces = header_of(unenveloped("U1", message), 5,
+                               {"alg": "RSA-OAEP-256", "enc": "A256GCM", "typ": "bm-notice+jwe"})
+    me = thumbprint(jwk_of(private.public_key()))
+    if header["kid"] != me:
+        raise Refused("wrong-console")
+    statement, tilde, body = open_with(private, pieces).decode("latin1").partition("~")
+    if not tilde:
+        raise Refused("malformed")
+    signer, _ = header_of(statement, 3, {"alg": "PS256", "typ": "bm-notice+jws"})
+    if signer["kid"] != thumbprint(identity):
+        raise Refused("wrong-node")
+    signed = parse(verify(public_of(identity), statement))
+    if signed["node"] != signer["kid"] or digest(unb64u(body)) not in signed["of"]:
+        raise Refused("bad-signature")
+    notice = parse(unb64u(body))
+    if notice["to"] != me:
+        raise Refused("wrong-console")
+    return notice, signed
+
+
 # WebSockets over TLS: RFC 6455 as far as it is needed
 
 
@@ -459,7 +483,16 @@ def vectors_hold(path):
     head = verify_history(history["lines"], keys["identity"]["thumbprint"], consoles)
     checkpoint = verify_checkpoint(keys["identity"]["public"], history["checkpoint"])
     check(head == history["head"] == {name: checkpoint[name] for name in ("seq", "digest")}, "the history")
-    print(json.dumps({"vectors": "hold", "refused": len(vectors["refused"])}))
+    told = vectors["notice"]
+    private = serialization.load_pem_private_key(keys["console"]["pkcs8"].encode(), None)
+    notice, signed = open_notice(private, keys["identity"]["public"], told["wire"])
+    check(notice == told["plaintext"] and notice["on"] == request["name"], "the notice")
+    check({name: signed[name] for name in told["signed"]} == told["signed"], "the signature of the notice")
+    for case in told["refused"]:
+        code = refusal(lambda case=case: open_notice(private, keys["identity"]["public"], case["wire"]))
+        check(code == case["code"], f"{case['why']}: {code}, not {case['code']}")
+    refused = len(vectors["refused"]) + len(told["refused"])
+    print(json.dumps({"vectors": "hold", "refused": refused}))
 
 
 def talk(card_file, key_file, url):
@@ -499,17 +532,43 @@ def talk(card_file, key_file, url):
     print(json.dumps({"status": status["result"], "events": events, "head": head}))
 
 
+def listen(card_file, key_file, url):
+    """Asks once, which makes it known, and waits for the first notice in which something happened."""
+    with open(card_file, encoding="utf-8") as file:
+        card = json.load(file)
+    with open(key_file, "rb") as file:
+        private = serialization.load_pem_private_key(file.read(), None)
+    conversation = Conversation(card, private, url)
+    _, asked = conversation.ask({"type": "status"})
+    print("listening", file=sys.stderr, flush=True)
+    last = 0
+    while True:
+        message = conversation.socket.receive()
+        if not isinstance(message, str) or not message.startswith("U1 "):
+            continue
+        notice, signed = open_notice(private, card["identity"], message)
+        check(notice["on"] == asked.name and notice["seq"] == last + 1, "a notice of this connection, in order")
+        check(signed["boot"] == conversation.hello["boot"], "a notice of this start")
+        last = notice["seq"]
+        if notice["happened"]:
+            print(json.dumps({"notice": notice, "keyStore": signed["keyStore"]}))
+            return
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("vectors").add_argument("file")
-    talking = commands.add_parser("talk")
-    for name in ("--card", "--key"):
-        talking.add_argument(name, required=True)
-    talking.add_argument("--url")
+    for word in ("talk", "listen"):
+        talking = commands.add_parser(word)
+        for name in ("--card", "--key"):
+            talking.add_argument(name, required=True)
+        talking.add_argument("--url")
     arguments = parser.parse_args()
     if arguments.command == "vectors":
         vectors_hold(arguments.file)
+    elif arguments.command == "listen":
+        listen(arguments.card, arguments.key, arguments.url)
     else:
         talk(arguments.card, arguments.key, arguments.url)
 

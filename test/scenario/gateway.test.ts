@@ -79,6 +79,18 @@ describe('nodes behind a gateway, as real processes', () => {
     await until(() => stateOf(alder) === 'refused');
     expect(stateOf(landlord)).to.equal('good');
   });
+
+  for (const [who, console] of [
+    ['the landlord', landlord],
+    ['the customer', alder],
+  ] as const)
+    it(`carries the signed notice of the end, which nobody asked for, to ${who}`, async () => {
+      const heard = (): { notices: { kind: string }[]; noticesRefused: number } =>
+        JSON.parse(console.must('nodes', 'events', 'node-1', '--json')) as ReturnType<typeof heard>;
+      await until(() => heard().notices.some(({ kind }) => kind === 'lease.ended'), 20_000);
+      expect(heard().noticesRefused).to.equal(0);
+      expect(console.must('nodes', 'events', 'node-1')).to.match(/signed \(key in a file\) .* lease\.ended/);
+    });
 });
 
 describe('a gateway that is itself the enemy, before a real node', () => {

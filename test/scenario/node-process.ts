@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { makePair, type Pair } from '../../crypto/rsa.js';
-import { NodeSession } from '../../console/nodes/session.js';
+import { NodeSession, type Noticed } from '../../console/nodes/session.js';
 import { parseNodeCard, levelKeyOf, type NodeCard } from '../../protocol/node-card.js';
 import type { MessageChannel } from '../../protocol/channel.js';
 import type { Addressee } from '../../protocol/request.js';
@@ -144,6 +144,7 @@ export class NodeProcess {
   async session(
     pair: Pair = this.landlord,
     along: (channel: MessageChannel) => MessageChannel = (channel) => channel,
+    noticed?: Noticed,
   ): Promise<NodeSession> {
     const [way] = this.card.ways;
     const pin = way?.pin;
@@ -151,10 +152,8 @@ export class NodeProcess {
       await dial({ url: this.url, ...(pin === undefined ? {} : { pin }), timeout_ms: 10_000 }),
     );
     const node = (await import('../../crypto/rsa.js')).thumbprint(this.card.identity);
-    return new NodeSession(along(socketChannel(socket, 'test')), pair, node, {
-      wall: () => Date.now(),
-      steady: () => performance.now(),
-    });
+    const clocks = { wall: () => Date.now(), steady: () => performance.now() };
+    return new NodeSession(along(socketChannel(socket, 'test')), pair, node, clocks, noticed);
   }
 }
 

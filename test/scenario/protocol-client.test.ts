@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { root } from '../../scripts/run/root.js';
 import { NodeProcess } from './node-process.js';
+import { rent } from './tenancy.js';
 
 /** Debian's own Python, whose packages the client needs. */
 async function client(...args: readonly string[]): Promise<Record<string, unknown>> {
@@ -40,5 +41,17 @@ describe('a client in another language, written from docs/protocol.md alone', fu
     expect(said['status']).to.include({ name: 'node-1', level: 0, status: 'active' });
     expect(said['head']).to.include({ seq: 1 });
     expect(JSON.stringify(said['events'])).to.include('named-by-python');
+  });
+
+  it('hears what a real node says unasked, and finds it signed by the identity of the card', async () => {
+    const key = join(node.folder, 'landlord.pem');
+    await writeFile(key, node.landlord.private.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+    const card = join(node.dir, 'card-0.json');
+    const heard = client('listen', '--card', card, '--key', key, '--url', node.url);
+    const tenancy = rent(node, { until_s: Math.floor(Date.now() / 1000) + 3600 });
+    const said = (await heard) as { notice: { happened: { kind: string; fields: object }[] } };
+    expect(said).to.include({ keyStore: 'file' });
+    expect(said.notice.happened[0]).to.deep.include({ kind: 'lease.ending' });
+    expect(said.notice.happened[0]?.fields).to.include({ lease: (await tenancy).lease });
   });
 });

@@ -8,6 +8,7 @@ import { Answers } from '../../../bmonitor/node/answers.js';
 import { Gate } from '../../../bmonitor/node/gate.js';
 import { openHeart } from '../../../bmonitor/node/heart.js';
 import { Nonces } from '../../../bmonitor/node/nonces.js';
+import { Notices } from '../../../bmonitor/node/notices.js';
 import { Seen } from '../../../bmonitor/node/seen.js';
 import { Service } from '../../../bmonitor/node/serve.js';
 import { silentLog as log } from '../../../protocol/log.js';
@@ -43,7 +44,9 @@ const machine = {
 const answers = new Answers({ core, journal, events, machine });
 const gate = new Gate(() => hostClock.sinceBoot());
 const nonces = new Nonces(hostClock);
-const service = new Service({ core, answers, nonces, seen: new Seen(), gate, time, boot: newId(), log });
+const boot = newId();
+const notices = new Notices({ core, time, keyStore: 'file', boot, log });
+const service = new Service({ core, answers, nonces, notices, seen: new Seen(), gate, time, boot, log });
 const listening = must(
   await listen({
     host: '127.0.0.1',

@@ -10,6 +10,7 @@ import { Answers } from '../../../bmonitor/node/answers.js';
 import { Gate } from '../../../bmonitor/node/gate.js';
 import { openHeart, type Heart } from '../../../bmonitor/node/heart.js';
 import { Nonces } from '../../../bmonitor/node/nonces.js';
+import { Notices } from '../../../bmonitor/node/notices.js';
 import { Seen } from '../../../bmonitor/node/seen.js';
 import { Service } from '../../../bmonitor/node/serve.js';
 import type { Message, MessageChannel } from '../../../protocol/channel.js';
@@ -84,7 +85,10 @@ export async function makeKit(): Promise<Kit> {
   const nonces = new Nonces(clock);
   const boot = newId();
   const answers = new Answers({ core, journal, events, machine });
-  const service = new Service({ core, answers, nonces, seen: new Seen(), gate, time, boot, log: silentLog });
+  const notices = new Notices({ core, time, keyStore: 'file', boot, log: silentLog });
+  events.onTold = (lease, event, time_s) => notices.told(lease, event, time_s);
+  const parts = { core, answers, nonces, notices, seen: new Seen(), gate, time, boot, log: silentLog };
+  const service = new Service(parts);
   const key = publicKeyFromJwk(card.key);
   if (!key) throw new Error('no key');
   return {

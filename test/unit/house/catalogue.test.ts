@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { errorCatalogue } from '../../../protocol/errors/index.js';
 import { limits } from '../../../protocol/limits.js';
-import { limitsOf, shown } from '../../../scripts/docs/limits.js';
+import { limitSources, limitsOf, shown } from '../../../scripts/docs/limits.js';
 import { generatedPages } from '../../../scripts/docs/pages.js';
 import { tokensOf, type Token } from './lexer.js';
 import { production, read, root, sources } from './sources.js';
@@ -54,7 +54,7 @@ describe('house: limits', () => {
   it('each have a reason above them and the unit in the name', () => {
     const units =
       /_(bytes|chars|ms|s|count|bits|entries|per_\w+|ratio|percent|hops|ports|pairs|depth)(_(max|min|default))?$|_(max|min)$/;
-    const wrong = limitsOf(read('protocol/limits.ts')).filter(
+    const wrong = limitsOf(limitSources.map(read).join('\n')).filter(
       ({ name, reason }) => !units.test(name) || reason === undefined || reason.length < 15,
     );
     expect(wrong.map(({ name, reason }) => `${name}: ${reason ?? 'no reason'}`)).to.deep.equal([]);

@@ -9,6 +9,7 @@ import { verify } from '../../../crypto/jose.js';
 import { importPrivate, thumbprint, type Pair, type PublicJwk } from '../../../crypto/rsa.js';
 import { Secret } from '../../../crypto/secret.js';
 import { createPrivateKey } from 'node:crypto';
+import { openNotice, type Notice } from '../../../protocol/notice.js';
 import { openReply, streamOpener } from '../../../protocol/reply.js';
 import {
   openEnvelope,
@@ -39,6 +40,12 @@ interface Vectors {
     faults: { why: string; taken: string[]; frame: string; code: string }[];
   };
   history: { lines: string[]; head: { seq: number; digest: string }; checkpoint: string };
+  notice: {
+    plaintext: object;
+    signed: object;
+    wire: string;
+    refused: { why: string; code: string; wire: string }[];
+  };
 }
 
 const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'base64url'));
@@ -117,6 +124,26 @@ describe('the published test vectors', () => {
       for (const before of taken) opener.open(bytes(before));
       const opened = opener.open(bytes(frame));
       expect('fault' in opened && `stream-${opened.fault}`).to.equal(code);
+    });
+
+  async function noticed(text: string): Promise<Result<Notice>> {
+    const wire = parseWire(text);
+    if (!wire.ok) return wire;
+    if (wire.value.kind !== 'notice') return refuse('malformed');
+    return openNotice(consolePair, identity.public, wire.value.envelope);
+  }
+
+  it('hold for a notice', async () => {
+    const { boot: _, ...signed } = vectors.notice.signed as { boot: string };
+    expect(value(await noticed(vectors.notice.wire))).to.deep.equal({
+      ...vectors.notice.plaintext,
+      ...signed,
+    });
+  });
+
+  for (const { why, code, wire } of vectors.notice.refused)
+    it(`hold for a notice that is refused with ${code}: ${why}`, async () => {
+      expect(refusalIn(await noticed(wire)).code).to.equal(code);
     });
 
   it('hold for the history', async () => {
