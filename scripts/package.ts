@@ -13,8 +13,13 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { bmonitorProgram } from '../bmonitor/cli/program.js';
+import { completionFor } from '../console/cli/completion.js';
+import { appProgram } from '../console-app/cli/program.js';
+import { clusterProgram } from '../console-cluster/cli/program.js';
 import { closedRules } from './package/closed.js';
 import { commands, control, productionPackages, rooms } from './package/contents.js';
+import { manualPage } from './package/man.js';
 import { root } from './run/root.js';
 
 const { values } = parseArgs({
@@ -76,6 +81,17 @@ function putMeasuring(): void {
   put('/usr/share/bmonitor/measurement.sh', readFileSync(join(from, 'measurement.sh'), 'utf8'));
 }
 
+/** Manual pages and completion, from the same source as `--help`. */
+function putManuals(): void {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  for (const program of [bmonitorProgram(), clusterProgram(), appProgram()]) {
+    const name = program.name();
+    put(`/usr/share/man/man1/${name}.1`, manualPage(program, version));
+    put(`/usr/share/bash-completion/completions/${name}`, completionFor(program, 'bash'));
+    put(`/usr/share/zsh/vendor-completions/_${name}`, completionFor(program, 'zsh'));
+  }
+}
+
 function build(): string {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   const architecture = execFileSync('dpkg', ['--print-architecture'], { encoding: 'utf8' }).trim();
@@ -93,6 +109,7 @@ try {
   putPrograms();
   putUnits();
   putMeasuring();
+  putManuals();
   console.log(build());
 } finally {
   rmSync(stage, { recursive: true, force: true });

@@ -9,6 +9,7 @@ import { initConsole } from '../daemon/init.js';
 import { newPassphraseFrom, passphraseFrom } from '../keys/passphrase.js';
 import { auditCommands } from './audit.js';
 import { clientFor } from './client.js';
+import { completionCommand } from './completion.js';
 import { filterCommands } from './filters.js';
 import { groupCommands } from './groups.js';
 import { keyCommands } from './keys.js';
@@ -66,6 +67,7 @@ Examples:
   groupCommands(program, dirOf);
   keyCommands(program, dirOf);
   auditCommands(program, dirOf);
+  completionCommand(program);
   return { program, dirOf };
 }
 

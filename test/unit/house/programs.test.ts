@@ -46,7 +46,7 @@ const packageOf: Readonly<Record<string, string>> = {
   'libfaketime.so.1': 'libfaketime',
 };
 /** Used in another way than by their name in a text of a source. */
-const otherwise = new Set(['mount', 'python3-cryptography']);
+const otherwise = new Set(['mount', 'python3-cryptography', 'groff-base']);
 /** Well-known names of services and words of nft's language that are no programs where they stand. */
 const notPrograms = /^bmonitor\/filters\/(services|protocols)\.ts$|^test\/unit\//;
 

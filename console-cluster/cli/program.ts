@@ -1,0 +1,24 @@
+import type { Command } from 'commander';
+import { consoleProgram } from '../../console/cli/program.js';
+import { consoleCluster } from '../main.js';
+import { accountCommands, tokenCommands } from './accounts.js';
+import { adoptionCommands, inventoryCommands } from './adoption.js';
+import { boundaryCommands, clusterCommands, exceptionCommands } from './clusters.js';
+import { gatewayCommands } from './gateway.js';
+import { customerCommands, leaseCommands } from './leases.js';
+
+/** Everything that `console-cluster` can be told, not yet parsed. */
+export function clusterProgram(): Command {
+  const { program, dirOf } = consoleProgram(consoleCluster);
+  customerCommands(program, dirOf);
+  leaseCommands(program, dirOf);
+  clusterCommands(program, dirOf);
+  exceptionCommands(program, dirOf);
+  boundaryCommands(program, dirOf);
+  gatewayCommands(program, dirOf);
+  adoptionCommands(program, dirOf);
+  inventoryCommands(program, dirOf);
+  accountCommands(program, dirOf);
+  tokenCommands(program, dirOf);
+  return program;
+}
