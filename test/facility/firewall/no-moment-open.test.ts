@@ -2,11 +2,17 @@ import { expect } from 'chai';
 import { Bed, distPath, sourcePath, until, type BedProcess, type Place } from '../bed/index.js';
 import { numbers, planOf, type Always } from './changes.js';
 import type { FirewallEvent } from '../../../bmonitor/ports/firewall.js';
-import { Enforced, valueOf } from './enforced.js';
+import { servicePoint, udp } from '../../../bmonitor/filters/protocols.js';
+import { Enforced, peer, valueOf } from './enforced.js';
 
 /** Small enough for a machine that is shared; `BMONITOR_CHANGES` asks for more. */
 const changes = Number(process.env['BMONITOR_CHANGES'] ?? 150);
 const flushes = Math.ceil(changes / 10);
+
+const udpPort = (port: number): { lo: number; hi: number } => {
+  const point = servicePoint(udp, port);
+  return { lo: point, hi: point };
+};
 
 describe('no moment open while filters change', () => {
   let bed: Bed;
@@ -69,7 +75,7 @@ describe('no moment open while filters change', () => {
       const told = await node.must([
         'sh',
         '-c',
-        'nft list counters table inet bmonitor; grep Udp: /proc/net/snmp',
+        'nft list counters table inet bmonitor; grep -h -E "Ip:|Udp:" /proc/net/snmp; conntrack -S; ip -s link',
       ]);
       leaked += got.forbidden;
       expect(leaked, 'packets that all refuse').to.equal(0);
@@ -77,6 +83,38 @@ describe('no moment open while filters change', () => {
         forbidden: 0,
         fresh: begun,
         known: sent,
+      });
+    } finally {
+      await enforced.close();
+    }
+  });
+
+  it('loses nothing of a console, and passes nothing else, while quarantine goes on and off', async () => {
+    const enforced = await Enforced.at(node);
+    try {
+      const consoles = [{ direction: 'in', peer: peer(friend.ipv4), services: udpPort(80) } as const];
+      await enforced.enforce({ ...planOf(always, numbers(3)), consoles, quarantine: true });
+      const forbidden = await node.listenUdp({ port: 82, tally: true });
+      const fromConsole = await node.listenUdp({ port: 80, tally: true });
+      const other = await node.listenUdp({ port: 81, tally: true });
+      const attack = await spray(stranger, 82, 8000);
+      const dialling = await spray(friend, 80, 2000);
+      const random = numbers(4);
+      for (let change = 0; change < changes / 5; change++) {
+        await enforced.enforce({ ...planOf(always, random), consoles, quarantine: false });
+        await friend.sendUdp({ to: node.ipv4, port: 81 }, 'while it is off');
+        await enforced.enforce({ quarantine: true });
+        const before = await other.tally();
+        await friend.sendUdp({ to: node.ipv4, port: 81 }, 'while it is on', 10);
+        expect(await other.tally(), 'of an open flow, in quarantine').to.equal(before);
+      }
+      expect(await other.tally(), 'while it was off').to.be.greaterThan(0);
+      expect(await sentBy(attack), 'attacks').to.be.greaterThan(1000);
+      const dialled = await sentBy(dialling);
+      await until(async () => (await fromConsole.tally()) >= dialled, { bound_ms: 3000 }).catch(() => {});
+      expect({ forbidden: await forbidden.tally(), console: await fromConsole.tally() }).to.deep.equal({
+        forbidden: 0,
+        console: dialled,
       });
     } finally {
       await enforced.close();
