@@ -2,12 +2,14 @@ import { expect } from 'chai';
 import {
   Bed,
   broadcastMac,
+  checksum,
   etherType,
   ethernet,
   ipProtocol,
   ipv4,
   ipv6,
   macBytes,
+  pseudoHeader,
   ipBytes,
   udp,
   until,
@@ -134,7 +136,6 @@ describe('a node speaks and listens only as itself', () => {
     const advertisement = Buffer.concat([Buffer.from([134, 0, 0, 0, 64, 0, 0, 60]), Buffer.alloc(8)]);
     const send = async (): Promise<void> => {
       const header = { from: other.linkLocal, to: 'ff02::1', protocol: ipProtocol.icmpv6, hops: 255 };
-      const { checksum, pseudoHeader } = await import('../bed/index.js');
       const message = Buffer.from(advertisement);
       message.writeUInt16BE(checksum(pseudoHeader(header, message.length), message), 2);
       const frame = ethernet(
@@ -155,5 +156,55 @@ describe('a node speaks and listens only as itself', () => {
       await send();
       return routes();
     });
+  });
+
+  for (const family of [4, 6] as const)
+    it(`passes no IPv${family} packet on, even where the kernel would`, async () => {
+      const [from, to] = family === 4 ? [other.ipv4, bed.console.ipv4] : [other.ipv6, bed.console.ipv6];
+      const forwarding = family === 4 ? 'net.ipv4.ip_forward=1' : 'net.ipv6.conf.all.forwarding=1';
+      await node.must(['sysctl', '-q', '-w', forwarding]);
+      const heard = await bed.console.listenUdp({ port: 80, family });
+      const before = await refusedAs('foreign');
+      await other.sendFrames([datagram(other, node, from, to, 'passed on')]);
+      await until(async () => (await refusedAs('foreign')) > before);
+      expect(heard.arrivals).to.have.length(0);
+    });
+
+  it('hears answers of DHCP servers only when it asks for its address, and only from those it knows', async () => {
+    const heard = await node.listenUdp({ port: 68 });
+    const answer = (from: Place, text: string): Buffer => {
+      const header = { from: from.ipv4, to: node.ipv4, protocol: ipProtocol.udp };
+      const packet = ipv4(header, udp(header, { from: 67, to: 68 }, text));
+      return ethernet({ to: node.mac, from: from.mac, type: etherType.ipv4 }, packet);
+    };
+    await enforced.enforce({ levels: [] });
+    await other.sendFrames([answer(other, 'not asked for')]);
+    await until(async () => (await refusedAs('closed')) === 1);
+    await enforced.enforce({ dhcp: { servers: [peer(bed.console.ipv4)] } });
+    await other.sendFrames([answer(other, 'not known')]);
+    await until(async () => (await refusedAs('closed')) === 2);
+    await bed.console.sendFrames([answer(bed.console, 'known')]);
+    await heard.arrival('known');
+    expect(heard.arrivals).to.have.length(1);
+  });
+
+  it('believes no neighbour discovery that came through a router, nor any in its own name', async () => {
+    const advertise = async (source: string, hops: number): Promise<void> => {
+      const header = { from: source, to: node.ipv6, protocol: ipProtocol.icmpv6, hops };
+      const option = Buffer.concat([Buffer.from([2, 1]), macBytes(other.mac)]);
+      const start = Buffer.from([136, 0, 0, 0, 0x20, 0, 0, 0]);
+      const message = Buffer.concat([start, ipBytes(bed.console.ipv6), option]);
+      message.writeUInt16BE(checksum(pseudoHeader(header, message.length), message), 2);
+      const head = { to: node.mac, from: other.mac, type: etherType.ipv6 };
+      await other.sendFrames([ethernet(head, ipv6(header, message))]);
+    };
+    await enforced.enforce({ levels: [] });
+    const all = async (): Promise<number> =>
+      (await refusedAs('closed')) + (await refusedAs('invalid')) + (await refusedAs('spoofed'));
+    const before = await all();
+    await advertise(other.ipv6, 254);
+    await until(async () => (await all()) === before + 1);
+    await advertise(node.ipv6, 255);
+    await until(async () => (await all()) === before + 2);
   });
 });
