@@ -149,6 +149,21 @@ export function withSparePair(ring: KeyRing, pair: Pair): KeyRing {
   };
 }
 
+/**
+ * The ring that takes the place of another: what was in that one and is not in this is zeroed in memory at once. It is called when the
+ * change holds, and nobody keeps a key of the ring across a wait. Private halves are OpenSSL's, which clears them when it lets go of them.
+ */
+export function instead(of: KeyRing, ring: KeyRing): KeyRing {
+  if (of === ring) return ring;
+  const kept = new Set(secretsOf(ring));
+  for (const secret of secretsOf(of)) if (!kept.has(secret)) secret.wipe();
+  return ring;
+}
+
+function secretsOf({ symmetric, data, outer, salt }: KeyRing): readonly Secret[] {
+  return [...symmetric.values(), ...data.values(), ...outer.values(), salt];
+}
+
 /** The first ring of a node: no symmetric key, and one lease, the landlord's. */
 export function firstRing(made: Pick<KeyRing, 'tls' | 'pairs' | 'pool'>, lease: string): KeyRing {
   const empty: KeyRing = {

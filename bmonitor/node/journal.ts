@@ -2,7 +2,7 @@ import { openBox, sealBox } from '../../crypto/box.js';
 import { utf8 } from '../../crypto/jose.js';
 import { limits } from '../../protocol/limits.js';
 import { refuse, ok, type Result } from '../../protocol/result.js';
-import { newKey, type KeyRing } from '../keys/ring.js';
+import { instead, newKey, type KeyRing } from '../keys/ring.js';
 import type { Signer } from '../../crypto/signer.js';
 import type { Measured, Rooted, RootSecrets, RootStore } from '../ports/root-store.js';
 import type { Store, StoreOp } from '../ports/store.js';
@@ -176,7 +176,7 @@ export class Journal {
       if (!replaced.ok) throw new Error(`G could not be replaced: ${replaced.refusal.detail ?? ''}`);
       this.#secrets = next;
     }
-    this.#ring = change.ring;
+    this.#ring = instead(this.#ring, change.ring);
     this.#state = await this.#described(change.state);
     if (change.reply) this.#countReply(change.reply.lease);
     if (change.renewG)

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { changeRing, newKey, type KeyRing } from '../../../../bmonitor/keys/ring.js';
+import { changeRing, instead, newKey, type KeyRing } from '../../../../bmonitor/keys/ring.js';
 import type { Chain } from '../../../../bmonitor/keys/wrap.js';
 import { makePair } from '../../../../crypto/rsa.js';
 import { firstRing } from '../../../../bmonitor/keys/ring.js';
@@ -65,5 +65,33 @@ describe('the keys of a lease that goes dark', () => {
     );
     for (const keys of [gone.symmetric, gone.parked, gone.wrapped, gone.outer, gone.data])
       expect([...keys.keys()].some((id) => id === 'b' || id === 'kb')).to.equal(false);
+  });
+});
+
+describe('a ring that takes the place of another', () => {
+  it('leaves nothing in memory of the keys that were destroyed or replaced, and all of those that stay', async () => {
+    const first = firstRing({ tls: await makePair(2048), pairs: new Map(), pool: [] }, 'a');
+    const made = changeRing(
+      first,
+      [
+        { kind: 'make-symmetric', id: 'ka' },
+        { kind: 'make-data', lease: 'b' },
+        { kind: 'make-symmetric', id: 'kb' },
+      ],
+      active,
+    );
+    const gone = [made.symmetric.get('kb'), made.data.get('b'), made.outer.get('b'), made.salt];
+    const bytes = gone.map((secret) => secret?.use((held) => held));
+    expect(bytes.every((held) => held?.some((byte) => byte !== 0))).to.equal(true);
+    const next = changeRing(
+      made,
+      [{ kind: 'destroy-symmetric', id: 'kb' }, { kind: 'destroy-data', lease: 'b' }, { kind: 'new-salt' }],
+      [landlord],
+    );
+    expect(instead(made, next)).to.equal(next);
+    expect(bytes.every((held) => held?.every((byte) => byte === 0))).to.equal(true);
+    for (const secret of gone) expect(() => secret?.use(() => 0)).to.throw('wiped');
+    for (const secret of [next.symmetric.get('ka'), next.data.get('a'), next.outer.get('a'), next.salt])
+      expect(secret?.use((held) => held.some((byte) => byte !== 0))).to.equal(true);
   });
 });
