@@ -25,7 +25,6 @@ export const noticedKinds: ReadonlySet<string> = new Set([
   'filters.undone',
   'filters.altered',
   'filters.repair-failed',
-  'history.filling',
   'node.transferred',
 ]);
 

@@ -9,7 +9,16 @@ export function addRun(program: Command): void {
     .description('Runs the node. Logs go to stderr, one JSON object a line.')
     .requiredOption('--dir <folder>', 'what `bmonitor init` made')
     .option('--log <level>', `how much to log: ${logLevels.join(', ')}`, 'info')
-    .addHelpText('after', '\nExamples:\n  bmonitor run --dir /var/lib/bmonitor\n')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  bmonitor run --dir /var/lib/bmonitor
+  bmonitor run --dir /srv/node --log debug
+
+Exit codes: 0 it was stopped, 1 it cannot run or could not go on, 2 bad input.
+`,
+    )
     .action(run);
 }
 

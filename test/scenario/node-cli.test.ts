@@ -127,8 +127,33 @@ describe('bmonitor on the machine itself', function () {
     session.close('done');
   });
 
+  it('tells bad input from a refusal by its exit code, and says both to a program', async () => {
+    const nowhere = join(node.folder, 'nowhere');
+    const card = join(node.dir, 'card-0.json');
+    const bad = [
+      ['init', '--dir', nowhere],
+      ['init', '--dir', nowhere, '--landlord', card, '--name', 'x', '--keys', 'file', '--json'],
+      ['run'],
+      ['run', '--dir', node.dir, '--log', 'loudly'],
+      ['status', '--unknown'],
+      ['history', 'verify', '/nowhere', '--node', card, '--json'],
+      ['nothing-known'],
+    ];
+    for (const args of bad) {
+      const { code, out, err } = await bmonitor(...args);
+      expect(code, args.join(' ')).to.equal(2);
+      expect(err, args.join(' ')).to.not.equal('');
+      if (args.includes('--json')) expect(JSON.parse(out)).to.have.nested.property('error.code', 'bad-input');
+    }
+    const refused = [
+      ['run', '--dir', nowhere],
+      ['status', '--dir', nowhere, '--json'],
+    ];
+    for (const args of refused) expect((await bmonitor(...args)).code, args.join(' ')).to.equal(1);
+  });
+
   it('shows help with examples for each command', async () => {
-    for (const args of [['status'], ['leases'], ['keys'], ['history', 'verify']]) {
+    for (const args of [['init'], ['run'], ['status'], ['leases'], ['keys'], ['history', 'verify']]) {
       const help = await bmonitor(...args, '--help');
       expect(help.code).to.equal(0);
       expect(help.out).to.include('Examples:').and.to.include('Exit codes:');
