@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { leaseNodes } from './leases.js';
-import { Bed, distPath, type BedProcess, type Place } from '../../test/facility/bed/index.js';
+import { Bed, distPath, endEngines, type BedProcess, type Place } from '../../test/facility/bed/index.js';
 
 /** What one run of `npm start` stands up. Small keys: they are made while somebody waits, and guard nothing. */
 export const customers = ['alder', 'birch'] as const;
@@ -170,6 +170,7 @@ export class Facility {
 
   async remove(): Promise<void> {
     await this.bed.remove();
+    for (const { dir } of this.nodes) await endEngines(dir);
   }
 }
 

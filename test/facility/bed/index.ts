@@ -17,5 +17,6 @@ export {
   type Frame,
   type Outcome,
 } from './traffic.js';
+export { endEngines } from './engines.js';
 export { removeAbandonedBeds } from './namespaces.js';
 export { until } from './until.js';
