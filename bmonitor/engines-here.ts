@@ -1,6 +1,7 @@
 import type { Log } from '../protocol/log.js';
 import { ok, refuse, type Result } from '../protocol/result.js';
 import { Supervisor } from './engines/supervisor.js';
+import { Voices } from './engines/voices.js';
 import { hostTiming } from './host/clock.js';
 import { serveLocalImport } from './host/engines/local-import.js';
 import { EnginePorts } from './host/engines/ports.js';
@@ -43,7 +44,24 @@ export function makeEngines(
     // Before the filters stand in the kernel, nothing that has a network is started.
     return filters.enforced() ? ok(networkOf(slot, filters.network)) : refuse('not-enforced');
   };
-  const host = openEngines(folder, { folderOf: (lease) => on.directories.need(lease), network, log });
+  // What engines say is heard from before the first of them is looked at.
+  const supervised: { by?: Supervisor } = {};
+  const voices = new Voices({
+    now: () => Date.now(),
+    settingsOf: (id) => supervised.by?.described(id),
+    tell: (id, text, count) => {
+      const level = levelOf(supervised.by?.leaseOf(id) ?? '');
+      const name = supervised.by?.described(id)?.name ?? '';
+      if (level !== undefined)
+        on.events.add({ to: [level], kind: 'engine.error', fields: { name, text, count } });
+    },
+  });
+  const host = openEngines(folder, {
+    folderOf: (lease) => on.directories.need(lease),
+    network,
+    log,
+    voice: voices,
+  });
   if (!host.ok) {
     log.warn('engines.not-here', { why: host.refusal.detail });
     const nothing = (): Promise<void> => Promise.resolve();
@@ -56,7 +74,7 @@ export function makeEngines(
       close: nothing,
     };
   }
-  const { runner, images, logs, doors } = host.value;
+  const { runner, images, logs, doors, sockets } = host.value;
   const supervisor = new Supervisor({
     runner,
     timing: hostTiming,
@@ -65,6 +83,7 @@ export function makeEngines(
       if (level !== undefined) on.events.add({ to: [level], kind, fields: { name, ...fields } });
     },
   });
+  supervised.by = supervisor;
   const engines = new SupervisedEngines(supervisor, images);
   const listening = serveLocalImport(folder, images);
   void listening.then((served: Result<unknown>) => {
@@ -72,7 +91,7 @@ export function makeEngines(
   });
   return {
     engines,
-    report: new EngineReport(ok({ lives: supervisor, runner, images, logs, doors })),
+    report: new EngineReport(ok({ lives: supervisor, runner, images, logs, doors, voices, asker: sockets })),
     leadPorts: (state) => ports.apply(portsIn(state, filters?.network), filters?.network ?? usualNetwork),
     tidy: (state) => engines.tidy(state),
     async close() {

@@ -8,6 +8,7 @@ import {
   terminalSize,
   variables,
 } from './engines.js';
+import { question, voiceName } from './engine-interface.js';
 import { bytesText, digestText, idText, nameText, publicJwk } from './fields.js';
 import { limits } from './limits.js';
 import {
@@ -193,6 +194,8 @@ export const commandParsers = {
   }),
   /** A stream of records: what the engine itself writes from now on, and if it has a terminal, that. */
   'engine.attach': object({ name: engineName }),
+  /** Asks a thread or process of an engine that gave its name over the engine's own socket, and answers what it said. */
+  'engine.ask': object({ name: engineName, of: voiceName, text: question }),
   /** How many engines the levels below have and what they use; not what they are. */
   'engines.usage': object({}),
   /** Describes an engine, or one that is there anew: then `expect` is its revision, and what is new holds from its next start. */

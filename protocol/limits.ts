@@ -355,4 +355,16 @@ export const limits = {
   /** Commands inside engines, attached terminals and forwarded connections of a node at once: each costs a helper of a few megabytes. */
   engine_doors_max: 128,
   ...networkLimits,
+  /** A line on an engine's own socket: a report with its trace, no file. */
+  engine_line_bytes_max: 64 * 1024,
+  /** Texts in such a line, so that they fit in it however they are escaped. */
+  engine_words_chars_max: 8 * 1024,
+  /** Lines that an engine may say in a second on one connection; beyond that it waits. */
+  engine_lines_per_s: 200,
+  /** Connections to an engine's own socket: its threads and processes that speak for themselves. */
+  engine_interface_connections_max: 32,
+  /** How long a thread or process may take to answer a question: longer, and it hangs. */
+  engine_answer_ms_max: 5_000,
+  /** Errors of one engine are told as events this far apart; all are counted. */
+  engine_error_ms: 1_000,
 } as const;

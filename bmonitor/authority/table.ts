@@ -68,6 +68,7 @@ export const authority: Readonly<Record<CommandType, Grant>> = {
   // An image that lies there does nothing: the command that names it is what changes the node.
   'image.send': read('developer', active, 'engines'),
   'engine.logs': read('developer', active, 'engines'),
+  'engine.ask': read('developer', active, 'engines'),
   // A debugger opens many connections; each is told as an event instead.
   'engine.forward': read('developer', active, 'engines'),
   'engines.usage': read('developer', activeOrDark),

@@ -93,6 +93,10 @@ export class Life {
     return this.#wanted.lease;
   }
 
+  get described(): WantedEngine['described'] {
+    return this.#wanted.described;
+  }
+
   facts(): LifeFacts {
     return {
       state: this.#state(),

@@ -25,6 +25,15 @@ export class Supervisor {
     parts.runner.onEnd((id, end) => this.#lives.get(id)?.ended(end));
   }
 
+  /** As it was described; what runs may be of an earlier description. */
+  described(id: string): WantedEngine['described'] {
+    return this.#lives.get(id)?.described;
+  }
+
+  leaseOf(id: string): string | undefined {
+    return this.#lives.get(id)?.lease;
+  }
+
   facts(id: string): LifeFacts | undefined {
     return this.#lives.get(id)?.facts();
   }

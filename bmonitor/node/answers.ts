@@ -112,6 +112,8 @@ export class Answers {
         return this.#machine.engines.one(this.#own(level), command.name);
       case 'images.read':
         return this.#machine.engines.images(this.#own(level));
+      case 'engine.ask':
+        return this.#machine.engines.ask(this.#own(level), command);
       case 'engines.usage':
         return this.#machine.engines.usage(this.#core.state, level);
       case 'events.follow':

@@ -94,6 +94,7 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
     case 'images.read':
     case 'image.send':
     case 'engine.logs':
+    case 'engine.ask':
     case 'engine.forward':
     case 'engines.usage':
       // These change nothing: they are answered from the state by answer.ts.

@@ -1,7 +1,15 @@
 import type { Command, CommandOf } from '../../protocol/commands.js';
 import type { Duplex } from './duplex.js';
 import { throughDoor, type DoorCommand } from './engine-door.js';
-import type { EngineDoors, EngineEnd, EngineLogs, EngineRunner, ImageStore } from '../ports/engines.js';
+import type { VoiceFacts } from '../engines/voices.js';
+import type {
+  EngineAsker,
+  EngineDoors,
+  EngineEnd,
+  EngineLogs,
+  EngineRunner,
+  ImageStore,
+} from '../ports/engines.js';
 import type { LifeFacts } from '../engines/life.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { Engine } from './engine-state.js';
@@ -36,6 +44,8 @@ interface Host {
   readonly images: ImageStore;
   readonly logs: EngineLogs;
   readonly doors: EngineDoors;
+  readonly voices: { facts(id: string): VoiceFacts };
+  readonly asker: EngineAsker;
 }
 
 /** What consoles are told of engines. Whether the asker may know was decided before. */
@@ -73,6 +83,15 @@ export class EngineReport {
     const engine = engines?.find((one) => one.described?.name === name);
     if (!engine) return refuse('engine-unknown', name);
     return ok({ ...(await this.#short(engine)), settings: engine.described?.settings });
+  }
+
+  async ask({ engines }: Level, { name, of, text }: CommandOf<'engine.ask'>): Promise<Answer> {
+    const host = this.#host;
+    if (!host.ok) return host;
+    const engine = engines?.find((one) => one.described?.name === name);
+    if (!engine) return refuse('engine-unknown', name);
+    const said = await host.value.asker.ask(engine.id, of, text);
+    return said.ok ? ok({ text: said.value }) : said;
   }
 
   async images({ lease, engines }: Level): Promise<Answer> {
@@ -120,6 +139,7 @@ export class EngineReport {
       state: facts?.state ?? 'stopped',
       ...(facts?.running ? { since_ms: facts.running.since_ms, runs: facts.running.revision } : {}),
       restarts: facts?.restarts ?? 0,
+      ...(host.ok ? saidOf(host.value.voices.facts(id)) : {}),
       ...(facts?.lastEnd ? { lastEnd: endOf(facts.lastEnd) } : {}),
       ...(facts?.lastFailure ? { lastFailure: facts.lastFailure } : {}),
       ...(usage ? { usage } : {}),
@@ -151,4 +171,9 @@ async function tellLog(
 function endOf({ code, outOfMemory, at_ms }: EngineEnd): Readonly<Record<string, unknown>> {
   const how = outOfMemory ? 'out-of-memory' : code === undefined ? 'unseen' : code > 128 ? 'signal' : 'exit';
   return { how, at_ms, ...(code === undefined ? {} : how === 'signal' ? { signal: code - 128 } : { code }) };
+}
+
+/** What an engine said of itself: nobody else vouches for it. */
+function saidOf({ beat_ms, error }: VoiceFacts): Readonly<Record<string, unknown>> {
+  return { ...(beat_ms === undefined ? {} : { beat_ms }), ...(error ? { error } : {}) };
 }

@@ -84,6 +84,21 @@ export interface EnginePort {
   readonly to: string;
 }
 
+/** What is heard of an engine over its own socket. */
+export interface EngineVoice {
+  /** It was started anew: what was said before is of another run. */
+  begin(id: string): void;
+  beat(id: string): void;
+  error(id: string, text: string): void;
+  /** What it may know of its own description. */
+  config(id: string): Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Asks a thread or process of an engine that gave its name. */
+export interface EngineAsker {
+  ask(id: string, of: string, text: string): Promise<Result<string>>;
+}
+
 /** Ways into a running engine for who commands it. What goes through is in records (protocol/records.ts). */
 export interface EngineDoors {
   open(id: string, order: DoorOrder): Promise<Result<Door>>;

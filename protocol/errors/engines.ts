@@ -27,6 +27,11 @@ export const engineErrors = {
     why: 'An OCI runtime that works with its control groups, conmon, or something of the kernel is missing; or BMonitor does not run as root.',
     todo: 'Run bmonitor doctor, and install what it names.',
   },
+  'engine-silent': {
+    what: 'Nobody in the engine answered.',
+    why: 'Nobody there gave this name over the engine’s own socket, or who did hangs or hung up.',
+    todo: 'Look at the log of the engine; restart it if it hangs.',
+  },
   'engine-failed': {
     what: 'The engine could not be started.',
     why: 'The runtime refused it; what it said is shown.',

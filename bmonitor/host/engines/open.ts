@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import { Cgroups } from './cgroups.js';
 import { FolderImages } from './images/store.js';
+import { EngineSockets } from './interface.js';
 import { Instances } from './instances.js';
 import { OciDoors } from './doors.js';
 import { FolderLogs } from './logs.js';
@@ -14,6 +15,7 @@ export interface EngineHost {
   readonly images: FolderImages;
   readonly logs: FolderLogs;
   readonly doors: OciDoors;
+  readonly sockets: EngineSockets;
 }
 
 const runtimes = {
@@ -24,7 +26,7 @@ const runtimes = {
 /** What this machine runs engines with. A refusal says what is missing; the node works without. */
 export function openEngines(
   folder: string,
-  parts: Pick<RunnerParts, 'folderOf' | 'network' | 'log'>,
+  parts: Pick<RunnerParts, 'folderOf' | 'network' | 'log' | 'voice'>,
 ): Result<EngineHost> {
   const { folderOf } = parts;
   if (process.getuid?.() !== 0) return refuse('engines-not-here', 'BMonitor does not run as root');
@@ -37,15 +39,17 @@ export function openEngines(
     return refuse('engines-not-here', 'neither runc nor a crun that works here is there');
   const images = new FolderImages(folderOf, bootId());
   const instances = new Instances(join('/run/bmonitor', name));
+  const sockets = new EngineSockets(parts.voice);
   const runner = new OciRunner({
     ...parts,
     images,
     instances,
     cgroups,
     runtime,
+    sockets,
   });
   const doors = new OciDoors({ handleOf: (id) => runner.handleOf(id), instances, cgroups, runtime });
-  return ok({ runner, images, logs: new FolderLogs(folderOf), doors });
+  return ok({ runner, images, logs: new FolderLogs(folderOf), doors, sockets });
 }
 
 function bootId(): string {

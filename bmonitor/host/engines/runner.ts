@@ -10,11 +10,13 @@ import type {
   EngineNetwork,
   EngineRunner,
   EngineUsage,
+  EngineVoice,
   RunningEngine,
   StartOrder,
 } from '../../ports/engines.js';
 import type { Cgroups } from './cgroups.js';
 import type { FolderImages, UsableImage } from './images/store.js';
+import { interfaceFolder, type EngineSockets } from './interface.js';
 import { bornOf, type Handle, type Instances } from './instances.js';
 import { launch } from './conmon.js';
 import { firstIdOf, specOf } from './spec.js';
@@ -30,6 +32,8 @@ export interface RunnerParts {
   readonly cgroups: Cgroups;
   readonly runtime: string;
   readonly log: Log;
+  readonly sockets: EngineSockets;
+  readonly voice: EngineVoice;
 }
 
 /** Engines under an OCI runtime, each watched by a conmon of its own (decision 0023). */
@@ -60,6 +64,7 @@ export class OciRunner implements EngineRunner {
       const alive = (await bornOf(handle.pid)) === handle.born;
       if (alive) {
         this.#running.set(handle.id, handle);
+        await this.#listen(handle.id, handle.instance);
         found.push({ engine });
         continue;
       }
@@ -84,6 +89,7 @@ export class OciRunner implements EngineRunner {
     const run = instances.folderOf(instance);
     try {
       const layer = order.settings.readOnly === true ? '' : await layerOf(folder.value, order);
+      this.#parts.voice.begin(order.id);
       const prepared = await this.#prepare(order, image.value, instance, run);
       if (!prepared.ok) return await this.#undo(instance, prepared);
       const pid = await this.#launch(order, image.value, {
@@ -155,6 +161,7 @@ export class OciRunner implements EngineRunner {
 
   async close(): Promise<void> {
     clearInterval(this.#look);
+    await this.#parts.sockets.closeAll();
     this.#parts.instances.close();
     if (!this.#begun || this.#running.size > 0) return;
     await this.#parts.instances.remove();
@@ -191,6 +198,7 @@ export class OciRunner implements EngineRunner {
     await writeFile(join(run, 'hosts'), `127.0.0.1 localhost ${order.name}\n::1 localhost ${order.name}\n`);
     await writeFile(join(run, 'hostname'), `${order.name}\n`);
     await writeFile(join(run, 'resolv.conf'), await readFile('/etc/resolv.conf', 'utf8').catch(() => ''));
+    await this.#listen(order.id, instance);
     const spec = specOf({
       order,
       image: image.config,
@@ -200,6 +208,7 @@ export class OciRunner implements EngineRunner {
       passwd: await within(image.rootfs, 'etc/passwd'),
       group: await within(image.rootfs, 'etc/group'),
       files: run,
+      interface: interfaceFolder(run),
       machine: process.arch,
     });
     if (!spec.ok) return spec;
@@ -233,6 +242,13 @@ export class OciRunner implements EngineRunner {
       exits: instances.exits,
       groups: await cgroups.watchers(),
     });
+  }
+
+  /** An engine without its socket runs all the same. */
+  async #listen(id: string, instance: string): Promise<void> {
+    const { sockets, instances, log } = this.#parts;
+    const listening = await sockets.open(id, instances.folderOf(instance));
+    if (!listening.ok) log.warn('engine.no-interface', { why: listening.refusal.detail });
   }
 
   async #handle(order: StartOrder, image: UsableImage, instance: string, pid: number): Promise<Handle> {
@@ -290,6 +306,7 @@ export class OciRunner implements EngineRunner {
   }
 
   async #bury(handle: Handle): Promise<void> {
+    await this.#parts.sockets.close(handle.id);
     // Whatever outlived the first process of the engine is of the same group.
     for (const pid of await this.#parts.cgroups.processes(handle.instance)) quietly(pid);
     await this.#clear(handle.instance);

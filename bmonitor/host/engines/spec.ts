@@ -56,6 +56,8 @@ export interface SpecParts {
   readonly group: string;
   /** A folder with `hosts`, `hostname` and `resolv.conf`. */
   readonly files: string;
+  /** The folder of its own socket. */
+  readonly interface: string;
   readonly machine: string;
 }
 
@@ -115,7 +117,7 @@ function resourcesOf(settings: StartOrder['settings']): Readonly<Record<string, 
   };
 }
 
-function mountsOf({ files, order }: SpecParts): readonly Readonly<Record<string, unknown>>[] {
+function mountsOf({ files, order, interface: own }: SpecParts): readonly Readonly<Record<string, unknown>>[] {
   const tmpfs = (destination: string, ...options: readonly string[]): Readonly<Record<string, unknown>> => ({
     destination,
     type: 'tmpfs',
@@ -147,6 +149,7 @@ function mountsOf({ files, order }: SpecParts): readonly Readonly<Record<string,
     tmpfs('/sys', 'ro', 'noexec', 'mode=755', 'size=4k'),
     ...(order.settings.readOnly === true ? [tmpfs('/tmp', 'mode=1777'), tmpfs('/run', 'mode=755')] : []),
     ...['hosts', 'hostname', 'resolv.conf'].map(given),
+    { ...given('bmonitor'), destination: '/run/bmonitor', source: own },
   ];
 }
 

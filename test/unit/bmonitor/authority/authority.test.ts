@@ -61,6 +61,7 @@ const lines = `
   images.read          any       dev    AD   engines     -
   image.send           any       dev    A    engines     -
   engine.logs          any       dev    A    engines     -
+  engine.ask           any       dev    A    engines     -
   engine.forward       any       dev    A    engines     -
   engines.usage        any       dev    AD   -           -
   engine.put           any       dev    A    engines     -
