@@ -4,14 +4,18 @@ import { ownGateway, serveConsole } from '../console/daemon/daemon.js';
 import { countStates, sample, type Sample } from '../console/metrics/metrics.js';
 import { toB64u } from '../crypto/bytes.js';
 import { limits } from '../protocol/limits.js';
+import type { Way } from '../protocol/node-card.js';
 import { ok } from '../protocol/result.js';
 import { certificatePin } from '../protocol/socket.js';
 import { AdoptionDesk } from './adoption/desk.js';
 import { Inventory } from './adoption/inventory.js';
 import { adoptionRoutes, besideFrom, inventoryRoutes } from './adoption/routes.js';
 import { ClusterBook } from './clusters/book.js';
+import { clusterOf } from './clusters/compute.js';
 import { clusterRoutes } from './clusters/routes.js';
 import { Customers } from './customers.js';
+import { DhcpDesk } from './dhcp/desk.js';
+import { dhcpRoutes } from './dhcp/routes.js';
 import { Hub } from './gateway/hub.js';
 import { listenGateway } from './gateway/listen.js';
 import { facilityPolicy } from './gateway/policy.js';
@@ -91,12 +95,21 @@ export const consoleCluster: ConsoleProgram = {
     const clusters = new ClusterBook({ store, nodes: book, now, log });
     const standing = await clusters.open();
     if (!standing.ok) return standing;
+    const dhcp = new DhcpDesk({
+      config: config.dhcp,
+      store,
+      now,
+      log,
+      gateway: hintOf(gateways),
+      clusterOf: (node) => clusterOf(clusters.plan, node),
+    });
     const routes = [
       ...staff.value.routes,
       ...clusterRoutes(clusters, book, now),
       ...customers.routes(),
       ...leaseRoutes(leases, book),
       ...gatewayRoutes(hub),
+      ...dhcpRoutes(dhcp),
       ...adoptionRoutes(desk),
       ...inventoryRoutes({ nodes: book, inventory, leases, now, log }),
     ];
@@ -126,11 +139,13 @@ export const consoleCluster: ConsoleProgram = {
     if (!serving.ok) return serving;
     leases.start();
     clusters.start();
+    await dhcp.start();
     return ok({
       api: serving.value.api,
       async close() {
         leases.close();
         await clusters.close();
+        await dhcp.close();
         desk.close();
         await gateway?.value.close();
         await serving.value.close();
@@ -138,3 +153,8 @@ export const consoleCluster: ConsoleProgram = {
     });
   },
 };
+
+/** The gateway as DHCP tells it to nodes: HOST:PORT#PIN. */
+function hintOf([way]: readonly Way[]): string | undefined {
+  return way && `${way.url.replace('wss://', '')}#${way.pin ?? ''}`;
+}

@@ -28,6 +28,8 @@ export const networkLimits = {
   dhcp_set_aside_ms: 600_000,
   /** Machines listed as waiting to be adopted. */
   dhcp_waiting_max: 1024,
+  /** How often a DHCP server that could not start is tried again: its interface may come later. */
+  dhcp_start_again_ms: 30_000,
   /** Leases written in one synced write. */
   dhcp_writes_at_once_max: 512,
   /** Renewals are not asked for more often, unless the lease is short. */

@@ -4,6 +4,7 @@ import { consoleCluster } from '../main.js';
 import { accountCommands, tokenCommands } from './accounts.js';
 import { adoptionCommands, inventoryCommands } from './adoption.js';
 import { boundaryCommands, clusterCommands, exceptionCommands } from './clusters.js';
+import { dhcpCommands } from './dhcp.js';
 import { gatewayCommands } from './gateway.js';
 import { customerCommands, leaseCommands } from './leases.js';
 
@@ -17,6 +18,7 @@ export function clusterProgram(): Command {
   boundaryCommands(program, dirOf);
   gatewayCommands(program, dirOf);
   adoptionCommands(program, dirOf);
+  dhcpCommands(program, dirOf);
   inventoryCommands(program, dirOf);
   accountCommands(program, dirOf);
   tokenCommands(program, dirOf);

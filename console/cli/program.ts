@@ -78,6 +78,8 @@ interface InitFlags {
   readonly apiName: readonly string[];
   readonly gateway?: string;
   readonly gatewayPort: number;
+  readonly dhcpInterface?: string;
+  readonly dhcpAddress?: string;
   readonly askEvery: number;
   readonly late: number;
   readonly unknown: number;
@@ -107,13 +109,29 @@ function initCommand(program: Command, what: ConsoleProgram, dirOf: () => string
   if (what.hasGateway)
     init
       .option('--gateway <address>', 'the address where nodes and remote consoles dial in; absent, none')
-      .option('--gateway-port <port>', 'its port', number(0, 65_535), 7443);
+      .option('--gateway-port <port>', 'its port', number(0, 65_535), 7443)
+      .option(
+        '--dhcp-interface <name>',
+        'where addresses are given to nodes by DHCP; needs root or CAP_NET_RAW',
+      )
+      .option(
+        '--dhcp-address <address>',
+        'the own address on that interface; without it, that of the gateway',
+      );
   init.action(async (flags: InitFlags) => {
     const config: ConsoleConfig = {
       v: 1,
       name: flags.name,
       api: { host: flags.api, port: flags.apiPort, names: flags.apiName },
       ...(flags.gateway === undefined ? {} : { gateway: { host: flags.gateway, port: flags.gatewayPort } }),
+      ...(flags.dhcpInterface === undefined
+        ? {}
+        : {
+            dhcp: {
+              interface: flags.dhcpInterface,
+              address: flags.dhcpAddress ?? flags.gateway ?? flags.api,
+            },
+          }),
       askEvery_ms: flags.askEvery,
       late_ms: flags.late,
       unknown_ms: flags.unknown,

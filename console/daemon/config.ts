@@ -26,6 +26,13 @@ const configForm = object({
   }),
   /** Where nodes and remote consoles dial in; absent, there is no gateway. */
   gateway: optional(object({ host: address, port })),
+  /** Where addresses are given to nodes: this machine's interface, and its own address there. Absent, none are given. */
+  dhcp: optional(
+    object({
+      interface: text({ max: 15, pattern: /^[A-Za-z0-9._@-]+$/, form: 'the name of an interface' }),
+      address,
+    }),
+  ),
   /** How often a node is asked for its status. */
   askEvery_ms: whole({ min: 100, max: 3_600_000 }),
   /** Nothing heard for so long: the answer is late, the node is silent. */

@@ -37,6 +37,11 @@ export const addressErrors = {
     why: 'No address is given twice.',
     todo: 'Choose another address, or take this one from the machine that has it.',
   },
+  'dhcp-not-serving': {
+    what: 'The DHCP server of this console does not serve.',
+    why: 'It was not configured, or it may not or cannot open its interface.',
+    todo: 'Configure it (init --dhcp-interface, or dhcp in console.json), run the console as root or with CAP_NET_RAW and CAP_NET_BIND_SERVICE; dhcp leases says what is missing.',
+  },
   'dhcp-port-taken': {
     what: 'The DHCP server cannot have its port.',
     why: 'Another DHCP server runs on this machine, or the right to use the port is missing.',
