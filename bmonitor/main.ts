@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ConsoleKey } from '../protocol/commands.js';
+import type { PowerAct } from '../protocol/power.js';
 import { limits } from '../protocol/limits.js';
 import { messageOf, type Log } from '../protocol/log.js';
 import type { NodeCard } from '../protocol/node-card.js';
@@ -17,18 +18,18 @@ import { addressFile } from './host/addresses/memory.js';
 import { openDirectoryStore } from './host/data/detect.js';
 import { dialGateways } from './host/gateway-dial.js';
 import { withoutCoreDumps } from './host/no-core-dumps.js';
-import { ownRegister, wasMeasured } from './host/measured.js';
+import { wasMeasured } from './host/measured.js';
+import { HostPower } from './host/power.js';
 import { listen, type Listening } from './host/listen.js';
 import { readLocalStatus, serveLocalStatus } from './host/local-status.js';
-import { FileRootStore } from './host/root-store-file.js';
-import { TpmRootStore } from './host/root-store-tpm.js';
+import { rootStoreOf } from './host/root-store.js';
 import { openLevelStore } from './host/store-level.js';
 import { writeWhole } from './host/write-whole.js';
 import type { DirectoryStore } from './ports/directory-store.js';
 import { makeEngines, type MadeEngines } from './engines-here.js';
 import { openFiltering, writeFirstBootFile } from './filtering-here.js';
 import { hostClock } from './host/clock.js';
-import type { RootStore } from './ports/root-store.js';
+import type { MachinePower } from './ports/power.js';
 import { Answers, type MachineFacts } from './node/answers.js';
 import { localFacts } from './node/local-facts.js';
 import { parseConfig, type Config } from './node/config.js';
@@ -57,21 +58,6 @@ export interface InitOptions {
   readonly landlord: readonly ConsoleKey[];
   /** How consoles will reach the node, for its card. */
   readonly url: string;
-}
-
-/**
- * Firmware, its options, boot loader, secure boot; kernel, initrd and command line as GRUB and systemd's stub measure them; and in the last
- * one BMonitor itself, as the package's part of the initrd measures it. Not 11: what systemd's stub measures there stands in 4 as well, and
- * systemd goes on writing to it while it starts.
- */
-const pcrsNormal = [0, 2, 4, 7, 8, 9, 12, ownRegister] as const;
-
-function rootStoreOf(folder: string, { keys }: Config): RootStore {
-  if (keys?.store !== 'tpm') return new FileRootStore(folder);
-  return new TpmRootStore(folder, {
-    tcti: keys.tcti ?? 'device:/dev/tpmrm0',
-    pcrs: keys.pcrs ?? pcrsNormal,
-  });
 }
 
 /** Makes a node: its keys, its first state, its configuration, and the card for the landlord's console. */
@@ -142,6 +128,8 @@ export interface RunningNode {
   readonly listening: Listening;
   readonly boot: string;
   readonly name: string;
+  /** By command: what whoever started the process does with it, where commands act on the process. */
+  readonly asked: Promise<PowerAct>;
   stop(): Promise<void>;
 }
 
@@ -175,7 +163,11 @@ export { readMachine } from './host/health/readings.js';
 export { Supervisor } from './host/supervisor.js';
 
 /** Wires everything, decides nothing. */
-export async function runNode(folder: string, log: Log): Promise<Result<RunningNode>> {
+export async function runNode(
+  folder: string,
+  log: Log,
+  actsOn: MachinePower['actsOn'] = 'process',
+): Promise<Result<RunningNode>> {
   withoutCoreDumps();
   const config = await readConfig(folder);
   if (!config.ok) return config;
@@ -187,6 +179,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
   const { enforcer, firewall, standing } = filtering.value ?? {};
   const boot = newId();
   let engines: MadeEngines | undefined;
+  const power = new HostPower(actsOn, config.value.interface);
   const opened: Result<Heart> = await openHeart({
     boot,
     store: store.value,
@@ -199,6 +192,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       if (enforced?.ok) return (await engines?.leadPorts(state)) ?? enforced;
       return enforced ?? ok(undefined);
     },
+    power,
     engines: (on) => {
       const network = config.value.engines?.network;
       const filters = enforcer && { enforced: () => enforcer.facts().enforced === 'yes', network };
@@ -215,6 +209,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     });
   const machine: MachineFacts = {
     keyStore: roots.kind,
+    power: actsOn,
     directories: directories.kind,
     version,
     started_s: time.now_s(),
@@ -309,6 +304,7 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
     listening: listening.value,
     boot,
     name: journal.state.name,
+    asked: power.asked,
     async stop() {
       stopChores();
       clearInterval(tidying);
@@ -319,7 +315,9 @@ export async function runNode(folder: string, log: Log): Promise<Result<RunningN
       // The address stays as long as its lease does: a node that is only restarted keeps its connections.
       await keeper?.close();
       await fixed.value?.close();
-      await jobs.stop();
+      const resting = jobs.stop();
+      await power.close();
+      await resting;
       await core.close();
       // Engines go on: the next BMonitor finds them.
       await engines?.close();

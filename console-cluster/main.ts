@@ -20,6 +20,7 @@ import { Hub } from './gateway/hub.js';
 import { listenGateway } from './gateway/listen.js';
 import { facilityPolicy } from './gateway/policy.js';
 import { gatewayRoutes } from './gateway/routes.js';
+import { hardwareRoutes } from './hardware/routes.js';
 import { LeaseBook } from './leases/book.js';
 import { leaseStates } from './leases/record.js';
 import { leaseRoutes } from './leases/routes.js';
@@ -112,6 +113,7 @@ export const consoleCluster: ConsoleProgram = {
       ...dhcpRoutes(dhcp),
       ...adoptionRoutes(desk),
       ...inventoryRoutes({ nodes: book, inventory, leases, now, log }),
+      ...hardwareRoutes(book),
     ];
     const samples = async (): Promise<readonly Sample[]> => {
       const all = await leases.all();

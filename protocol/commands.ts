@@ -9,6 +9,7 @@ import {
   variables,
 } from './engines.js';
 import { question, voiceName } from './engine-interface.js';
+import { identifyFields, powerFields } from './power.js';
 import { bytesText, digestText, idText, nameText, publicJwk } from './fields.js';
 import { limits } from './limits.js';
 import {
@@ -216,6 +217,14 @@ export const commandParsers = {
   'engine.resume': object({ name: engineName }),
   /** Ends an engine and destroys what it had written, its logs and its settings. */
   'engine.remove': object({ name: engineName }),
+  /** Starts the machine anew, after every level was told why and engines had their time to stop. */
+  'hardware.reboot': object(powerFields),
+  /** Switches the machine off; only who reaches it from outside can switch it on again. */
+  'hardware.power-off': object(powerFields),
+  /** Puts the machine to sleep until it is woken from outside. */
+  'hardware.suspend': object(powerFields),
+  /** Switches the light by which a person finds the machine, for a time. */
+  'hardware.identify': object(identifyFields),
   /** Closes everything but the consoles, or lifts that. */
   quarantine: object({ on: flag, reason: optional(note) }),
 } as const satisfies Record<string, Parse<object>>;

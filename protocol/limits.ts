@@ -140,6 +140,15 @@ export const limits = {
   dial_first_ms: 200,
   /** The longest wait between dials: a node that is back is seen within it. */
   dial_again_ms_max: 15_000,
+  /** How long engines may take to stop before the machine goes down: a database that writes back its memory. */
+  drain_s_max: 3600,
+  /** Between the notice and the act, at least: what was written is on its way to the consoles by then. */
+  power_notice_s: 2,
+  /** The light by which a machine is found: at most, and when nothing is said. */
+  identify_s_max: 3600,
+  identify_s: 60,
+  /** A program that switches power or light; the service manager answers in well under a second. */
+  power_tool_ms_max: 20_000,
   /** Long commands at once on a node, and how many ended ones are remembered. */
   jobs_running_max: 4,
   jobs_kept_max: 32,

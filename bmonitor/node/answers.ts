@@ -22,6 +22,8 @@ export interface MachineFacts {
   readonly keyStore: 'tpm' | 'file';
   /** How the files of levels are encrypted, or why none are taken. */
   readonly directories?: string | Refusal;
+  /** What commands that switch the machine act on. */
+  readonly power?: 'machine' | 'process';
   readonly version: string;
   readonly started_s: number;
   filters(): FilterFacts;
@@ -151,6 +153,10 @@ export class Answers {
       case 'filters.confirm':
       case 'filters.undo':
       case 'quarantine':
+      case 'hardware.reboot':
+      case 'hardware.power-off':
+      case 'hardware.suspend':
+      case 'hardware.identify':
       case 'history.trim':
       case 'history.verify':
       case 'job.cancel':
@@ -219,6 +225,7 @@ export class Answers {
       started: this.#machine.started_s,
       keyStore: this.#machine.keyStore,
       ...storageFacts(this.#machine),
+      ...powerFacts(this.#machine, state),
       level,
       levels: state.levels.length,
       lease: own.lease,
@@ -345,4 +352,11 @@ function noLongerFitting(state: NodeState, level: number): Readonly<Record<strin
   const proof = proofOf(state, level);
   if (!proof.ok || proof.value.within) return {};
   return { noLongerFit: { packet: packetOf(proof.value), refusedBy: proof.value.level } };
+}
+
+/** What a power command acts on, said honestly, and the one that is under way. */
+function powerFacts({ power: actsOn = 'process' }: MachineFacts, { jobs }: NodeState): object {
+  const job = jobs.find((one) => one.state === 'running' && one.power);
+  const { act, reason, at_s } = job?.power ?? {};
+  return { power: { actsOn, ...(job ? { job: job.id, act, reason, at: at_s } : {}) } };
 }

@@ -22,6 +22,7 @@ import {
   decideReplaceFilters,
   decideUndoFilters,
 } from './decide/filters.js';
+import { decideIdentify, decidePower } from './decide/hardware.js';
 import { decideCancelJob, decideTrimHistory, decideVerifyHistory } from './decide/history.js';
 import { decideEndLease, decideExtendLease, decideGrantLease, decideTakeLease } from './decide/leases.js';
 import { decideConsent, decideMakeKey, decideRotateKeys, decideShare, decideUnlock } from './decide/keys.js';
@@ -160,6 +161,14 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
       return decideEnterEngine(state, { ...request, command }, given);
     case 'quarantine':
       return decideQuarantine(state, { ...request, command }, given);
+    case 'hardware.reboot':
+      return decidePower(state, request, 'reboot', command, given);
+    case 'hardware.power-off':
+      return decidePower(state, request, 'power-off', command, given);
+    case 'hardware.suspend':
+      return decidePower(state, request, 'suspend', command, given);
+    case 'hardware.identify':
+      return decideIdentify(state, { ...request, command }, given);
     case 'history.trim':
       return decideTrimHistory(state, { ...request, command }, given);
     case 'history.verify':

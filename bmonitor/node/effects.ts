@@ -2,6 +2,7 @@ import { ok, type Result } from '../../protocol/result.js';
 import type { Effect } from './decision.js';
 import type { Directories, Standing } from './directories.js';
 import { leavingLeases, type Engines } from './engines.js';
+import { resting } from './hardware.js';
 import type { Jobs } from './jobs.js';
 import { approvedBy } from './measurement.js';
 import type { NodeState } from './state.js';
@@ -21,6 +22,8 @@ export class Effects implements EffectRunner {
   readonly #directories: Directories;
   readonly #engines: Engines;
   readonly #allow: (measurement: string | undefined) => Promise<Result<void>>;
+  /** The machine is about to go down: engines stop within this time, and none starts. */
+  #grace_s: number | undefined;
   /** Set once the core is there, which the jobs need in turn. */
   jobs: Jobs | undefined;
 
@@ -35,6 +38,13 @@ export class Effects implements EffectRunner {
     this.#directories = directories;
     this.#engines = engines;
     directories.beforeClosing = async (lease) => void (await engines.halt(new Set([lease])));
+  }
+
+  /** Undefined: engines run again as the levels want it. */
+  async rest(grace_s: number | undefined, state: NodeState): Promise<void> {
+    if (this.#grace_s === undefined && grace_s === undefined) return;
+    this.#grace_s = grace_s;
+    await this.run({ kind: 'run-engines' }, state);
   }
 
   before(state: NodeState, next: NodeState): Promise<Result<void>> {
@@ -53,7 +63,7 @@ export class Effects implements EffectRunner {
       case 'settle-directories':
         return this.#directories.settle();
       case 'run-engines':
-        return this.#engines.run(state);
+        return this.#engines.run(this.#grace_s === undefined ? state : resting(state, this.#grace_s));
       case 'settle-measurement':
         return this.#allow(approvedBy(state));
       case 'run-job':

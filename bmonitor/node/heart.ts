@@ -2,6 +2,7 @@ import type { Log } from '../../protocol/log.js';
 import { ok, type Result } from '../../protocol/result.js';
 import type { Clock } from '../ports/clock.js';
 import type { DirectoryStore } from '../ports/directory-store.js';
+import type { MachinePower } from '../ports/power.js';
 import type { RootStore } from '../ports/root-store.js';
 import type { Store } from '../ports/store.js';
 import type { Pair } from '../../crypto/rsa.js';
@@ -12,6 +13,7 @@ import { Directories } from './directories.js';
 import type { Engines } from './engines.js';
 import { Effects } from './effects.js';
 import { EventLog } from './events.js';
+import { HardwareJobs } from './hardware.js';
 import { Jobs } from './jobs.js';
 import { Journal } from './journal.js';
 import type { NodeState } from './state.js';
@@ -30,6 +32,8 @@ export interface HeartParts {
   readonly enforce: (state: NodeState) => Promise<Result<void>>;
   /** Where the files of the leases rest, or why there is no such place. */
   readonly directories: Result<DirectoryStore>;
+  /** Switches the machine, or what stands for it. */
+  readonly power: MachinePower;
   /** Runs engines as the state says; made when there are the events, to which it tells, and the directories, in which engines write. */
   readonly engines: (on: { readonly events: EventLog; readonly directories: Directories }) => Engines;
 }
@@ -58,7 +62,12 @@ export async function openHeart(parts: HeartParts): Promise<Result<Heart>> {
   const engines = parts.engines({ events, directories });
   const effects = new Effects(enforce, directories, engines, (measurement) => roots.allow(measurement));
   const core = new Core({ journal, events, effects, keyStore: roots.kind, boot, log }, time);
-  const jobs = new Jobs(core, journal);
+  const hardware = new HardwareJobs(
+    parts.power,
+    (grace_s) => effects.rest(grace_s, journal.state),
+    () => time.now_s(),
+  );
+  const jobs = new Jobs(core, journal, hardware);
   effects.jobs = jobs;
   events.onWaiting = () => void core.flushEvents();
   return ok({ journal, events, time, core, jobs, directories });

@@ -5,6 +5,7 @@ import { parseJson } from '../../protocol/json.js';
 import { signerOf } from '../../protocol/request.js';
 import type { Core } from './core.js';
 import { decided, type Decision } from './decision.js';
+import type { Going, HardwareJobs } from './hardware.js';
 import type { Journal } from './journal.js';
 import { consoleOfKey } from './judge.js';
 import { noEntry, type Job, type NodeState } from './state.js';
@@ -20,11 +21,13 @@ export class Jobs {
   readonly #core: Core;
   readonly #journal: Journal;
   readonly #running = new Map<string, Promise<void>>();
+  readonly #hardware: HardwareJobs;
   #stopped = false;
 
-  constructor(core: Core, journal: Journal) {
+  constructor(core: Core, journal: Journal, hardware: HardwareJobs) {
     this.#core = core;
     this.#journal = journal;
+    this.#hardware = hardware;
   }
 
   /** Goes on with a job in the background; a job that runs already is left alone. */
@@ -44,12 +47,20 @@ export class Jobs {
       const job = this.#core.state.jobs.find((one) => one.id === id);
       if (!job || job.state !== 'running' || this.#stopped) return;
       const next = await this.#step(job);
+      if (!next) return;
       const marked = await this.#core.actByItself('job.step', (state) => mark(state, job, next));
+      if (!marked || next.state !== 'running') await this.#hardware.ended(job);
       if (!marked) return;
     }
   }
 
-  async #step(job: Job): Promise<Job> {
+  #goesOn({ id }: Job): Going {
+    if (this.#stopped) return 'stopped';
+    return this.#core.state.jobs.some((one) => one.id === id && one.state === 'running') ? 'on' : 'off';
+  }
+
+  async #step(job: Job): Promise<Job | undefined> {
+    if (job.kind !== 'history.verify') return this.#hardware.step(job, () => this.#goesOn(job));
     const lines = await this.#journal.history(job.lease, job.done + 1, linesAtOnce, job.total);
     if (lines.length === 0) return this.#withoutLines(job);
     const wrong = await this.#firstWrong(lines, job.note);

@@ -1,4 +1,5 @@
 import type { PublicJwk } from '../../crypto/rsa.js';
+import type { PowerAct } from '../../protocol/power.js';
 import type { ConsoleKey, Right } from '../../protocol/commands.js';
 import type { HistoryHead } from '../../protocol/request.js';
 import type { LeaseStatus } from '../authority/table.js';
@@ -118,7 +119,7 @@ export interface WaitingFilters {
   readonly before: FilterState;
 }
 
-export type JobKind = 'history.verify';
+export type JobKind = 'history.verify' | `hardware.${PowerAct | 'identify'}`;
 
 export interface Job {
   readonly id: string;
@@ -131,6 +132,17 @@ export interface Job {
   readonly total: number;
   /** What the job carries from step to step, and in the end what it found. */
   readonly note: string;
+  readonly power?: PowerJob;
+  readonly light?: { readonly on: boolean; readonly seconds: number };
+}
+
+/** What was told to every level: what happens, why, and when. */
+export interface PowerJob {
+  readonly act: PowerAct;
+  readonly reason: string;
+  readonly at_s: number;
+  /** The start of the machine in which it was ordered: in another one it has happened. */
+  readonly orderedIn?: string;
 }
 
 export const noEntry = 'A'.repeat(43);

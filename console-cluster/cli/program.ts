@@ -6,6 +6,7 @@ import { adoptionCommands, inventoryCommands } from './adoption.js';
 import { boundaryCommands, clusterCommands, exceptionCommands } from './clusters.js';
 import { dhcpCommands } from './dhcp.js';
 import { gatewayCommands } from './gateway.js';
+import { hardwareCommands } from './hardware.js';
 import { customerCommands, leaseCommands } from './leases.js';
 
 /** Everything that `console-cluster` can be told, not yet parsed. */
@@ -20,6 +21,7 @@ export function clusterProgram(): Command {
   adoptionCommands(program, dirOf);
   dhcpCommands(program, dirOf);
   inventoryCommands(program, dirOf);
+  hardwareCommands(program, dirOf);
   accountCommands(program, dirOf);
   tokenCommands(program, dirOf);
   return program;

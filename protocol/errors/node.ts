@@ -72,6 +72,21 @@ export const nodeErrors = {
     why: 'Long commands must not keep the node from answering.',
     todo: 'Wait for its end, or cancel it.',
   },
+  'power-failed': {
+    what: 'The machine did not do what it was told: reboot, switch off or sleep.',
+    why: 'Its service manager refused it, or this node is a process that cannot.',
+    todo: 'Read what it said; where a management controller is known to the console, switch it out of band.',
+  },
+  'light-not-there': {
+    what: 'This machine has no light that could be switched from within.',
+    why: 'Neither a management controller, nor a light of the chassis, nor a network socket that blinks is there.',
+    todo: 'Switch the light out of band, or find the machine by its place in the inventory.',
+  },
+  'program-failed': {
+    what: 'A program of the machine failed.',
+    why: 'It is not installed, refused, or did not end in time.',
+    todo: 'Read what it said.',
+  },
   'invariant-broken': {
     what: 'The command would have broken a rule that the node holds at all times.',
     why: 'This is a fault of BMonitor; nothing was changed.',

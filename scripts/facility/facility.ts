@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { powerExits } from '../../bmonitor/cli/output.js';
 import { leaseNodes } from './leases.js';
 import { Bed, distPath, endEngines, type BedProcess, type Place } from '../../test/facility/bed/index.js';
 
@@ -76,14 +77,14 @@ export class NodeHandle {
   }
 
   async run(): Promise<void> {
-    this.process = this.place.spawn([
-      process.execPath,
-      distPath('bmonitor/cli/index.js'),
-      'run',
-      '--dir',
-      this.dir,
-    ]);
-    await this.process.says(/"event":"node\.ready"/);
+    const bmonitor = [process.execPath, distPath('bmonitor/cli/index.js')];
+    const started = this.place.spawn([...bmonitor, 'run', '--dir', this.dir, '--power', 'process']);
+    this.process = started;
+    await started.says(/"event":"node\.ready"/);
+    // In the place of a machine's power: who is told to reboot is started anew, who is told to switch off stays off.
+    void started.ended.then(async ({ code }) => {
+      if (code === powerExits.reboot && this.process === started) await this.run();
+    });
   }
 }
 

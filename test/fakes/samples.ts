@@ -4,6 +4,7 @@ import { pairs } from './machine/pairs.js';
 import { member } from './machine/principals.js';
 import { asked, consoleId, give, grant, leaseAt, narrow, nowOf, take, type Base } from './machine/world.js';
 import { engineSamples } from './engine-samples.js';
+import { hardwareSamples } from './hardware-samples.js';
 import { keySamples } from './key-samples.js';
 import { value } from './results.js';
 import type { Sample } from './sample.js';
@@ -23,6 +24,7 @@ async function letPass(machine: Machine, running: Running, seconds: number): Pro
 export const samples: Partial<Record<CommandType, readonly Sample[]>> = {
   ...keySamples,
   ...engineSamples,
+  ...hardwareSamples,
   'node.rename': [
     {
       title: 'the landlord names the node',

@@ -47,6 +47,7 @@ export const decideCancelJob: Decide<'job.cancel'> = (state, { level: index, com
   const job = state.jobs.find((one) => one.id === command.job && one.lease === lease);
   if (!job) return refuse('not-found', 'no such job of this level');
   if (job.state !== 'running') return refuse('job-ended', job.state);
+  if (job.power?.orderedIn !== undefined) return refuse('job-ended', 'the machine was told to go down');
   const jobs = state.jobs.map((one) => (one === job ? { ...job, state: 'cancelled' as const } : one));
   return ok(
     decided(
@@ -57,7 +58,7 @@ export const decideCancelJob: Decide<'job.cancel'> = (state, { level: index, com
 };
 
 /** Ended jobs are kept for a while, so that a console that was away can see how they ended. */
-function keepRecent(jobs: readonly Job[]): readonly Job[] {
+export function keepRecent(jobs: readonly Job[]): readonly Job[] {
   let surplus = jobs.length - limits.jobs_kept_max;
   return jobs.filter((job) => job.state === 'running' || surplus-- <= 0);
 }

@@ -1,3 +1,4 @@
+import { noPower } from '../../../test/fakes/no-power.js';
 // A node that makes as many events as its parent asks for: started by the bench of commands, not by itself.
 import { join } from 'node:path';
 import { hostClock } from '../../../bmonitor/host/clock.js';
@@ -32,6 +33,7 @@ const { core, journal, events, time } = must(
     log,
     enforce: () => Promise.resolve(ok(undefined)),
     engines: () => withoutEngines,
+    power: noPower,
   }),
 );
 const machine = {

@@ -1,3 +1,4 @@
+import { noPower } from '../../../test/fakes/no-power.js';
 // Gives the node of a folder a history of so many entries, by the same core as the daemon's, without sealing each command.
 import { join } from 'node:path';
 import { hostClock } from '../../../bmonitor/host/clock.js';
@@ -25,6 +26,7 @@ const { core } = must(
     log,
     enforce: () => Promise.resolve(ok(undefined)),
     engines: () => withoutEngines,
+    power: noPower,
   }),
 );
 const [level] = core.state.levels;

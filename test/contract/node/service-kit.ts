@@ -1,3 +1,4 @@
+import { noPower } from '../../fakes/no-power.js';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,6 +72,7 @@ export async function makeKit(): Promise<Kit> {
       log: silentLog,
       enforce: () => Promise.resolve(ok(undefined)),
       engines: () => withoutEngines,
+      power: noPower,
     }),
   );
   const { core, journal, events, time } = heart;

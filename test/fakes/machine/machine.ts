@@ -7,6 +7,7 @@ import type { Log } from '../../../protocol/log.js';
 import { newId } from '../../../protocol/request.js';
 import { ok, type Result } from '../../../protocol/result.js';
 import { value } from '../results.js';
+import { noPower } from '../no-power.js';
 import { FakeDirectories } from './directories.js';
 import { FakeDisk } from './disk.js';
 import { pairs } from './pairs.js';
@@ -69,6 +70,9 @@ export class Machine {
   wanted: NodeState | undefined;
   halted: ReadonlySet<string> = new Set();
 
+  /** How often it was told to go down. */
+  switched = 0;
+
   private constructor(disk: FakeDisk, chip: FakeChip, clock: FakeClock, directories: FakeDirectories) {
     this.directories = directories;
     this.disk = disk;
@@ -130,6 +134,14 @@ export class Machine {
         this.enforced = state;
         await power.point('after effect enforce-filters');
         return ok(undefined);
+      },
+      power: {
+        ...noPower,
+        act: async () => {
+          await power.point('before the machine is switched');
+          this.switched += 1;
+          return ok('done');
+        },
       },
       engines: () => ({
         run: async (state) => {

@@ -1,3 +1,4 @@
+import { noPower } from '../../fakes/no-power.js';
 import { FileRootStore } from '../../../bmonitor/host/root-store-file.js';
 import { openLevelStore } from '../../../bmonitor/host/store-level.js';
 import { withoutEngines } from '../../../bmonitor/node/engines.js';
@@ -71,6 +72,7 @@ const heart = value(
     log,
     enforce,
     engines: () => withoutEngines,
+    power: noPower,
     makeBootPair,
   }),
 );

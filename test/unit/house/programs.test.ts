@@ -41,6 +41,7 @@ const packageOf: Readonly<Record<string, string>> = {
   socat: 'socat',
   iperf3: 'iperf3',
   ethtool: 'ethtool',
+  ipmitool: 'ipmitool',
   skopeo: 'skopeo',
   umoci: 'umoci',
   'libfaketime.so.1': 'libfaketime',

@@ -32,6 +32,10 @@ const lines = `
   history.trim         any       admin  A    -           always
   history.verify       any       op     A    -           -
   job.cancel           any       op     A    -           -
+  hardware.reboot      any       op     A    hardware    always
+  hardware.power-off   any       op     A    hardware    always
+  hardware.suspend     any       op     A    hardware    always
+  hardware.identify    any       op     A    hardware    -
   node.rename          landlord  op     A    hardware    -
   node.transfer        landlord  admin  A    hardware    always
   consoles.add         any       admin  A    -           always
