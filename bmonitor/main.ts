@@ -27,6 +27,7 @@ import { openLevelStore } from './host/store-level.js';
 import { writeWhole } from './host/write-whole.js';
 import type { DirectoryStore } from './ports/directory-store.js';
 import { makeEngines, type MadeEngines } from './engines-here.js';
+import { healthWatch } from './health-here.js';
 import { openFiltering, writeFirstBootFile } from './filtering-here.js';
 import { hostClock } from './host/clock.js';
 import type { MachinePower } from './ports/power.js';
@@ -180,6 +181,7 @@ export async function runNode(
   const boot = newId();
   let engines: MadeEngines | undefined;
   const power = new HostPower(actsOn, config.value.interface);
+  const health = healthWatch(folder, config.value.interface, log);
   const opened: Result<Heart> = await openHeart({
     boot,
     store: store.value,
@@ -210,6 +212,7 @@ export async function runNode(
   const machine: MachineFacts = {
     keyStore: roots.kind,
     power: actsOn,
+    health: health.report,
     directories: directories.kind,
     version,
     started_s: time.now_s(),
@@ -289,6 +292,7 @@ export async function runNode(
   );
   if (!local.ok) log.warn('status.no-socket', { why: local.refusal.detail });
   const tidying = setInterval(() => void engines?.tidy(core.state), limits.image_unused_ms_max / 6);
+  health.start({ core, events });
   const stopChores = startChores(core, service, config.value.keyBits ?? rsaBits.normal, log);
   log.info('node.ready', {
     name: journal.state.name,
@@ -307,6 +311,7 @@ export async function runNode(
     asked: power.asked,
     async stop() {
       stopChores();
+      health.stop();
       clearInterval(tidying);
       stopDialling();
       if (local.ok) await local.value();

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ConsoleProgram } from '../console/cli/program.js';
 import { ownGateway, serveConsole } from '../console/daemon/daemon.js';
+import { openVault } from '../console/daemon/vault.js';
 import { countStates, sample, type Sample } from '../console/metrics/metrics.js';
 import { toB64u } from '../crypto/bytes.js';
 import { limits } from '../protocol/limits.js';
@@ -20,6 +21,8 @@ import { Hub } from './gateway/hub.js';
 import { listenGateway } from './gateway/listen.js';
 import { facilityPolicy } from './gateway/policy.js';
 import { gatewayRoutes } from './gateway/routes.js';
+import { Controllers } from './hardware/controllers.js';
+import { outOfBandRoutes } from './hardware/out-of-band-routes.js';
 import { hardwareRoutes } from './hardware/routes.js';
 import { LeaseBook } from './leases/book.js';
 import { leaseStates } from './leases/record.js';
@@ -37,6 +40,8 @@ export const consoleCluster: ConsoleProgram = {
     const { store, book, config, clocks, log } = parts;
     const staff = await openStaff(parts);
     if (!staff.ok) return staff;
+    const vault = await openVault(store, parts.pair);
+    if (!vault.ok) return vault;
     const customers = new Customers(store);
     const gateways = ownGateway(config, parts.tls.cert);
     const now = (): number => clocks.wall();
@@ -114,6 +119,7 @@ export const consoleCluster: ConsoleProgram = {
       ...adoptionRoutes(desk),
       ...inventoryRoutes({ nodes: book, inventory, leases, now, log }),
       ...hardwareRoutes(book),
+      ...outOfBandRoutes(new Controllers(store, vault.value), book),
     ];
     const samples = async (): Promise<readonly Sample[]> => {
       const all = await leases.all();

@@ -217,6 +217,8 @@ export const commandParsers = {
   'engine.resume': object({ name: engineName }),
   /** Ends an engine and destroys what it had written, its logs and its settings. */
   'engine.remove': object({ name: engineName }),
+  /** How the machine is: each subject with what was read, its limit, and since when it is so. */
+  'health.read': object({}),
   /** Starts the machine anew, after every level was told why and engines had their time to stop. */
   'hardware.reboot': object(powerFields),
   /** Switches the machine off; only who reaches it from outside can switch it on again. */

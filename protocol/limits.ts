@@ -149,6 +149,8 @@ export const limits = {
   identify_s: 60,
   /** A program that switches power or light; the service manager answers in well under a second. */
   power_tool_ms_max: 20_000,
+  /** Between two rounds of all health probes: their cost is bounded by it, and a fault is seen within it. */
+  health_every_ms: 60_000,
   /** Long commands at once on a node, and how many ended ones are remembered. */
   jobs_running_max: 4,
   jobs_kept_max: 32,

@@ -58,6 +58,7 @@ export const authority: Readonly<Record<CommandType, Grant>> = {
   'measurement.read': read('developer', activeOrDark),
   'receipts.read': read('developer', activeOrDark),
   'events.follow': read('developer', activeOrDark),
+  'health.read': read('developer', activeOrDark, 'hardware'),
   'jobs.read': read('developer', activeOrDark),
   'filters.read': read('developer', activeOrDark),
   'filters.counters': read('developer', activeOrDark, 'boundaries'),

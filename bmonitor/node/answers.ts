@@ -22,6 +22,7 @@ export interface MachineFacts {
   readonly keyStore: 'tpm' | 'file';
   /** How the files of levels are encrypted, or why none are taken. */
   readonly directories?: string | Refusal;
+  readonly health?: HealthReport;
   /** What commands that switch the machine act on. */
   readonly power?: 'machine' | 'process';
   readonly version: string;
@@ -32,6 +33,12 @@ export interface MachineFacts {
   readonly engines: EngineReport;
   /** Absent: filters are not enforced here. */
   readonly kernel?: Pick<FilterReport, 'counters' | 'probe'>;
+}
+
+/** How the machine is, as its probes found it. */
+export interface HealthReport {
+  summary(): Readonly<Record<string, unknown>>;
+  read(): Readonly<Record<string, unknown>>;
 }
 
 export interface FilterFacts {
@@ -102,6 +109,8 @@ export class Answers {
         return this.#receipts(level, command.from, command.count);
       case 'jobs.read':
         return ok({ jobs: this.#core.state.jobs.filter((job) => job.lease === this.#own(level).lease) });
+      case 'health.read':
+        return ok(this.#machine.health?.read() ?? {});
       case 'filters.read':
         return this.#filters(level, command.level ?? level);
       case 'filters.counters':
@@ -226,6 +235,9 @@ export class Answers {
       keyStore: this.#machine.keyStore,
       ...storageFacts(this.#machine),
       ...powerFacts(this.#machine, state),
+      ...(this.#machine.health && own.rights.includes('hardware')
+        ? { health: this.#machine.health.summary() }
+        : {}),
       level,
       levels: state.levels.length,
       lease: own.lease,

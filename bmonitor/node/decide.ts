@@ -87,6 +87,7 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
     case 'measurement.read':
     case 'events.follow':
     case 'jobs.read':
+    case 'health.read':
     case 'filters.read':
     case 'filters.counters':
     case 'filters.probe':

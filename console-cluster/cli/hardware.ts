@@ -42,6 +42,7 @@ export function hardwareCommands(program: Command, dirOf: () => string): Command
       const answer = orExit(await client.call('POST', nodePath(node, 'light'), body), flags.json);
       console.log(flags.json ? JSON.stringify(answer) : `asked for; see hardware jobs ${node}`);
     });
+  healthCommand(hardware, dirOf);
   hardware
     .command('jobs')
     .argument('<node>')
@@ -73,5 +74,36 @@ function powerCommand(hardware: Command, act: PowerAct, dirOf: () => string): vo
       if (json) return console.log(JSON.stringify(answer));
       const at = new Date(Number(answer['at']) * 1000).toISOString();
       console.log(`${node}: ${act} at ${at}, job ${String(answer['job'])}`);
+    });
+}
+
+interface Subjects {
+  readonly subjects: readonly {
+    readonly subject: string;
+    readonly state: string;
+    readonly items: readonly (Readonly<Record<'item' | 'state' | 'reading', string>> & {
+      readonly limit?: string;
+    })[];
+  }[];
+}
+
+function healthCommand(hardware: Command, dirOf: () => string): void {
+  hardware
+    .command('health')
+    .argument('<node>')
+    .option('--json', 'print JSON')
+    .description('how its machine is; what cannot be read is unknown')
+    .addHelpText('after', '\nExample:\n  hardware health node-1\n\nExit code: 1 when anything is bad.')
+    .action(async (node: string, flags: Json) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const answer = orExit(await client.call('GET', nodePath(node, 'health')), flags.json);
+      const { subjects = [] } = answer as unknown as Partial<Subjects>;
+      if (subjects.some(({ state }) => state === 'bad')) process.exitCode = 1;
+      if (flags.json) return console.log(JSON.stringify(answer));
+      const rows = subjects.flatMap(({ subject, state, items }) => [
+        [subject, state, '', ''],
+        ...items.map(({ item, reading, limit = '', ...one }) => [`  ${item}`, one.state, reading, limit]),
+      ]);
+      console.log(table(['WHAT', 'STATE', 'READING', 'LIMIT'], rows));
     });
 }

@@ -7,6 +7,7 @@ import { boundaryCommands, clusterCommands, exceptionCommands } from './clusters
 import { dhcpCommands } from './dhcp.js';
 import { gatewayCommands } from './gateway.js';
 import { hardwareCommands } from './hardware.js';
+import { outOfBandCommands } from './out-of-band.js';
 import { customerCommands, leaseCommands } from './leases.js';
 
 /** Everything that `console-cluster` can be told, not yet parsed. */
@@ -21,7 +22,7 @@ export function clusterProgram(): Command {
   adoptionCommands(program, dirOf);
   dhcpCommands(program, dirOf);
   inventoryCommands(program, dirOf);
-  hardwareCommands(program, dirOf);
+  outOfBandCommands(hardwareCommands(program, dirOf), dirOf);
   accountCommands(program, dirOf);
   tokenCommands(program, dirOf);
   return program;

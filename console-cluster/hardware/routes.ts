@@ -42,6 +42,19 @@ export function hardwareRoutes(book: NodeBook): Route[] {
     }),
     route({
       method: 'GET',
+      path: '/api/v1/nodes/{name}/health',
+      summary:
+        'How the machine of a node is: processors, memory, disks, network, buses, power and fans, clock',
+      role: 'view',
+      params: named,
+      reply: opaque('what `health.read` gave'),
+      async handle({ params }) {
+        const reply = await book.request(params.name, { type: 'health.read' });
+        return reply.ok ? ok(reply.value.result ?? {}) : reply;
+      },
+    }),
+    route({
+      method: 'GET',
       path: '/api/v1/nodes/{name}/jobs',
       summary: 'The long commands of a node: how far they came, and how they ended',
       role: 'view',

@@ -152,4 +152,14 @@ export const consoleErrors = {
     why: 'The file is old, or the clock of this machine is wrong.',
     todo: 'Check the clock; ask the landlord for a new hand-over.',
   },
+  'controller-failed': {
+    what: 'The machine could not be switched out of band.',
+    why: 'Its management controller did not answer, refused, or ipmitool is not installed.',
+    todo: 'Read what it said; check address, user and password with hardware controller set.',
+  },
+  'no-controller': {
+    what: 'Nobody said how this machine is reached out of band.',
+    why: 'The console knows no management controller, or no address that wakes it.',
+    todo: 'Say it with hardware controller set.',
+  },
 } as const satisfies Catalogue;

@@ -10,6 +10,18 @@ export class MachineFiles {
     return (await readFile(join(this.root, path), 'utf8').catch(() => undefined))?.trim();
   }
 
+  /** Undefined as well when what is there is no number. */
+  async number(path: string): Promise<number | undefined> {
+    const text = await this.text(path);
+    return text !== undefined && /^-?\d+$/.test(text) ? Number(text) : undefined;
+  }
+
+  /** As the SCSI layer writes its counters: 0x1f. */
+  async hexadecimal(path: string): Promise<number | undefined> {
+    const text = await this.text(path);
+    return text !== undefined && /^0x[0-9a-f]+$/i.test(text) ? Number(text) : undefined;
+  }
+
   async bytes(path: string): Promise<Uint8Array | undefined> {
     return readFile(join(this.root, path)).catch(() => undefined);
   }

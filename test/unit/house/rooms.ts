@@ -21,6 +21,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     ...base,
     'bmonitor/version.ts',
     'bmonitor/engines-here.ts',
+    'bmonitor/health-here.ts',
     'bmonitor/filtering-here.ts',
     'bmonitor/ports',
     ...parts,
@@ -39,6 +40,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'bmonitor/host',
     'bmonitor/main.ts',
   ],
+  'bmonitor/health-here.ts': [...base, 'bmonitor/ports', ...parts, 'bmonitor/node', 'bmonitor/host'],
   // The command line reads the node's configuration, whose form is in bmonitor/node.
   'bmonitor/cli': [
     ...base,

@@ -32,6 +32,7 @@ const lines = `
   history.trim         any       admin  A    -           always
   history.verify       any       op     A    -           -
   job.cancel           any       op     A    -           -
+  health.read          any       dev    AD   hardware    -
   hardware.reboot      any       op     A    hardware    always
   hardware.power-off   any       op     A    hardware    always
   hardware.suspend     any       op     A    hardware    always
