@@ -24,7 +24,7 @@ const coverage = mkdtempSync(join(tmpdir(), 'bmonitor-coverage-'));
 const env = partial ? {} : { NODE_V8_COVERAGE: coverage };
 try {
   let counts = partial ? none : await runChecks(env);
-  // The machine's story does not come to its end yet: it is run by its name only (npm run test:machine).
+  // Ten starts under emulation are some fifteen minutes of processor time: the machine's story is told by its name only (npm run test:machine).
   const chosen = suites.filter((suite) =>
     only.length > 0 ? only.includes(suite) : suite !== 'machine' && (partial || suite !== 'unit'),
   );

@@ -239,7 +239,7 @@ describe('a machine with the package installed', function () {
   async function refuses(dark: Computer, why: RegExp): Promise<void> {
     let said = '';
     await until(async () => {
-      said = await dark.must('journalctl -u bmonitor -o cat --no-pager');
+      said = await dark.must('journalctl -b -u bmonitor -o cat --no-pager');
       return why.test(said) || /node\.ready/.test(said);
     }, 300_000);
     expect(said).to.match(why).and.not.include('node.ready');
