@@ -240,6 +240,7 @@ export class Answers {
         : {}),
       level,
       levels: state.levels.length,
+      chain: state.levels.map((one) => ({ lease: one.lease, status: one.status })),
       lease: own.lease,
       status: own.status,
       rights: rightsNow(state, level),

@@ -156,7 +156,7 @@ export function leaseCommands(program: Command, dirOf: () => string): void {
       const answer = orExit(await client.call('POST', '/api/v1/leases', body), flags.json);
       printLeases(answer, flags.json);
       const all = answer['leases'] as readonly LeaseView[];
-      if (all.some(({ state }) => state !== 'granted')) process.exitCode = 1;
+      if (all.some(({ state }) => state !== 'granted' && state !== 'taken')) process.exitCode = 1;
       else if (flags.out !== undefined) await writeHandOver(client, customer, flags.out, flags.json);
     });
   leases
@@ -217,27 +217,41 @@ function endCommand(leases: Command, dirOf: () => string): void {
   leases
     .command('end')
     .argument('<node>')
-    .option('--lease <id>', 'the id of the lease whose keys and data this destroys')
+    .option('--destroy <lease>', 'names the lease whose keys and data this destroys')
     .option('--json', 'print JSON')
-    .description('end the lease of a node at once; without --lease, shows what that would destroy')
-    .action(async (node: string, flags: Json & { lease?: string }) => {
+    .description('end the lease of a node at once; without --destroy, shows what that would destroy')
+    .action(async (node: string, flags: Json & { destroy?: string }) => {
       const client = orExit(clientFor(dirOf()), flags.json);
       const answer = orExit(await client.call('GET', '/api/v1/leases'), flags.json);
       const running = (answer['leases'] as readonly LeaseView[]).find(
-        (lease) => lease.node === node && lease.state === 'granted',
+        (lease) => lease.node === node && ['granted', 'taken', 'dark'].includes(lease.state),
       );
       if (!running?.lease) return void orExit(refuse('lease-unknown', `${node} is not leased`), flags.json);
-      if (flags.lease === undefined) {
+      if (flags.destroy === undefined) {
+        const chain = await client.call('GET', `/api/v1/nodes/${encodeURIComponent(node)}/levels`);
         console.log(
           `This would end the lease of ${node} to ${running.customer} now and destroy, on the node:\n` +
             `  the key pair and the symmetric key of level ${running.level} and of all below it,\n` +
             `  the key to everything stored under them: images, volumes, logs, secrets, history.\n` +
-            `To do it:  leases end ${node} --lease ${running.lease}`,
+            leasesBelow(chain, running.level ?? 1) +
+            `To do it:  leases end ${node} --destroy ${running.lease}`,
         );
         process.exitCode = 1;
         return;
       }
       const path = `/api/v1/leases/${encodeURIComponent(running.lease)}/end`;
-      printLeases(orExit(await client.call('POST', path, { destroys: flags.lease }), flags.json), flags.json);
+      printLeases(
+        orExit(await client.call('POST', path, { destroys: flags.destroy }), flags.json),
+        flags.json,
+      );
     });
+}
+
+/** Which leases go, by name: those that the lease itself granted further go with it. */
+function leasesBelow(chain: Result<Record<string, unknown>>, from: number): string {
+  if (!chain.ok) return '  (the node does not answer, so which leases stand below is not known)\n';
+  return (chain.value['levels'] as readonly LevelView[])
+    .filter(({ level }) => level >= from)
+    .map(({ level, lease, status }) => `  level ${level}: the lease ${lease}, ${status}\n`)
+    .join('');
 }

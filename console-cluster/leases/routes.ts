@@ -25,7 +25,8 @@ const leaseId = text({ max: 22, pattern: /^[A-Za-z0-9_-]{22}$/, form: 'the id of
 const view = object({
   node: name,
   customer: name,
-  state: oneOf('granting', 'granted', 'refused', 'ending', 'ended'),
+  /** `taken` and `dark`: granted, and what the node said of it last. */
+  state: oneOf('granting', 'granted', 'taken', 'dark', 'refused', 'ending', 'ended'),
   lease: nullable(leaseId),
   level: nullable(whole({ min: 1, max: limits.levels_max - 1 })),
   rights: list(oneOf(...rights), { max: rights.length }),
@@ -36,12 +37,25 @@ const view = object({
 export type LeaseView = ShapeOf<typeof view>;
 const views = object({ leases: list(view, { max: limits.nodes_max }) });
 
-function viewOf({ value }: Stored<Lease>): LeaseView {
-  const { node, customer, state, rights, until, destroyAfter } = value;
+const chainForm = list(object({ lease: leaseId, status: oneOf('granted', 'active', 'dark') }), {
+  max: limits.levels_max,
+}).parse;
+
+/** A lease that was granted is taken, or dark, when its node says so; what the node did not say yet is not guessed. */
+function stateOf({ state, node, lease }: Lease, nodes: NodeBook): LeaseView['state'] {
+  const known = nodes.get(node);
+  if (state !== 'granted' || !known.ok) return state;
+  const chain = chainForm(known.value.status?.['chain'] ?? [], 'chain');
+  const status = chain.ok ? chain.value.find((one) => one.lease === lease)?.status : undefined;
+  return status === 'active' ? 'taken' : (status ?? state);
+}
+
+function viewOf({ value }: Stored<Lease>, nodes: NodeBook): LeaseView {
+  const { node, customer, rights, until, destroyAfter } = value;
   return {
     node,
     customer,
-    state,
+    state: stateOf(value, nodes),
     lease: value.lease ?? null,
     level: value.level ?? null,
     rights,
@@ -51,11 +65,9 @@ function viewOf({ value }: Stored<Lease>): LeaseView {
   };
 }
 
-function viewsOf(stored: Result<readonly Stored<Lease>[]>): Result<{ leases: LeaseView[] }> {
-  return stored.ok ? ok({ leases: stored.value.map(viewOf) }) : stored;
-}
-
 export function leaseRoutes(book: LeaseBook, nodes: NodeBook): Route[] {
+  const viewsOf = (stored: Result<readonly Stored<Lease>[]>): Result<{ leases: LeaseView[] }> =>
+    stored.ok ? ok({ leases: stored.value.map((one) => viewOf(one, nodes)) }) : stored;
   return [
     route({
       method: 'GET',

@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import { clientFor } from './client.js';
+import { nodeKeyCommands } from './node-keys.js';
 import { orExit } from './output.js';
 
 /** What the keys on a node can do, proved by the node. */
 export function proofCommands(program: Command, dirOf: () => string): void {
-  program
-    .command('keys')
-    .description('the keys that a node keeps for this level')
+  const keys = program.command('keys').description('the keys that a node keeps for this level');
+  nodeKeyCommands(keys, dirOf);
+  keys
     .command('prove')
     .argument('<node>')
     .option('--json', 'print JSON, with the signed proof')

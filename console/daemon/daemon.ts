@@ -19,6 +19,8 @@ import { Groups } from '../filters/groups.js';
 import { manyFilterRoutes } from '../filters/many-routes.js';
 import { filterRoutes } from '../filters/routes.js';
 import { proofRoutes } from '../nodes/proof-routes.js';
+import { keyRoutes } from '../nodes/key-routes.js';
+import { NodeKeys } from '../nodes/keys.js';
 import { nodeRoutes, type BesideOf } from '../nodes/routes.js';
 import type { Clocks } from '../nodes/session.js';
 import { certificatePin } from '../../protocol/socket.js';
@@ -130,6 +132,7 @@ export async function serveConsole(
   const now = (): number => clocks.wall();
   const audit = new Audit(store, now, log);
   const calls = new CallCounter();
+  const keys = new NodeKeys(parts);
   const open = !isLoopback(config.api.host);
   const doors = {
     book,
@@ -150,6 +153,7 @@ export async function serveConsole(
       ...accessRoutes(sessions, now),
       ...nodeRoutes(book, now, options.besideOf),
       ...proofRoutes(book),
+      ...keyRoutes(keys),
       ...filterRoutes(book),
       ...groups.routes(),
       ...manyFilterRoutes(book, groups),
@@ -165,6 +169,7 @@ export async function serveConsole(
     upgraded: (request, socket, head) => void serveDoor(doors, request, socket, head),
   });
   if (!api.ok) return api;
+  void keys.start();
   const pin = open ? certificatePin(parts.tls.cert) : undefined;
   const running = { url: api.value.url, pid: process.pid, ...(pin === undefined ? {} : { pin }) };
   const written = writeFileWhole(files.running, `${JSON.stringify(running)}\n`, 0o644);

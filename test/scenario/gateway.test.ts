@@ -74,8 +74,8 @@ describe('nodes behind a gateway, as real processes', () => {
 
   it('cuts the customer off when the lease ends', async () => {
     const shown = landlord.cli('leases', 'end', 'node-1').out;
-    const [, lease] = /--lease (\S+)/.exec(shown) ?? [];
-    landlord.must('leases', 'end', 'node-1', '--lease', lease ?? '');
+    const [, lease] = /--destroy (\S+)/.exec(shown) ?? [];
+    landlord.must('leases', 'end', 'node-1', '--destroy', lease ?? '');
     await until(() => stateOf(alder) === 'refused');
     expect(stateOf(landlord)).to.equal('good');
   });
