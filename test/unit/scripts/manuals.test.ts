@@ -58,7 +58,7 @@ describe('the completion', () => {
   it('passes over options and their values', () => {
     const script = completionFor(clusterProgram(), 'bash');
     expect(offered(script, 'console-cluster --dir /tmp nodes ad')).to.deep.equal(['add']);
-    expect(offered(script, 'console-cluster leases end node-1 --le')).to.deep.equal(['--lease']);
+    expect(offered(script, 'console-cluster leases end node-1 --des')).to.deep.equal(['--destroy']);
   });
 
   it('is printed by the consoles themselves', () => {
