@@ -19,6 +19,7 @@ export function examine(readings: MachineReadings): readonly Finding[] {
     cores(readings),
     files(readings),
     cgroups(readings),
+    engines(readings),
     ipmi(readings),
     watchdog(readings),
   ];
@@ -222,6 +223,25 @@ function cgroups({ cgroups: layout }: MachineReadings): Finding {
     case 'none':
       return finding('cgroups', 'missing', 'none: engines cannot be limited');
   }
+}
+
+/** Without these a node runs, and its levels have no engines. crun of Debian 12 cannot do with control groups of version 1 what is asked of it. */
+function engines({ engineTools: there, cgroups: layout }: MachineReadings): Finding {
+  if (there === undefined) return finding('engines', 'unknown', 'the machine does not say');
+  const runtimes = layout === 'v2' ? (['crun', 'runc'] as const) : (['runc'] as const);
+  const runtime = runtimes.find((one) => there.includes(one));
+  const lacking = [
+    ...(runtime === undefined ? [runtimes.join(' or ')] : []),
+    ...(there.includes('conmon') ? [] : ['conmon']),
+  ];
+  if (lacking.length === 0) return finding('engines', 'ok', `are run by ${runtime}, and watched by conmon`);
+  const wanted = lacking.map((one) => one.split(' ')[0] ?? '').join(' ');
+  return finding(
+    'engines',
+    'missing',
+    `cannot run: not there: ${lacking.join(', ')}`,
+    `apt install ${wanted}`,
+  );
 }
 
 function ipmi({ ipmi: there }: MachineReadings): Finding {

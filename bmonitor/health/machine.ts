@@ -6,6 +6,8 @@ export interface MachineReadings {
   readonly tpm?: 'tpm2' | 'tpm1' | 'none';
   readonly ipmi?: boolean;
   readonly watchdog?: boolean;
+  /** Which programs that run engines are there. */
+  readonly engineTools?: readonly ('runc' | 'crun' | 'conmon')[];
   readonly cgroups?: 'v2' | 'v1' | 'hybrid' | 'none';
   /** Of the kernel's own clock discipline (adjtimex); several are possible. */
   readonly clockSynchronised?: boolean;

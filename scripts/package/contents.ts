@@ -26,6 +26,8 @@ export const depends = [
   'mount',
   'e2fsprogs',
   'xfsprogs',
+  'conmon',
+  'runc | crun',
 ];
 /** The last two measure BMonitor before it runs: without them a node can only keep its keys in a file. */
 const recommends = [

@@ -1,5 +1,5 @@
 import { existsSync, watch, type FSWatcher } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { statfsSync } from 'node:fs';
 import type { EngineEnd } from '../../ports/engines.js';
@@ -47,7 +47,7 @@ export class Instances {
   }
 
   async open(): Promise<void> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o711 });
+    await passable(this.#folder);
     if (statfsSync(this.#folder).type !== tmpfs)
       await runTool('mount', [
         '-t',
@@ -57,8 +57,7 @@ export class Instances {
         'bmonitor',
         this.#folder,
       ]);
-    for (const name of ['i', 'exits', 'runtime'])
-      await mkdir(join(this.#folder, name), { recursive: true, mode: 0o711 });
+    for (const name of ['i', 'exits', 'runtime']) await passable(join(this.#folder, name));
   }
 
   get runtimeRoot(): string {
@@ -136,6 +135,12 @@ export class Instances {
       return undefined;
     }
   }
+}
+
+/** A folder through which an engine's root, who is nobody here, can pass: whatever mask BMonitor was started with. */
+export async function passable(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await chmod(folder, 0o711);
 }
 
 /** When a process was started, in the kernel's ticks; undefined when it is not there or only waits to be buried. */

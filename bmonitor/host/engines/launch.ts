@@ -12,6 +12,8 @@
  */
 export const launchScript = String.raw`
 use strict; use warnings;
+# BMonitor's own files are nobody else's; those that are made here are the engine's.
+umask 022;
 my ($rootfs, $base, $run, $layer, $outside, $inside, $groups, @conmon) = @ARGV;
 my $empty = "";
 sub fail { my ($what) = @_; print STDERR "$what: $!\n"; exit 1; }

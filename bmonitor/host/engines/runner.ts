@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, realpath, rename, rm, writeFile, chown } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, realpath, rename, rm, writeFile, chown } from 'node:fs/promises';
 import { join } from 'node:path';
 import { limits } from '../../../protocol/limits.js';
 import { messageOf, type Log } from '../../../protocol/log.js';
@@ -17,7 +17,7 @@ import type {
 import type { Cgroups } from './cgroups.js';
 import type { FolderImages, UsableImage } from './images/store.js';
 import { interfaceFolder, type EngineSockets } from './interface.js';
-import { bornOf, type Handle, type Instances } from './instances.js';
+import { bornOf, passable, type Handle, type Instances } from './instances.js';
 import { launch } from './conmon.js';
 import { firstIdOf, specOf } from './spec.js';
 import { runTool } from './tools.js';
@@ -194,10 +194,17 @@ export class OciRunner implements EngineRunner {
     instance: string,
     run: string,
   ): Promise<Result<void>> {
-    await mkdir(run, { recursive: true, mode: 0o711 });
-    await writeFile(join(run, 'hosts'), `127.0.0.1 localhost ${order.name}\n::1 localhost ${order.name}\n`);
-    await writeFile(join(run, 'hostname'), `${order.name}\n`);
-    await writeFile(join(run, 'resolv.conf'), await readFile('/etc/resolv.conf', 'utf8').catch(() => ''));
+    await passable(run);
+    const given = {
+      hosts: `127.0.0.1 localhost ${order.name}\n::1 localhost ${order.name}\n`,
+      hostname: `${order.name}\n`,
+      'resolv.conf': await readFile('/etc/resolv.conf', 'utf8').catch(() => ''),
+    };
+    for (const [name, said] of Object.entries(given)) {
+      await writeFile(join(run, name), said);
+      // For every user of the engine, whatever mask BMonitor was started with.
+      await chmod(join(run, name), 0o644);
+    }
     await this.#listen(order.id, instance);
     const spec = specOf({
       order,
@@ -337,7 +344,9 @@ async function layerOf(leaseFolder: string, { id, layer, slot }: StartOrder): Pr
   for (const name of await readdir(layers))
     if (name !== String(layer)) await rm(join(layers, name), { recursive: true, force: true });
   for (const name of ['upper', 'work']) {
-    await mkdir(join(place, name), { recursive: true, mode: 0o755 });
+    const made = await mkdir(join(place, name), { recursive: true });
+    // Its root folder: every user of the engine must be able to pass, and what the engine itself made of it stays.
+    if (made !== undefined) await chmod(join(place, name), 0o755);
     await chown(join(place, name), firstIdOf(slot), firstIdOf(slot));
   }
   return place;

@@ -20,6 +20,7 @@ export async function readMachine(files: MachineFiles = new MachineFiles()) {
     measured,
     lackingForFiles,
     crypto,
+    engineTools,
   ] = await Promise.all([
     files.text('proc/sys/kernel/osrelease'),
     said('nft', '--version'),
@@ -36,6 +37,7 @@ export async function readMachine(files: MachineFiles = new MachineFiles()) {
     readMeasured(files),
     lackingForDirectories(),
     files.text('proc/crypto'),
+    readEngineTools(files),
   ]);
   const fileCipher = crypto === undefined ? undefined : cipherIn(crypto);
   return {
@@ -52,6 +54,7 @@ export async function readMachine(files: MachineFiles = new MachineFiles()) {
     ...(secureBoot === undefined ? {} : { secureBoot }),
     ...(measured === undefined ? {} : { measured }),
     lackingForFiles,
+    ...(engineTools === undefined ? {} : { engineTools }),
     ...(fileCipher === undefined ? {} : { fileCipher }),
     tools,
   };
@@ -133,6 +136,16 @@ async function readTools(): Promise<Readonly<Record<string, boolean>>> {
     ),
   );
   return Object.fromEntries(found);
+}
+
+/** Where BMonitor looks for them, and not along a path. */
+async function readEngineTools(
+  files: MachineFiles,
+): Promise<readonly ('runc' | 'crun' | 'conmon')[] | undefined> {
+  const folders = await Promise.all(['usr/bin', 'usr/sbin'].map((folder) => files.names(folder)));
+  if (folders.every((names) => names === undefined)) return undefined;
+  const names = folders.flatMap((found) => found ?? []);
+  return (['runc', 'crun', 'conmon'] as const).filter((tool) => names.includes(tool));
 }
 
 async function readService(name: string): Promise<'enabled' | 'disabled' | undefined> {

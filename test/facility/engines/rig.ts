@@ -70,8 +70,9 @@ export class EngineRig {
     readonly tenancy: Tenancy,
   ) {}
 
-  static async make(): Promise<EngineRig> {
-    const node = await NodeProcess.make();
+  /** `wrap`: a program that starts BMonitor, and its arguments. */
+  static async make(wrap: readonly string[] = []): Promise<EngineRig> {
+    const node = await NodeProcess.make({ wrap });
     await node.start();
     return new EngineRig(node, await rent(node));
   }

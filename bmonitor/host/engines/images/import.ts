@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { lstat, mkdir, opendir, readFile, readlink } from 'node:fs/promises';
+import { chmod, lstat, mkdir, opendir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -42,7 +42,8 @@ function bad(detail: string): Result<never> {
 /** Unpacks into `work/rootfs`; what it needs meanwhile stands in `work` too. Nothing outside `work` is written. */
 export async function unpackImage(source: ImageSource, work: string): Promise<Result<Unpacked>> {
   const rootfs = join(work, 'rootfs');
-  await mkdir(rootfs, { mode: 0o755 });
+  await mkdir(rootfs);
+  await chmod(rootfs, 0o755);
   const tree = new Tree(rootfs);
   try {
     switch (source.form) {

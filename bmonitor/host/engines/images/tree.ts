@@ -108,7 +108,9 @@ export class Tree {
       }
       if (node?.kind === 'file') return bad(path, 'a file stands where it needs a folder');
       if (!node) {
-        await mkdir(this.#at(next), { mode: 0o755 });
+        await mkdir(this.#at(next));
+        // Whatever mask BMonitor was started with.
+        await chmod(this.#at(next), 0o755);
         this.#nodes.set(next, { kind: 'directory', mode: 0o755, uid: 0, gid: 0 });
       }
       here = next;

@@ -17,6 +17,7 @@ const good: MachineReadings = {
   secureBoot: true,
   measured: [0, 2, 4, 7, 9, 13],
   lackingForFiles: [],
+  engineTools: ['crun', 'conmon'],
   tools,
 };
 
@@ -41,6 +42,13 @@ describe('the doctor', () => {
     expect(verdict('files of levels', { ...good, lackingForFiles: ['xfs_io'] })).to.equal('missing');
     expect(verdict('files of levels', { ...good, fileCipher: 'xts-aes-aesni' })).to.equal('ok');
     expect(verdict('files of levels', { ...good, fileCipher: 'xts(ecb(aes-fixed-time))' })).to.equal('weak');
+  });
+
+  it('says what engines lack, by the version of the control groups', () => {
+    expect(verdict('engines', { ...good, engineTools: ['crun'] })).to.equal('missing');
+    expect(verdict('engines', { ...good, engineTools: ['conmon'] })).to.equal('missing');
+    expect(verdict('engines', { ...good, cgroups: 'v1', engineTools: ['crun', 'conmon'] })).to.equal('missing');
+    expect(verdict('engines', { ...good, cgroups: 'v1', engineTools: ['runc', 'conmon'] })).to.equal('ok');
   });
 
   it('holds the kernel against the fixes that filters need', () => {
