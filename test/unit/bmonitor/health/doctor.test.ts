@@ -47,7 +47,9 @@ describe('the doctor', () => {
   it('says what engines lack, by the version of the control groups', () => {
     expect(verdict('engines', { ...good, engineTools: ['crun'] })).to.equal('missing');
     expect(verdict('engines', { ...good, engineTools: ['conmon'] })).to.equal('missing');
-    expect(verdict('engines', { ...good, cgroups: 'v1', engineTools: ['crun', 'conmon'] })).to.equal('missing');
+    expect(verdict('engines', { ...good, cgroups: 'v1', engineTools: ['crun', 'conmon'] })).to.equal(
+      'missing',
+    );
     expect(verdict('engines', { ...good, cgroups: 'v1', engineTools: ['runc', 'conmon'] })).to.equal('ok');
   });
 
