@@ -33,7 +33,7 @@ import { hostClock } from './host/clock.js';
 import type { MachinePower } from './ports/power.js';
 import { Answers, type MachineFacts } from './node/answers.js';
 import { localFacts } from './node/local-facts.js';
-import { parseConfig, type Config } from './node/config.js';
+import { ownPortsIn, parseConfig, type Config } from './node/config.js';
 import type { Core } from './node/core.js';
 import { formatRange } from './filters/address.js';
 import { EndingTeller } from './node/ending.js';
@@ -189,6 +189,7 @@ export async function runNode(
     clock: hostClock,
     log,
     directories: await directoriesOf(folder, config.value, log),
+    ownPorts: ownPortsIn(config.value),
     enforce: async (state) => {
       const enforced = await enforcer?.enforce(state, Math.floor(hostClock.wall() / 1000));
       if (enforced?.ok) return (await engines?.leadPorts(state)) ?? enforced;

@@ -65,6 +65,11 @@ export const configForm = object({
 });
 export type Config = Parsed<typeof configForm>;
 
+/** Ports on which BMonitor itself listens: for its consoles, and with DHCP for answers of its server. */
+export function ownPortsIn({ listen, dhcp }: Config): ReadonlySet<string> {
+  return new Set([`tcp ${listen.port}`, ...(dhcp === true ? ['udp 68'] : [])]);
+}
+
 export function parseConfig(content: string): Result<Config> {
   const json = parseJson(content);
   return json.ok ? configForm(json.value, '') : json;

@@ -39,6 +39,8 @@ export interface CoreParts {
   readonly keyStore: 'tpm' | 'file';
   readonly boot: BootKey;
   readonly log: Log;
+  /** Ports on which BMonitor itself listens, as `tcp 7443`. */
+  readonly ownPorts: ReadonlySet<string>;
 }
 
 /**
@@ -363,6 +365,7 @@ export class Core {
       newId,
       ...(measured === undefined ? {} : { measured }),
       locked: lockedLeases(ring, this.state.levels),
+      ownPorts: this.#parts.ownPorts,
       shareOpens: (id, share) =>
         share !== undefined && openShared(share, id, ring.locked.get(id)) !== undefined,
       ...(pair ? { sparePair: { id: pair.public.id, jwk: pair.public.jwk } } : {}),

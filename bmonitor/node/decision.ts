@@ -32,6 +32,8 @@ export interface Given {
   readonly sparePair?: PairName;
   /** Leases whose data cannot be opened, because a share is outstanding. */
   readonly locked: ReadonlySet<string>;
+  /** Ports on which BMonitor itself listens, as `tcp 7443`: a port that led to an engine would take them away. */
+  readonly ownPorts?: ReadonlySet<string>;
   /** The shares that came with the command, taken out of their seal. */
   readonly shares?: { readonly share?: Secret; readonly old?: Secret };
   /** Does this share open this K as it rests? */

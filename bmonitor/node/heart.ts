@@ -20,6 +20,8 @@ import type { NodeState } from './state.js';
 import { NodeTime } from './time.js';
 
 export interface HeartParts {
+  /** Ports on which BMonitor itself listens, as `tcp 7443`. */
+  readonly ownPorts?: ReadonlySet<string>;
   readonly store: Store;
   readonly roots: RootStore;
   readonly clock: Clock;
@@ -61,7 +63,10 @@ export async function openHeart(parts: HeartParts): Promise<Result<Heart>> {
   const directories = new Directories({ store: parts.directories, now: () => journal });
   const engines = parts.engines({ events, directories });
   const effects = new Effects(enforce, directories, engines, (measurement) => roots.allow(measurement));
-  const core = new Core({ journal, events, effects, keyStore: roots.kind, boot, log }, time);
+  const core = new Core(
+    { journal, events, effects, keyStore: roots.kind, boot, log, ownPorts: parts.ownPorts ?? new Set() },
+    time,
+  );
   const hardware = new HardwareJobs(
     parts.power,
     (grace_s) => effects.rest(grace_s, journal.state),

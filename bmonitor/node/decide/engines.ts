@@ -16,7 +16,7 @@ export const decidePutEngine: Decide<'engine.put'> = (state, { level, command },
   const before = engines.find((one) => one.described?.name === name);
   if ((before?.revision ?? 0) !== (expect ?? 0))
     return refuse('version-mismatch', `${name} is at revision ${before?.revision ?? 0}`);
-  const taken = portTaken(state, command, before);
+  const taken = portTaken(state, command, { before, own: given.ownPorts });
   if (taken !== undefined) return refuse('port-in-use', taken);
   const described: Description = { name, settings };
   const made = before
@@ -54,14 +54,17 @@ function newEngine(
   });
 }
 
-/** A port leads to one engine, whatever level it is of. */
+/** A port leads to one engine, whatever level it is of, and BMonitor's own to none: no console would reach the node again. */
 function portTaken(
   state: NodeState,
   { settings }: RequestOf<'engine.put'>['command'],
-  before: Engine | undefined,
+  {
+    before,
+    own = new Set(),
+  }: { readonly before: Engine | undefined; readonly own: ReadonlySet<string> | undefined },
 ): string | undefined {
   const others = state.levels.flatMap((level) => level.engines ?? []).filter((one) => one.id !== before?.id);
-  const taken = new Set(others.flatMap((one) => portsOf(one.described)));
+  const taken = new Set([...own, ...others.flatMap((one) => portsOf(one.described))]);
   return portsOf({ name: '', settings }).find((port) => taken.has(port));
 }
 
