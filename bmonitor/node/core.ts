@@ -39,7 +39,6 @@ export interface CoreParts {
   readonly keyStore: 'tpm' | 'file';
   readonly boot: BootKey;
   readonly log: Log;
-  /** Ports on which BMonitor itself listens, as `tcp 7443`. */
   readonly ownPorts: ReadonlySet<string>;
 }
 
@@ -356,8 +355,7 @@ export class Core {
   }
 
   #given(): Given {
-    const { ring } = this;
-    const { measured } = this;
+    const { ring, measured } = this;
     const spare = ring.pool[0];
     const pair = spare === undefined ? undefined : ring.pairs.get(spare);
     return {
