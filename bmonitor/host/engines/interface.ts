@@ -46,7 +46,8 @@ export class EngineSockets {
     open.server.on('connection', (socket) => this.#take(id, open, socket));
     open.server.maxConnections = limits.engine_interface_connections_max;
     try {
-      await mkdir(folder, { recursive: true, mode: 0o755 });
+      await mkdir(folder, { recursive: true });
+      await chmod(folder, 0o755);
       await rm(path, { force: true });
       await new Promise<void>((resolve, reject) => {
         open.server.once('error', reject);
