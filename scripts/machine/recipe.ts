@@ -69,6 +69,21 @@ ExecStart=/bin/sh -c 'until [ -e /sys/class/net/eth0 ]; do sleep 0.05; done; ip 
 WantedBy=sysinit.target
 `;
 
+const emulated = [
+  'aesni_intel',
+  'ghash_clmulni_intel',
+  'sha512_ssse3',
+  'sha256_ssse3',
+  'sha1_ssse3',
+  'crc32_pclmul',
+  'crct10dif_pclmul',
+  'kvm_amd',
+  'kvm_intel',
+  'powernow_k8',
+  'acpi_cpufreq',
+  'ccp',
+] as const;
+
 export const files: Readonly<Record<string, { readonly content: string; readonly mode?: number }>> = {
   'usr/local/sbin/agent': { content: agent, mode: 0o755 },
   'etc/systemd/system/agent.service': { content: agentUnit },
@@ -79,6 +94,10 @@ export const files: Readonly<Record<string, { readonly content: string; readonly
   // What an initrd of the generic kind holds besides is never needed here, and would be unpacked at each boot under emulation.
   'etc/initramfs-tools/conf.d/small': { content: 'MODULES=list\n' },
   'etc/initramfs-tools/modules': { content: 'virtio_pci\nvirtio_blk\next4\n' },
+  // Loaded for what the processor claims to have; each tries itself out under emulation, and udev, which loads the agent's port, waits for it.
+  'etc/modprobe.d/emulated.conf': {
+    content: emulated.map((name) => `blacklist ${name}\n`).join(''),
+  },
 };
 
 export const enabled = ['agent.service', 'early-network.service'] as const;
