@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseNodeCard, type NodeCard } from '../../protocol/node-card.js';
+import { endEngines, unmountUnder } from '../facility/bed/engines.js';
 import { freePort } from './console.js';
 import { value } from './results.js';
 import { until } from './until.js';
@@ -66,6 +67,8 @@ export class RealNode {
 
   async remove(): Promise<void> {
     await this.stop();
+    await endEngines(join(this.#folder, 'node'));
+    unmountUnder(this.#folder);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,7 @@ import { parseNodeCard, levelKeyOf, type NodeCard } from '../../protocol/node-ca
 import type { MessageChannel } from '../../protocol/channel.js';
 import type { Addressee } from '../../protocol/request.js';
 import { dial, socketChannel } from '../../protocol/socket.js';
+import { endEngines, unmountUnder } from '../facility/bed/engines.js';
 import { value } from '../fakes/results.js';
 
 export const cli = fileURLToPath(new URL('../../bmonitor/cli/index.js', import.meta.url));
@@ -129,11 +130,8 @@ export class NodeProcess {
 
   async remove(): Promise<void> {
     await this.kill();
-    // Directories of leases stay mounted when BMonitor ends, since engines may still use them.
-    const mounts = (await readFile('/proc/mounts', 'utf8'))
-      .split('\n')
-      .map((line) => line.split(' ')[1] ?? '');
-    for (const mounted of mounts.filter((one) => one.startsWith(this.folder))) spawnSync('umount', [mounted]);
+    await endEngines(this.dir);
+    unmountUnder(this.folder);
     await rm(this.folder, { recursive: true, force: true });
   }
 

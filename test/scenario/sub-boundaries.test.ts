@@ -1,25 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { RealConsole } from '../fakes/console.js';
-import { RealNode } from '../fakes/real-node.js';
+import { isGood, Leased } from '../fakes/leased.js';
 import { until } from '../fakes/until.js';
 
 const index = fileURLToPath(new URL('../../console-app/cli/index.js', import.meta.url));
 
 describe('sub-boundaries of a customer, on many nodes at once', function () {
   this.timeout(180_000);
-  const landlord = new RealConsole('console-cluster');
-  const app = new RealConsole('console-app');
-  const nodes: RealNode[] = [];
-  const names = ['node-1', 'node-2'];
-
-  const good = (it: RealConsole, name: string): boolean =>
-    (
-      JSON.parse(it.must('nodes', 'list', '--json')) as { nodes: { name: string; state: string }[] }
-    ).nodes.find((node) => node.name === name)?.state === 'good';
+  const leased = new Leased('node-1', 'node-2');
+  const { app, nodes, names } = leased;
   const versionOf = (name: string): number =>
     (JSON.parse(app.must('filters', 'show', name, '--json')) as { version: number }).version;
   const set = (name: string, ...filters: object[]): string =>
@@ -42,45 +33,11 @@ describe('sub-boundaries of a customer, on many nodes at once', function () {
     });
 
   before(async () => {
-    for (const it of [landlord, app]) {
-      it.init();
-      await it.run();
-    }
-    for (const name of names) {
-      const node = await RealNode.make(name, join(landlord.dir, 'console.pub.json'));
-      nodes.push(node);
-      await node.run();
-      landlord.must('nodes', 'add', node.cardFile);
-    }
-    for (const name of names) await until(() => good(landlord, name));
-    const boundary = landlord.file(
-      'boundary.json',
-      JSON.stringify({ otherwise: 'deny', filters: [{ action: 'allow', peers: ['10.2.0.0/16'] }] }),
-    );
-    for (const name of names) landlord.must('filters', 'apply', name, boundary);
-    const file = landlord.file('hand-over.json', '');
-    const card = join(app.dir, 'console.pub.json');
-    landlord.must(
-      'leases',
-      'grant',
-      ...names,
-      '--customer',
-      'acme',
-      '--to',
-      card,
-      '--for',
-      '30d',
-      '--out',
-      file,
-    );
-    app.must('lease', 'take', file);
-    for (const name of names) await until(() => good(app, name));
+    const filters = [{ action: 'allow', peers: ['10.2.0.0/16'] }];
+    await leased.begin({ boundary: { otherwise: 'deny', filters } });
     app.must('groups', 'set', 'web', ...names);
   });
-  after(async () => {
-    for (const it of [landlord, app]) await it.remove();
-    for (const node of nodes) await node.remove();
-  });
+  after(async () => leased.remove());
 
   it('are checked before they are applied, and what does not fit is said in a sentence', () => {
     expect(app.must('filters', 'check', narrow(), 'group:web')).to.equal('node-1: fits\nnode-2: fits\n');
@@ -114,10 +71,10 @@ describe('sub-boundaries of a customer, on many nodes at once', function () {
     expect(app.cli('filters', 'apply-all', other, 'group:web').err).to.match(/^boundary-refused: /);
     app.must('filters', 'undo', 'node-2', String(versionOf('node-2')));
     await nodes[1]?.stop();
-    await until(() => !good(app, 'node-2'));
+    await until(() => !isGood(app, 'node-2'));
     expect(app.cli('filters', 'apply-all', other, 'group:web').err).to.match(/^unreachable: /);
     await nodes[1]?.run();
-    await until(() => good(app, 'node-2'));
+    await until(() => isGood(app, 'node-2'));
     expect(app.must('filters', 'diff', narrow(), 'group:web')).to.equal(
       'node-1: nothing changes\nnode-2: nothing changes\n',
     );

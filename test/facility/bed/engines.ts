@@ -28,6 +28,13 @@ export async function endEngines(nodeDir: string): Promise<void> {
   rmSync(run, { recursive: true, force: true });
 }
 
+/** The directories of leases stay mounted when BMonitor ends, since engines may still use them. */
+export function unmountUnder(folder: string): void {
+  const lines = readFileSync('/proc/mounts', 'utf8').split('\n');
+  const mounts = lines.map((line) => line.split(' ')[1] ?? '').filter((one) => one.startsWith(folder));
+  for (const mounted of mounts.toReversed()) spawnSync('umount', [mounted]);
+}
+
 /** One for each controller where control groups are of version 1, else one. */
 function groupRoots(): readonly string[] {
   const root = '/sys/fs/cgroup';

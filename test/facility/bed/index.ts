@@ -17,6 +17,6 @@ export {
   type Frame,
   type Outcome,
 } from './traffic.js';
-export { endEngines } from './engines.js';
+export { endEngines, unmountUnder } from './engines.js';
 export { removeAbandonedBeds } from './namespaces.js';
 export { until } from './until.js';

@@ -1,10 +1,6 @@
-import { createHash } from 'node:crypto';
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { expect } from 'chai';
-import { RealConsole } from '../../fakes/console.js';
-import { RealNode } from '../../fakes/real-node.js';
+import { isGood, Leased } from '../../fakes/leased.js';
 import { until } from '../../fakes/until.js';
 import { smallSystem } from './rig.js';
 
@@ -24,16 +20,10 @@ interface Answer {
 
 describe('engines of a customer on several nodes', function () {
   this.timeout(240_000);
-  const landlord = new RealConsole('console-cluster');
-  const app = new RealConsole('console-app');
-  const nodes: RealNode[] = [];
-  const names = ['node-1', 'node-2', 'node-3'];
+  const leased = new Leased('node-1', 'node-2', 'node-3');
+  const { app, nodes, names } = leased;
   let system = '';
 
-  const good = (it: RealConsole, name: string): boolean =>
-    (
-      JSON.parse(it.must('nodes', 'list', '--json')) as { nodes: { name: string; state: string }[] }
-    ).nodes.find((node) => node.name === name)?.state === 'good';
   const described = (file: string, script: string): string =>
     app.file(
       file,
@@ -53,54 +43,12 @@ describe('engines of a customer on several nodes', function () {
 
   before(async () => {
     system = smallSystem();
-    for (const it of [landlord, app]) {
-      it.init();
-      await it.run();
-    }
-    for (const name of names) {
-      const node = await RealNode.make(
-        name,
-        join(landlord.dir, 'console.pub.json'),
-        '--file-bytes',
-        '268435456',
-      );
-      nodes.push(node);
-      await node.run();
-      landlord.must('nodes', 'add', node.cardFile);
-    }
-    for (const name of names) await until(() => good(landlord, name));
-    const file = landlord.file('hand-over.json', '');
-    const card = join(app.dir, 'console.pub.json');
-    landlord.must(
-      'leases',
-      'grant',
-      ...names,
-      '--customer',
-      'acme',
-      '--to',
-      card,
-      '--for',
-      '30d',
-      '--out',
-      file,
-    );
-    app.must('lease', 'take', file);
-    for (const name of names) await until(() => good(app, name));
+    await leased.begin({ init: ['--file-bytes', '268435456'] });
     app.must('groups', 'set', 'web', ...names);
   });
   after(async () => {
     app.cli('engines', 'remove', 'web', 'group:web', '--confirm', 'web');
-    for (const it of [landlord, app]) await it.remove();
-    for (const node of nodes) {
-      await node.stop();
-      const run = join(
-        '/run/bmonitor',
-        createHash('sha256').update(dirname(node.cardFile)).digest('hex').slice(0, 12),
-      );
-      for (const mounted of mountsUnder(dirname(node.cardFile), run)) spawnSync('umount', [mounted]);
-      rmSync(run, { recursive: true, force: true });
-      await node.remove();
-    }
+    await leased.remove();
     rmSync(system, { recursive: true, force: true });
   });
 
@@ -156,12 +104,12 @@ describe('engines of a customer on several nodes', function () {
 
   it('are unknown on a node that is away, and the others are told all the same', async () => {
     await nodes[2]?.stop();
-    await until(() => !good(app, 'node-3'));
+    await until(() => !isGood(app, 'node-3'));
     const { status, out } = app.cli('engines', 'restart', 'web', 'group:web');
     expect(status).to.equal(1);
     expect(out).to.match(/node-1: told to start again\nnode-2: told to start again\nnode-3: unreachable/);
     await nodes[2]?.run();
-    await until(() => good(app, 'node-3'));
+    await until(() => isGood(app, 'node-3'));
     expect(seen()[2]).to.match(/^node-3 web running/);
   });
 
@@ -176,12 +124,3 @@ describe('engines of a customer on several nodes', function () {
     expect(app.cli('engines', 'deploy', file, 'group:web').err).to.match(/^bad-input: [^]*memory/);
   });
 });
-
-function mountsUnder(...folders: readonly string[]): string[] {
-  mkdirSync('/run/bmonitor', { recursive: true });
-  const { stdout } = spawnSync('findmnt', ['-rno', 'TARGET'], { encoding: 'utf8' });
-  return stdout
-    .split('\n')
-    .filter((line) => folders.some((folder) => line.startsWith(folder)))
-    .toReversed();
-}
