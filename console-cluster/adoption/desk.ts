@@ -159,6 +159,8 @@ export class AdoptionDesk {
     if (!found.ok) return found;
     const machine = found.value;
     const { comparing, talk } = machine;
+    // The machine may have ended it while the code was being typed here: then why it did is what is told.
+    if (machine.standing === 'ended' && machine.why) return refuse(machine.why.code, machine.why.detail);
     if (machine.standing !== 'comparing' || !comparing)
       return refuse('pairing-ended', `it is ${machine.standing}`);
     const { nodes, pair, name, gateways } = this.#parts;
