@@ -58,6 +58,7 @@ export function makeEngines(
   });
   const host = openEngines(folder, {
     folderOf: (lease) => on.directories.need(lease),
+    hasFolder: (lease) => on.directories.has(lease),
     network,
     log,
     voice: voices,

@@ -46,6 +46,13 @@ export class Directories {
     return store.ok ? store.value.kind : store.refusal;
   }
 
+  /** Was a directory made for the lease? Who only looks must not make one. */
+  async has(lease: string): Promise<boolean> {
+    const { store } = this.#parts;
+    const listed = store.ok ? await store.value.list() : store;
+    return listed.ok && listed.value.some((kept) => kept.lease === lease);
+  }
+
   /** Where the lease's directory is: open, and made if there was none. */
   need(lease: string): Promise<Result<string>> {
     return this.#inTurn(async () => {

@@ -115,11 +115,17 @@ describe('a landlord, two customers and two nodes, as real processes', () => {
   });
 
   it('rotates the keys of a level, keeps working under the new pair, and destroys only what is named', async () => {
-    const keysOf = (): { pair: { id: string }; keys: { lease: string; symmetric?: string }[] } =>
-      json(acme.must('keys', 'show', 'node-1', '--json')) as never;
-    const first = keysOf();
+    // After a rotation the console speaks to the new pair over another connection.
+    const keysOf = async (): Promise<{
+      pair: { id: string };
+      keys: { lease: string; symmetric?: string }[];
+    }> => {
+      await until(() => acme.cli('keys', 'show', 'node-1').status === 0);
+      return json(acme.must('keys', 'show', 'node-1', '--json')) as never;
+    };
+    const first = await keysOf();
     acme.must('keys', 'rotate', 'node-1', '--data', 'keep');
-    const second = keysOf();
+    const second = await keysOf();
     expect(second.pair.id).not.to.equal(first.pair.id);
     expect(second.keys).to.deep.equal(first.keys);
     const shown = acme.cli('keys', 'rotate', 'node-1', '--key', '--data', 'destroy');
@@ -129,13 +135,13 @@ describe('a landlord, two customers and two nodes, as real processes', () => {
       .to.include(second.pair.id)
       .and.include(own?.symmetric)
       .and.include(`--destroy ${own?.lease}`);
-    expect(keysOf().pair.id).to.equal(second.pair.id);
+    expect((await keysOf()).pair.id).to.equal(second.pair.id);
     const wrong = ['--destroy', 'A'.repeat(22), '--json'];
     const other = acme.cli('keys', 'rotate', 'node-1', '--key', '--data', 'destroy', ...wrong);
     expect(other.status).to.equal(1);
     expect(other.err).to.include('destroys-not-named');
     acme.must('keys', 'rotate', 'node-1', '--key', '--data', 'destroy', '--destroy', own?.lease ?? '');
-    expect(keysOf().keys[1]?.symmetric).not.to.equal(own?.symmetric);
+    expect((await keysOf()).keys[1]?.symmetric).not.to.equal(own?.symmetric);
     await until(() => stateOf(acme, 'node-1') === 'good');
   });
 

@@ -165,9 +165,12 @@ async function connected(port: number, localAddress: string, tls: boolean): Prom
   return socket;
 }
 
+/** Without the directories of leases: a command that stores files there makes one, as it should. */
 async function digestOfDisk(folder: string): Promise<string> {
   const hash = createHash('sha256');
-  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((it) => it.isFile());
+  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter(
+    (it) => it.isFile() && !it.parentPath.startsWith(join(folder, 'data')),
+  );
   for (const path of files.map((it) => join(it.parentPath, it.name)).sort())
     hash.update(path).update(await readFile(path));
   return hash.digest('hex');

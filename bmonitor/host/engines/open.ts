@@ -26,7 +26,9 @@ const runtimes = {
 /** What this machine runs engines with. A refusal says what is missing; the node works without. */
 export function openEngines(
   folder: string,
-  parts: Pick<RunnerParts, 'folderOf' | 'network' | 'log' | 'voice'>,
+  parts: Pick<RunnerParts, 'folderOf' | 'network' | 'log' | 'voice'> & {
+    readonly hasFolder: (lease: string) => Promise<boolean>;
+  },
 ): Result<EngineHost> {
   const { folderOf } = parts;
   if (process.getuid?.() !== 0) return refuse('engines-not-here', 'BMonitor does not run as root');
@@ -37,7 +39,7 @@ export function openEngines(
   const runtime = runtimes[cgroups.version].find(existsSync);
   if (runtime === undefined)
     return refuse('engines-not-here', 'neither runc nor a crun that works here is there');
-  const images = new FolderImages(folderOf, bootId());
+  const images = new FolderImages(folderOf, bootId(), parts.hasFolder);
   const instances = new Instances(join('/run/bmonitor', name));
   const sockets = new EngineSockets(parts.voice);
   const runner = new OciRunner({

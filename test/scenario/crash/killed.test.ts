@@ -26,7 +26,9 @@ describe('a process that is killed while it writes, on the real store', function
   before(async () => (folder = await mkdtemp(join(tmpdir(), 'bmonitor-killed-'))));
   after(() => rm(folder, { recursive: true, force: true }));
 
-  for (const type of commandTypes.filter((one) => authority[one].changes))
+  // What is measured at boot is approved on a TPM only; here the secrets rest in a file.
+  const here = commandTypes.filter((one) => authority[one].changes && !one.startsWith('measurement.'));
+  for (const type of here)
     it(`loses nothing that was acknowledged, and keeps no half: ${type}`, async () => {
       const [sample] = samples[type] ?? [];
       if (!sample) return expect.fail(`no sample of ${type}`);

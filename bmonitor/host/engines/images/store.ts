@@ -31,13 +31,20 @@ export interface UsableImage {
 export class FolderImages implements ImageStore {
   readonly #folderOf: (lease: string) => Promise<Result<string>>;
   readonly #bootId: string;
+  readonly #hasFolder: (lease: string) => Promise<boolean>;
 
-  constructor(folderOf: (lease: string) => Promise<Result<string>>, bootId: string) {
+  constructor(
+    folderOf: (lease: string) => Promise<Result<string>>,
+    bootId: string,
+    hasFolder: (lease: string) => Promise<boolean>,
+  ) {
     this.#folderOf = folderOf;
     this.#bootId = bootId;
+    this.#hasFolder = hasFolder;
   }
 
   async list(lease: string): Promise<Result<readonly StoredImage[]>> {
+    if (!(await this.#hasFolder(lease))) return ok([]);
     const folder = await this.#images(lease);
     if (!folder.ok) return folder;
     const found: StoredImage[] = [];
