@@ -70,7 +70,7 @@ export const authority: Readonly<Record<CommandType, Grant>> = {
   'image.send': read('developer', active, 'engines'),
   'engine.logs': read('developer', active, 'engines'),
   'engine.ask': read('developer', active, 'engines'),
-  // A debugger opens many connections; each is told as an event instead.
+  // A debugger opens many connections: they are not recorded one by one, and neither is any other reading.
   'engine.forward': read('developer', active, 'engines'),
   'engines.usage': read('developer', activeOrDark),
 

@@ -5,9 +5,6 @@ import { opaqueObject } from '../../protocol/parse.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { object, oneOf, text, whole, type ShapeOf } from '../../console/api/shape.js';
 
-/** ECDSA with P-256, Ed25519, RSA PKCS#1 with SHA-256: what authenticators offer (WebAuthn level 3, 5.8.5). */
-export const algorithms = [-7, -8, -257] as const;
-
 const binary = (max: number) => text({ max, pattern: /^[A-Za-z0-9_-]+$/, form: 'base64url' });
 
 /** What a browser gives after it made a passkey. */
@@ -49,7 +46,7 @@ export interface Ceremony {
 const clientDataType = oneOf('webauthn.create', 'webauthn.get');
 const bad = (detail: string): Result<never> => refuse('wrong-second-factor', detail);
 
-export function rpIdOf(origin: string): string {
+function rpIdOf(origin: string): string {
   return new URL(origin).hostname;
 }
 
@@ -121,6 +118,7 @@ function readAuthenticatorData(text: string, { origin }: Ceremony): Result<Authe
   return ok({ bytes, flags, count: bytes.readUInt32BE(33) });
 }
 
+/** -7: ECDSA with P-256; -8: Ed25519; -257: RSA PKCS#1 with SHA-256: what authenticators offer (WebAuthn level 3, 5.8.5). */
 function keyOf(made: { publicKey: string; algorithm: number }): KeyObject | undefined {
   try {
     const der = Buffer.from(made.publicKey, 'base64url');
