@@ -13,21 +13,26 @@ export interface Counts {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** The full names of the tests that failed. */
+  readonly broken: readonly string[];
 }
 
-export const none: Counts = { passed: 0, failed: 0, skipped: 0 };
+export const none: Counts = { passed: 0, failed: 0, skipped: 0, broken: [] };
 
 export function plus(one: Counts, other: Counts): Counts {
   return {
     passed: one.passed + other.passed,
     failed: one.failed + other.failed,
     skipped: one.skipped + other.skipped,
+    broken: [...one.broken, ...other.broken],
   };
 }
 
 export interface SuiteOptions {
   readonly grep?: string | undefined;
   readonly reporter?: 'spec' | 'dot';
+  /** Others run beside it: each of its lines begins with its name. */
+  readonly labelled?: boolean;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -45,16 +50,19 @@ export async function runSuite(suite: Suite, options: SuiteOptions = {}): Promis
   const command = tool('mocha/bin/mocha.js', '--reporter', reporter, ...grep, ...files);
   try {
     const { code, elapsed_ms } = await program(around.within(command), {
-      show: true,
+      show: options.labelled !== true,
+      label: options.labelled === true ? suite : undefined,
       env: { ...options.env, ...around.env, MOCHA_COUNTS: counts, MOCHA_STYLE: options.reporter ?? 'spec' },
     });
     const result = JSON.parse(readFileSync(counts, 'utf8')) as Counts;
     console.log(`  ${suite}: ${(elapsed_ms / 1000).toFixed(1)} s`);
     // Mocha can fail outside any test: a hook, an unhandled rejection, a file that does not load.
-    return code !== 0 && result.failed === 0 ? { ...result, failed: 1 } : result;
+    return code !== 0 && result.failed === 0
+      ? { ...result, failed: 1, broken: [`${suite}: outside of any test`] }
+      : result;
   } catch {
     console.log(`  ${suite}: the suite did not come to its end`);
-    return { ...none, failed: 1 };
+    return { ...none, failed: 1, broken: [`${suite}: did not come to its end`] };
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
