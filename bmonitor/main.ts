@@ -29,7 +29,7 @@ import type { DirectoryStore } from './ports/directory-store.js';
 import { makeEngines, type MadeEngines } from './engines-here.js';
 import { healthWatch } from './health-here.js';
 import { openFiltering, writeFirstBootFile } from './filtering-here.js';
-import { hostClock } from './host/clock.js';
+import { hostClock, hostTiming } from './host/clock.js';
 import type { MachinePower } from './ports/power.js';
 import { Answers, type MachineFacts } from './node/answers.js';
 import { localFacts } from './node/local-facts.js';
@@ -225,7 +225,7 @@ export async function runNode(
     ...(firewall && enforcer ? { kernel: new FilterReport(firewall, enforcer) } : {}),
   };
   const answers = new Answers({ core, journal, events, machine });
-  const gate = new Gate(() => hostClock.sinceBoot());
+  const gate = new Gate(() => hostClock.sinceBoot(), hostTiming.afterOthers);
   const notices = new Notices({ core, time, keyStore: roots.kind, boot, log });
   events.onTold = (lease, event, time_s) => notices.told(lease, event, time_s);
   const service = new Service({

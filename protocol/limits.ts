@@ -175,8 +175,8 @@ export const limits = {
   unproven_connection_ms_max: 60_000,
   /** Requests of one connection under way at once; more wait in the connection. */
   requests_per_channel_max: 16,
-  /** Private-key operations at once: the threads of the platform's pool, less one for the disk. */
-  private_operations_at_once_max: 3,
+  /** Private-key operations at once: they are done on the thread that does everything else (decision 0035). */
+  private_operations_at_once_max: 1,
   /** Events that wait to be written; beyond it they are dropped, and the number of dropped ones is told. */
   events_waiting_max: 262_144,
   /** Writes of events kept for consoles that were away, and how many of them in memory. */

@@ -106,7 +106,7 @@ export async function openNotice(pair: Pair, identity: PublicKey, envelope: stri
   const header = readHeader('sealed-to', envelope, noticeTyp.envelope);
   if (!header || !isCanonical(envelope)) return refuse('malformed', 'not a sealed notice');
   if (header.kid !== pair.public.id) return refuse('wrong-console', `sealed to ${header.kid}`);
-  const plaintext = await openWith(pair.private, envelope);
+  const plaintext = openWith(pair.private, envelope);
   if (!plaintext) return refuse('cannot-open');
   const [jws = '', spelled = '', ...more] = Buffer.from(plaintext).toString('latin1').split('~', 3);
   const bytes = fromB64u(spelled);

@@ -90,8 +90,8 @@ export function readEnvelope(text: string): Result<Envelope> {
 }
 
 /** Step 2, the one private-key operation. */
-export async function openEnvelope(envelope: Envelope, privateKey: KeyObject): Promise<Result<Unsealed>> {
-  const plaintext = await openWith(privateKey, envelope.text);
+export function openEnvelope(envelope: Envelope, privateKey: KeyObject): Result<Unsealed> {
+  const plaintext = openWith(privateKey, envelope.text);
   if (!plaintext) return refuse('cannot-open');
   const text = Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength).toString('latin1');
   const mark = text.indexOf('~');

@@ -60,13 +60,13 @@ export function sealShare(to: PublicKey, key: string, share: Secret): Promise<st
 }
 
 /** Undefined for everything that is not a share sealed to this very pair. */
-export async function openShare(
+export function openShare(
   pair: Pair,
   jwe: string,
-): Promise<{ readonly key: string; readonly share: Secret } | undefined> {
+): { readonly key: string; readonly share: Secret } | undefined {
   const header = readHeader('sealed-to', jwe, typ.share);
   if (header?.kid !== pair.public.id || !isCanonical(jwe)) return undefined;
-  const plaintext = await openWith(pair.private, jwe);
+  const plaintext = openWith(pair.private, jwe);
   const json = plaintext && parseJson(plaintext);
   const form = json?.ok ? shareForm(json.value, '') : undefined;
   plaintext?.fill(0);

@@ -24,7 +24,7 @@ export class BootKey {
 
   /** Undefined when it is not a share for this K, sealed to this start. */
   async open(jwe: string, key: string): Promise<Secret | undefined> {
-    const opened = this.#pair && (await openShare(await this.#pair, jwe));
+    const opened = this.#pair && openShare(await this.#pair, jwe);
     if (opened?.key === key) return opened.share;
     opened?.share.wipe();
     return undefined;

@@ -8,6 +8,7 @@ import { ok, refuse, type Result } from '../../protocol/result.js';
  * - TLS handshakes, which cost such an operation too, have a budget of their own.
  * - Private-key operations go round the sources in turn, each with a short queue: a source that sends a thousand messages waits for
  *   itself, and not the others for it.
+ * - The operation holds up the one thread that does everything else (decision 0035), so between two of them whatever else is due comes first.
  */
 interface Source {
   faults: number;
@@ -25,9 +26,12 @@ export class Gate {
   #running = 0;
   #held_bytes = 0;
   readonly #now: () => number;
+  readonly #afterOthers: (then: () => void) => void;
 
-  constructor(now: () => number) {
+  /** `afterOthers` calls back once what else is due has had its turn. */
+  constructor(now: () => number, afterOthers: (then: () => void) => void) {
     this.#now = now;
+    this.#afterOthers = afterOthers;
   }
 
   /** False: the source has spent its budget, and is not worth a look. */
@@ -93,7 +97,7 @@ export class Gate {
       const may = admitted(this, source);
       return may.ok ? await work() : may;
     } finally {
-      this.#passOn();
+      this.#afterOthers(() => this.#passOn());
     }
   }
 

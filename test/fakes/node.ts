@@ -114,7 +114,7 @@ export class FakeNode {
     const re = envelope.value.digest;
     if (this.behaviour === 'silent') return;
     if (this.behaviour === 'hint') return void (await channel.send(formatHint({ code: 'wrong-boot', re })));
-    const unsealed = await openEnvelope(envelope.value, this.pair.private);
+    const unsealed = openEnvelope(envelope.value, this.pair.private);
     if (!unsealed.ok) return void (await channel.send(formatHint({ code: unsealed.refusal.code, re })));
     const kid = signerOf(unsealed.value.jws);
     const signer = kid.ok ? this.consoles.get(kid.value) : undefined;

@@ -1,7 +1,7 @@
 import { noPower } from '../../../test/fakes/no-power.js';
 // A node that makes as many events as its parent asks for: started by the bench of commands, not by itself.
 import { join } from 'node:path';
-import { hostClock } from '../../../bmonitor/host/clock.js';
+import { hostClock, hostTiming } from '../../../bmonitor/host/clock.js';
 import { listen } from '../../../bmonitor/host/listen.js';
 import { FileRootStore } from '../../../bmonitor/host/root-store-file.js';
 import { openLevelStore } from '../../../bmonitor/host/store-level.js';
@@ -44,7 +44,7 @@ const machine = {
   engines: new EngineReport(refuse('engines-not-here')),
 };
 const answers = new Answers({ core, journal, events, machine });
-const gate = new Gate(() => hostClock.sinceBoot());
+const gate = new Gate(() => hostClock.sinceBoot(), hostTiming.afterOthers);
 const nonces = new Nonces(hostClock);
 const boot = newId();
 const notices = new Notices({ core, time, keyStore: 'file', boot, log });

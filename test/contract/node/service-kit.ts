@@ -83,7 +83,7 @@ export async function makeKit(): Promise<Kit> {
     filters: () => ({ enforced: 'unknown' as const }),
     engines: new EngineReport(refuse('engines-not-here')),
   };
-  const gate = new CountingGate(() => clock.sinceBoot());
+  const gate = new CountingGate(() => clock.sinceBoot(), setImmediate);
   const nonces = new Nonces(clock);
   const boot = newId();
   const answers = new Answers({ core, journal, events, machine });
