@@ -2,12 +2,12 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { ConsoleProgram } from '../console/cli/program.js';
 import { isLoopback } from '../console/daemon/config.js';
+import { heldLeaseRoutes } from '../console/leases/routes.js';
+import { HeldLeases } from '../console/leases/take.js';
 import { serveConsole, type ConsoleParts } from '../console/daemon/daemon.js';
 import { refuse } from '../protocol/result.js';
 import { engineRoutes } from './engines/routes.js';
 import { Rolls } from './engines/roll.js';
-import { leaseRoutes } from './leases/routes.js';
-import { Leases } from './leases/take.js';
 
 const stateHome = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local/state');
 
@@ -22,7 +22,10 @@ export const consoleApp: ConsoleProgram = {
     isLoopback(parts.config.api.host)
       ? serveConsole(parts, {
           title: 'console-app',
-          routes: [...leaseRoutes(new Leases(parts)), ...engineRoutes({ ...parts, rolls: rollsOf(parts) })],
+          routes: [
+            ...heldLeaseRoutes(new HeldLeases(parts)),
+            ...engineRoutes({ ...parts, rolls: rollsOf(parts) }),
+          ],
         })
       : refuse('not-loopback', parts.config.api.host, { where: 'console.json api.host' }),
 };

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { ConsoleProgram } from '../console/cli/program.js';
 import { ownGateway, serveConsole } from '../console/daemon/daemon.js';
 import { openVault } from '../console/daemon/vault.js';
+import { heldLeaseRoutes } from '../console/leases/routes.js';
+import { HeldLeases } from '../console/leases/take.js';
 import { countStates, sample, type Sample } from '../console/metrics/metrics.js';
 import { toB64u } from '../crypto/bytes.js';
 import { limits } from '../protocol/limits.js';
@@ -114,6 +116,7 @@ export const consoleCluster: ConsoleProgram = {
       ...clusterRoutes(clusters, book, now),
       ...customers.routes(),
       ...leaseRoutes(leases, book),
+      ...heldLeaseRoutes(new HeldLeases(parts)),
       ...gatewayRoutes(hub),
       ...dhcpRoutes(dhcp),
       ...adoptionRoutes(desk),

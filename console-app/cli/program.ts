@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import { consoleProgram } from '../../console/cli/program.js';
+import { takingCommands } from '../../console/cli/taking.js';
 import { consoleApp } from '../main.js';
 import { doorCommands } from './doors.js';
 import { engineCommands } from './engines.js';
-import { leaseCommands } from './leases.js';
 
 /** Everything that `console-app` can be told, not yet parsed. */
 export function appProgram(): Command {
   const { program, dirOf } = consoleProgram(consoleApp);
-  leaseCommands(program, dirOf);
+  takingCommands(program.command('lease').description('the leases of this console'), dirOf, 'list');
   engineCommands(program, dirOf);
   const engines =
     program.commands.find((one) => one.name() === 'engines') ??

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { clientFor, type ApiClient } from '../../console/cli/client.js';
 import { orExit, table } from '../../console/cli/output.js';
+import { takingCommands } from '../../console/cli/taking.js';
 import { readFileLimited, writeFileWhole } from '../../console/daemon/files.js';
 import { rights } from '../../protocol/commands.js';
 import { parseConsoleCard, type ConsoleCard } from '../../protocol/console-card.js';
@@ -120,7 +121,9 @@ async function writeHandOver(client: ApiClient, customer: string, out: string, j
 }
 
 export function leaseCommands(program: Command, dirOf: () => string): void {
-  const leases = program.command('leases').description('leases of nodes to customers');
+  const leases = program
+    .command('leases')
+    .description('leases of nodes: granted to customers, and taken from a landlord above');
   leases
     .command('list')
     .option('--json', 'print JSON')
@@ -211,6 +214,7 @@ export function leaseCommands(program: Command, dirOf: () => string): void {
       for (const receipt of receipts as readonly string[]) console.log(receipt);
     });
   endCommand(leases, dirOf);
+  takingCommands(leases, dirOf, 'taken');
 }
 
 function endCommand(leases: Command, dirOf: () => string): void {

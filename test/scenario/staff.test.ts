@@ -73,6 +73,8 @@ const needs: Readonly<Record<string, Role | 'anyone'>> = {
   'GET /api/v1/customers': 'view',
   'PUT /api/v1/customers/{name}': 'administer',
   'GET /api/v1/leases': 'view',
+  'GET /api/v1/held-leases': 'view',
+  'POST /api/v1/held-leases': 'administer',
   'POST /api/v1/leases': 'administer',
   'POST /api/v1/leases/{lease}/extend': 'administer',
   'POST /api/v1/leases/{lease}/end': 'administer',

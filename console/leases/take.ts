@@ -1,8 +1,8 @@
-import type { ConsoleParts } from '../../console/daemon/daemon.js';
-import { NodeSession } from '../../console/nodes/session.js';
-import { provenReceipts, receiptTexts } from '../../console/nodes/receipts.js';
-import { askBlindness, wordsOf } from '../../console/nodes/proving.js';
-import { Records } from '../../console/store/records.js';
+import type { ConsoleParts } from '../daemon/daemon.js';
+import { NodeSession } from '../nodes/session.js';
+import { provenReceipts, receiptTexts } from '../nodes/receipts.js';
+import { askBlindness, wordsOf } from '../nodes/proving.js';
+import { Records } from '../store/records.js';
 import { rights } from '../../protocol/commands.js';
 import { digestText, idText, nameText, publicJwk } from '../../protocol/fields.js';
 import type { HandOver } from '../../protocol/hand-over.js';
@@ -62,14 +62,14 @@ export interface Outcome {
   readonly blindness?: readonly string[];
 }
 
-/** Takes the leases of a hand-over, one node after the other on each its own. */
-export class Leases {
+/** The leases that this console holds: takes those of a hand-over, each on its own, and remembers them. */
+export class HeldLeases {
   readonly #parts: ConsoleParts;
   readonly #records: Records<Taking>;
 
   constructor(parts: ConsoleParts) {
     this.#parts = parts;
-    this.#records = new Records(parts.store, 'lease/', takingForm);
+    this.#records = new Records(parts.store, 'taken/', takingForm);
   }
 
   async all(): Promise<Result<readonly Taking[]>> {

@@ -1,4 +1,4 @@
-import { route, type Route } from '../../console/api/route.js';
+import { route, type Route } from '../api/route.js';
 import {
   digest,
   flag,
@@ -11,12 +11,12 @@ import {
   text,
   whole,
   type Shape,
-} from '../../console/api/shape.js';
+} from '../api/shape.js';
 import { rights } from '../../protocol/commands.js';
 import { handOverForm, type HandOver } from '../../protocol/hand-over.js';
 import { limits } from '../../protocol/limits.js';
 import { ok } from '../../protocol/result.js';
-import { explain, type Leases, type Outcome, type Taking } from './take.js';
+import { explain, type HeldLeases, type Outcome, type Taking } from './take.js';
 
 const handOver: Shape<HandOver> = {
   parse: handOverForm,
@@ -61,12 +61,12 @@ function outcomeOf(done: Outcome) {
   return { node, taken, code: code ?? null, detail: detail ?? null, means: taken ? explain(done) : [] };
 }
 
-export function leaseRoutes(leases: Leases): Route[] {
+export function heldLeaseRoutes(leases: HeldLeases): Route[] {
   return [
     route({
       method: 'GET',
-      path: '/api/v1/leases',
-      summary: 'The leases of this console',
+      path: '/api/v1/held-leases',
+      summary: 'The leases that this console took',
       role: 'view',
       reply: object({ leases: list(lease, { max: limits.nodes_max }) }),
       async handle() {
@@ -76,7 +76,7 @@ export function leaseRoutes(leases: Leases): Route[] {
     }),
     route({
       method: 'POST',
-      path: '/api/v1/leases',
+      path: '/api/v1/held-leases',
       summary: 'Take the leases of a hand-over: new pair, K and roster in one step on each node',
       role: 'administer',
       body: object({ handOver, pins: map(digest, { max: limits.leases_per_hand_over_max }) }),

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { clientFor } from '../../console/cli/client.js';
-import { orExit, table } from '../../console/cli/output.js';
-import { readFileLimited } from '../../console/daemon/files.js';
+import { clientFor } from './client.js';
+import { orExit, table } from './output.js';
+import { readFileLimited } from '../daemon/files.js';
 import { handOverForm, type HandOver } from '../../protocol/hand-over.js';
 import { parseJson } from '../../protocol/json.js';
 import { refuse, type Result } from '../../protocol/result.js';
@@ -46,8 +46,8 @@ function pins(value: string, before: Readonly<Record<string, string>>): Readonly
   return { ...before, [name]: id };
 }
 
-export function leaseCommands(program: Command, dirOf: () => string): void {
-  const leases = program.command('lease').description('the leases of this console');
+/** `take` and the list of what was taken, in the group of each console that speaks of leases. */
+export function takingCommands(leases: Command, dirOf: () => string, listName: string): void {
   leases
     .command('take')
     .argument('<hand-over>', 'the file that the landlord gave')
@@ -57,7 +57,7 @@ export function leaseCommands(program: Command, dirOf: () => string): void {
     .description('check a hand-over and take its leases: new pair, K and roster in one step')
     .addHelpText(
       'after',
-      '\nExample:\n  lease take ./hand-over.json --pin node-1=9lT-gnedJuarPf84A4_O1b-POsfMR0885JMIuuOIYE8',
+      `\nExample:\n  ${leases.name()} take ./hand-over.json --pin node-1=9lT-gnedJuarPf84A4_O1b-POsfMR0885JMIuuOIYE8`,
     )
     .action(async (path: string, flags: Flags) => {
       const content = orExit(parseJson(orExit(readFileLimited(path), flags.json)), flags.json);
@@ -67,19 +67,19 @@ export function leaseCommands(program: Command, dirOf: () => string): void {
         handOver,
         pins: { ...flags.pin, ...orExit(pinOfOnly(handOver, flags.identity), flags.json) },
       };
-      const answer = orExit(await client.call('POST', '/api/v1/leases', body), flags.json);
+      const answer = orExit(await client.call('POST', '/api/v1/held-leases', body), flags.json);
       const outcomes = answer['outcomes'] as readonly Outcome[];
       if (flags.json) console.log(JSON.stringify(answer));
       else for (const done of outcomes) console.log(told(done));
       if (outcomes.some(({ taken }) => !taken)) process.exitCode = 1;
     });
   leases
-    .command('list')
+    .command(listName)
     .option('--json', 'print JSON')
     .description('all leases that this console took')
     .action(async (flags: Flags) => {
       const client = orExit(clientFor(dirOf()), flags.json);
-      const answer = orExit(await client.call('GET', '/api/v1/leases'), flags.json);
+      const answer = orExit(await client.call('GET', '/api/v1/held-leases'), flags.json);
       if (flags.json) return console.log(JSON.stringify(answer));
       const rows = (answer['leases'] as readonly Line[]).map((line) => [
         line.node,
