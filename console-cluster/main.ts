@@ -44,7 +44,7 @@ export const consoleCluster: ConsoleProgram = {
     if (!staff.ok) return staff;
     const vault = await openVault(store, parts.pair);
     if (!vault.ok) return vault;
-    const customers = new Customers(store);
+    const customers = new Customers(store, () => void hub.partUnwelcome());
     const gateways = ownGateway(config, parts.tls.cert);
     const now = (): number => clocks.wall();
     const leases = new LeaseBook({
@@ -55,10 +55,7 @@ export const consoleCluster: ConsoleProgram = {
       gateways,
       now,
       log,
-      ended: ({ customer, node }) => {
-        const known = book.get(node);
-        if (known.ok) partLater(known.value.id, `customer ${customer}`);
-      },
+      ended: () => partLater(),
     });
     const policy = facilityPolicy({ own: parts.pair.public, nodes: book, customers, leases });
     const hub = new Hub({
@@ -73,12 +70,8 @@ export const consoleCluster: ConsoleProgram = {
      * A customer opens no new channel to a node whose lease ended, and the node obeys it no more; the open one stays for a moment, so that the
      * node can say, signed, that the lease ended.
      */
-    const partLater = (gone: string, customer: string): void => {
-      setTimeout(() => {
-        void policy.mayJoin(customer, gone).then((again) => {
-          if (!again.ok) hub.part((party, id) => id !== gone || party !== customer);
-        });
-      }, limits.notices_parting_ms).unref();
+    const partLater = (): void => {
+      setTimeout(() => void hub.partUnwelcome(), limits.notices_parting_ms).unref();
     };
     const inventory = new Inventory(store);
     const stock = await inventory.open();

@@ -65,6 +65,8 @@ export const limits = {
   levels_max: 8,
   /** Consoles enrolled in one level. */
   consoles_per_level_max: 64,
+  /** Consoles of others that the gateway lets through to one customer's nodes: sub-tenants, each with a few. */
+  guests_per_customer_max: 64,
   /** Keys that were ever enrolled in one lease, all of which are listed for its holder: more than an office changes in decades. */
   consoles_ever_enrolled_max: 1000,
   /** Entries of a history in one reply; and about how many characters of them, unless a single one is longer. */

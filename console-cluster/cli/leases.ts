@@ -64,6 +64,25 @@ export function customerCommands(program: Command, dirOf: () => string): void {
       );
     });
   customers
+    .command('admit')
+    .argument('<name>')
+    .argument('[cards...]', 'the public cards of those to whom it leases on; none sends all away')
+    .option('--json', 'print JSON')
+    .description(
+      'let consoles of others through the gateway to the nodes of a customer, which leases them on',
+    )
+    .addHelpText('after', '\nExample:\n  customers admit acme ./tenant-of-acme.pub.json')
+    .action(async (customer: string, paths: string[], flags: Json) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const path = `/api/v1/customers/${encodeURIComponent(customer)}/guests`;
+      const body = { guests: cardsFrom(paths, flags.json) };
+      const set = orExit(await client.call('PUT', path, body), flags.json);
+      const lines = set['guests'] as readonly { name: string; id: string }[];
+      const told =
+        lines.length === 0 ? 'no guests' : lines.map(({ name, id }) => `${name}  ${id}`).join('\n');
+      console.log(flags.json ? JSON.stringify(set) : told);
+    });
+  customers
     .command('list')
     .option('--json', 'print JSON')
     .description('all customers and the keys they speak with')
@@ -74,9 +93,13 @@ export function customerCommands(program: Command, dirOf: () => string): void {
       const all = answer['customers'] as readonly {
         name: string;
         consoles: { name: string; id: string }[];
+        guests: { name: string; id: string }[];
       }[];
-      const rows = all.flatMap(({ name, consoles }) => consoles.map((one) => [name, one.name, one.id]));
-      console.log(table(['CUSTOMER', 'CONSOLE', 'KEY'], rows));
+      const rows = all.flatMap(({ name, consoles, guests }) => [
+        ...consoles.map((one) => [name, one.name, 'its own', one.id]),
+        ...guests.map((one) => [name, one.name, 'guest', one.id]),
+      ]);
+      console.log(table(['CUSTOMER', 'CONSOLE', 'WHOSE', 'KEY'], rows));
     });
 }
 

@@ -99,11 +99,13 @@ export class Hub {
     for (const peer of [...this.#nodes.values(), ...this.#consoles]) peer.socket.terminate();
   }
 
-  /** A console lost its lease: what joins it to the node ends at once. */
-  part(mayStay: (party: string, node: string) => boolean): void {
+  /** What the policy does not allow any more (a lease ended, a guest was sent away) is parted at once. */
+  async partUnwelcome(): Promise<void> {
     for (const console of this.#consoles)
-      for (const joint of console.channels.values())
-        if (!mayStay(console.party, joint.node.id)) this.#part(joint, { code: 'gateway-not-yours' });
+      for (const joint of [...console.channels.values()]) {
+        const may = await this.#options.policy.mayJoin(console.party, joint.node.id);
+        if (!may.ok) this.#part(joint, { code: 'gateway-not-yours' });
+      }
   }
 
   accept(socket: WebSocket, source: string): void {

@@ -1,14 +1,15 @@
 import type { PublicKey } from '../../crypto/rsa.js';
 import type { NodeBook } from '../../console/nodes/book.js';
 import { ok, refuse } from '../../protocol/result.js';
-import type { Customers } from '../customers.js';
+import { keysOf, type Customers } from '../customers.js';
 import type { LeaseBook } from '../leases/book.js';
 import type { GatewayPolicy } from './hub.js';
 
 /** The landlord's own console is a party without a customer's name. */
 const landlord = 'the landlord';
 
-/** Nodes of this facility, consoles of its customers; a customer reaches the nodes that are leased to it, the landlord all. */
+/** Nodes of this facility, consoles of its customers; a customer and its guests reach the nodes that are leased to it, the
+ * landlord all. */
 export function facilityPolicy(parts: {
   own: PublicKey;
   nodes: NodeBook;
@@ -26,22 +27,35 @@ export function facilityPolicy(parts: {
     async console(key) {
       if (key.id === own.id) return ok({ party: landlord });
       const owner = await customers.ownerOf(key);
-      return owner === undefined
-        ? refuse('gateway-stranger', `console ${key.id}`)
-        : ok({ party: `customer ${owner}` });
+      if (owner !== undefined) return ok({ party: `customer ${owner}` });
+      const hosts = await customers.hostsOf([key.id]);
+      return hosts.length > 0
+        ? ok({ party: `guest ${key.id}` })
+        : refuse('gateway-stranger', `console ${key.id}`);
     },
     async mayJoin(party, node) {
       if (party === landlord) return ok(true);
       const name = nodes.list().find(({ id }) => id === node)?.card.name;
       const all = await leases.all();
       if (!all.ok) return all;
+      const welcome = await welcomeWith(party);
       const leased = all.value.some(
         ({ value }) =>
           value.node === name &&
-          `customer ${value.customer}` === party &&
+          welcome.includes(value.customer) &&
           (value.state === 'granted' || value.state === 'ending'),
       );
       return leased ? ok(true) : refuse('gateway-not-yours', node);
     },
   };
+
+  /** The customers whose nodes a party may reach: its own, and those of whom it leases further. */
+  async function welcomeWith(party: string): Promise<readonly string[]> {
+    if (party.startsWith('guest ')) return customers.hostsOf([party.slice('guest '.length)]);
+    const customer = party.slice('customer '.length);
+    const known = await customers.get(customer);
+    return known.ok
+      ? [customer, ...(await customers.hostsOf(keysOf(known.value.value).map(({ id }) => id)))]
+      : [customer];
+  }
 }

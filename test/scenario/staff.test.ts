@@ -72,6 +72,7 @@ const needs: Readonly<Record<string, Role | 'anyone'>> = {
   'GET /api/v1/nodes/{name}/levels': 'view',
   'GET /api/v1/customers': 'view',
   'PUT /api/v1/customers/{name}': 'administer',
+  'PUT /api/v1/customers/{name}/guests': 'administer',
   'GET /api/v1/leases': 'view',
   'GET /api/v1/held-leases': 'view',
   'POST /api/v1/held-leases': 'administer',

@@ -30,6 +30,7 @@ describe('a gateway, over real sockets', () => {
   const toClose: { close(reason: string): void }[] = [];
   const served: MessageChannel[] = [];
 
+  let welcome: () => boolean;
   before(async () => {
     [node, alder, birch, stranger] = await Promise.all([
       FakeNode.make(),
@@ -40,13 +41,14 @@ describe('a gateway, over real sockets', () => {
     node.consoles.set(alder.public.id, alder.public);
   });
   beforeEach(async () => {
+    welcome = () => true;
     const policy: GatewayPolicy = {
       node: async (key) => (key.id === node.id ? ok(true) : refuse('gateway-stranger')),
       async console(key) {
         if (key.id === alder.public.id) return ok({ party: 'alder' });
         return key.id === birch.public.id ? ok({ party: 'birch' }) : refuse('gateway-stranger');
       },
-      mayJoin: async (party) => (party === 'alder' ? ok(true) : refuse('gateway-not-yours')),
+      mayJoin: async (party) => (party === 'alder' && welcome() ? ok(true) : refuse('gateway-not-yours')),
     };
     hub = new Hub({
       policy,
@@ -130,7 +132,8 @@ describe('a gateway, over real sockets', () => {
     const console = value(await enter(alder));
     const channel = value(await console.open(node.id));
     const closed = new Promise<string>((resolve) => channel.onClose(resolve));
-    hub.part((party) => party !== 'alder');
+    welcome = () => false;
+    await hub.partUnwelcome();
     expect(await closed).to.equal('gateway-not-yours');
     await until(() => node.open === 0);
   });
