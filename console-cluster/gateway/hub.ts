@@ -102,7 +102,7 @@ export class Hub {
   /** What the policy does not allow any more (a lease ended, a guest was sent away) is parted at once. */
   async partUnwelcome(): Promise<void> {
     for (const console of this.#consoles)
-      for (const joint of [...console.channels.values()]) {
+      for (const joint of console.channels.values()) {
         const may = await this.#options.policy.mayJoin(console.party, joint.node.id);
         if (!may.ok) this.#part(joint, { code: 'gateway-not-yours' });
       }

@@ -52,8 +52,19 @@ describe('four levels on one node, each with a console of its own, behind the ow
     rmSync(file);
     await until(() => {
       const granted = from.cli(
-        ...['leases', 'grant', 'node-1', '--customer', 'next', '--to', cardOf(to)],
-        ...['--for', to === user ? '10d' : '30d', '--rights', rights, '--out', file],
+        'leases',
+        'grant',
+        'node-1',
+        '--customer',
+        'next',
+        '--to',
+        cardOf(to),
+        '--for',
+        to === user ? '10d' : '30d',
+        '--rights',
+        rights,
+        '--out',
+        file,
       );
       if (granted.status !== 0 && !/already-leased/.test(granted.err)) return false;
       return from.cli('leases', 'hand-over', 'next', '--out', file).status === 0;
@@ -83,8 +94,19 @@ describe('four levels on one node, each with a console of its own, behind the ow
     await until(
       () =>
         hardware.cli(
-          ...['leases', 'grant', 'node-1', '--to', cardOf(software), '--for', '20d'],
-          ...['--rights', all, '--out', file, '--customer', 'next'],
+          'leases',
+          'grant',
+          'node-1',
+          '--to',
+          cardOf(software),
+          '--for',
+          '20d',
+          '--rights',
+          all,
+          '--out',
+          file,
+          '--customer',
+          'next',
         ).status === 0,
     );
     expect(software.cli('leases', 'take', file, '--pin', `node-1=${pin}`).out).to.match(
