@@ -299,6 +299,8 @@ export const limits = {
   stream_frames_per_ack: 8,
   /** ... or fewer after this long, well before a window could be full at an ordinary pace. */
   stream_ack_ms_max: 250,
+  /** A node whose answers say nothing new is shown anew at least so often, so that one sees when it answered last. */
+  node_told_again_ms: 15_000,
   /** The last events of each node that a console shows. */
   node_events_kept_max: 100,
   /** Machines without a landlord that wait at a console, and how many of them from one source: a rack behind one address. */

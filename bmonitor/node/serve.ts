@@ -279,6 +279,11 @@ export class Service {
         lease: claims.lease,
         after: command.after,
         mayHear: () => stillEnrolled(claims, core.state),
+        answer: async () => {
+          const status = await answers.to({ type: 'status' }, level);
+          const head = core.state.levels[level]?.history.head;
+          return status.ok && head ? ok({ head, status: status.value ?? {} }) : refuse('wrong-level');
+        },
       });
       return stream.ok ? ok({ result: {}, again: false, stream: stream.value }) : stream;
     }

@@ -9,14 +9,11 @@ import { parseJson } from '../../protocol/json.js';
 import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import { messageOf } from '../../protocol/log.js';
-import { object, whole } from '../../protocol/parse.js';
+import { followerForm, type Answer } from '../../protocol/question.js';
 import { streamNameOf, streamOpener, streamSealer } from '../../protocol/reply.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { Duplex } from './duplex.js';
 import type { EventLog } from './events.js';
-
-/** What a follower says of its stream: how many frames it has taken in. */
-const acknowledgement = object({ ack: whole({ min: 0, max: Number.MAX_SAFE_INTEGER }) });
 
 export interface Following {
   /** The secret and the digest of the request that asked. */
@@ -26,6 +23,8 @@ export interface Following {
   readonly after: number | undefined;
   /** Asked before every frame: a console that was removed since, or whose lease ended, hears nothing more. */
   readonly mayHear: () => Result<void>;
+  /** What the follower's questions are answered with. */
+  readonly answer: () => Promise<Result<Omit<Answer, 'answer'>>>;
 }
 
 /** A stream of bytes, and who serves it until its end. */
@@ -48,6 +47,8 @@ interface Stream extends Following {
   sent: number;
   acknowledged: number;
   bytes: number;
+  /** The nonce of the follower's question that has no answer yet; a later question takes its place. */
+  asked: string | undefined;
   /** Something was written or said since it was last looked at. */
   stirred: boolean;
   wake: () => void;
@@ -93,6 +94,7 @@ export class ChannelStreams {
       sent: 0,
       acknowledged: 0,
       bytes: 0,
+      asked: undefined,
       stirred: true,
       wake: () => {},
       stopListening: () => {},
@@ -157,11 +159,12 @@ export class ChannelStreams {
       return ok(undefined);
     }
     const json = parseJson(opened.plaintext);
-    const said = json.ok ? acknowledgement(json.value, '') : json;
+    const said = json.ok ? followerForm(json.value, '') : json;
     if (!said.ok || said.value.ack > stream.sent) {
       this.#end(stream, 'malformed');
-      return refuse('malformed', 'not an acknowledgement');
+      return refuse('malformed', 'neither an acknowledgement nor a question');
     }
+    stream.asked = said.value.ask ?? stream.asked;
     while (stream.acknowledged < said.value.ack) {
       stream.acknowledged += 1;
       stream.bytes -= stream.unacknowledged.shift() ?? 0;
@@ -182,7 +185,9 @@ export class ChannelStreams {
       if (!may.ok) return this.#end(stream, may.refusal.code);
       stream.stirred = false;
       const full = stream.bytes >= limits.stream_window_bytes;
-      const lines = full ? [] : await this.#linesFor(stream);
+      const answers = full ? ok([]) : await answersTo(stream);
+      if (!answers.ok) return this.#end(stream, answers.refusal.code);
+      const lines = full ? [] : [...answers.value, ...(await this.#linesFor(stream))];
       // The first frame comes at once, so that the follower knows where it stands.
       if (!full && lines.length === 0 && !alive) lines.push(JSON.stringify({ alive: stream.next - 1 }));
       if (lines.length > 0) {
@@ -239,6 +244,15 @@ export class ChannelStreams {
     stir(stream);
     return known;
   }
+}
+
+/** A question is answered before what happened since, so that the answer says no more than the lines that were sent before it. */
+async function answersTo(stream: Stream): Promise<Result<readonly string[]>> {
+  const { asked } = stream;
+  if (asked === undefined) return ok([]);
+  stream.asked = undefined;
+  const answer = await stream.answer();
+  return answer.ok ? ok([JSON.stringify({ answer: asked, ...answer.value })]) : answer;
 }
 
 /** What cannot be read ends the stream. */

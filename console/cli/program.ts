@@ -3,7 +3,7 @@ import { limits } from '../../protocol/limits.js';
 import { logLevels, stderrLog, type LogLevel } from '../../protocol/log.js';
 import type { Result } from '../../protocol/result.js';
 import { packageVersion } from '../api/server.js';
-import type { ConsoleConfig } from '../daemon/config.js';
+import { answerWithinDefault_ms, type ConsoleConfig } from '../daemon/config.js';
 import { openConsole, type ConsoleParts, type Serving } from '../daemon/daemon.js';
 import { initConsole } from '../daemon/init.js';
 import { newPassphraseFrom, passphraseFrom } from '../keys/passphrase.js';
@@ -81,6 +81,7 @@ interface InitFlags {
   readonly dhcpInterface?: string;
   readonly dhcpAddress?: string;
   readonly askEvery: number;
+  readonly answerWithin: number;
   readonly late: number;
   readonly unknown: number;
   readonly keyBits: number;
@@ -101,6 +102,12 @@ function initCommand(program: Command, what: ConsoleProgram, dirOf: () => string
     .option('--api-port <port>', 'its port; 0 lets the system choose', number(0, 65_535), what.defaultPort)
     .option('--api-name <name>', 'a name under which browsers reach it (repeatable)', collect, [])
     .option('--ask-every <ms>', 'how often nodes are asked', number(100, 3_600_000), 5000)
+    .option(
+      '--answer-within <ms>',
+      'an answer that takes longer is late',
+      number(10, 3_600_000),
+      answerWithinDefault_ms,
+    )
     .option('--late <ms>', 'nothing heard for so long: silent', number(200, 3_600_000), 12_000)
     .option('--unknown <ms>', 'nothing heard for so long: unknown', number(200, 86_400_000), 30_000)
     .option('--key-bits <bits>', 'size of the RSA key', number(2048, 4096), 3072)
@@ -133,6 +140,7 @@ function initCommand(program: Command, what: ConsoleProgram, dirOf: () => string
             },
           }),
       askEvery_ms: flags.askEvery,
+      answerWithin_ms: flags.answerWithin,
       late_ms: flags.late,
       unknown_ms: flags.unknown,
     };

@@ -35,12 +35,17 @@ const configForm = object({
   ),
   /** How often a node is asked for its status. */
   askEvery_ms: whole({ min: 100, max: 3_600_000 }),
-  /** Nothing heard for so long: the answer is late, the node is silent. */
+  /** An answer that takes longer is late. */
+  answerWithin_ms: optional(whole({ min: 10, max: 3_600_000 })),
+  /** Nothing heard for so long: the node is silent. */
   late_ms: whole({ min: 200, max: 3_600_000 }),
   /** Nothing heard for so long: the node is unknown. */
   unknown_ms: whole({ min: 200, max: 86_400_000 }),
 });
 export type ConsoleConfig = Parsed<typeof configForm>;
+
+/** For a configuration that does not say it: sealed there and back over the slowest ordinary way. */
+export const answerWithinDefault_ms = 2000;
 
 export function isLoopback(host: string): boolean {
   return host === '::1' || host.startsWith('127.');

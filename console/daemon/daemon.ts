@@ -28,7 +28,7 @@ import { Ways } from '../nodes/gateways.js';
 import { openLevelStore } from '../store/level.js';
 import type { KeyStore } from '../store/port.js';
 import { Audit } from './audit.js';
-import { isLoopback, readConfig, type ConsoleConfig } from './config.js';
+import { answerWithinDefault_ms, isLoopback, readConfig, type ConsoleConfig } from './config.js';
 import { consoleFiles, readFileLimited, readSecretFile, writeFileWhole, type ConsoleFiles } from './files.js';
 
 /** What both consoles have, opened. */
@@ -66,13 +66,13 @@ export async function openConsole(dir: string, passphrase: Secret, log: Log): Pr
   const store = await openLevelStore(files.store);
   if (!store.ok) return store;
   const ways = new Ways(pair.value);
-  const { askEvery_ms, late_ms, unknown_ms } = config.value;
+  const { askEvery_ms, answerWithin_ms, late_ms, unknown_ms } = config.value;
   const book = new NodeBook({
     store: store.value,
     pair: pair.value,
     clocks: systemClocks,
     chance: () => randomInt(2 ** 32) / 2 ** 32,
-    patience: { late_ms, unknown_ms },
+    patience: { answer_ms: answerWithin_ms ?? answerWithinDefault_ms, late_ms, unknown_ms },
     ask_ms: askEvery_ms,
     log,
     connect: ways.connect,

@@ -1,8 +1,14 @@
+import type { Known } from '../nodes/link.js';
 import { nodeStates } from '../nodes/state.js';
 
 /** Every figure a console gives to Prometheus. docs/metrics.md is made from this list, and nothing else is given. */
 export const metricList = {
   console_nodes: { type: 'gauge', labels: ['state'], help: 'Nodes by what is known of them now.' },
+  console_node_questions_total: {
+    type: 'counter',
+    labels: ['outcome'],
+    help: 'Questions to the nodes of now, by what became of them: right, late, wrong, or none when nothing came.',
+  },
   console_leases: {
     type: 'gauge',
     labels: ['state'],
@@ -88,8 +94,13 @@ export function countStates(name: MetricName, states: readonly string[], found: 
   return [...counts].map(([state, count]) => sample(name, count, { state }));
 }
 
-export function nodeSamples(found: readonly string[]): Sample[] {
-  return countStates('console_nodes', nodeStates, found);
+export function nodeSamples(found: readonly Pick<Known, 'state' | 'questions'>[]): Sample[] {
+  const outcomes = (['right', 'late', 'wrong', 'none'] as const).map((outcome) => {
+    const count = found.reduce((sum, { questions }) => sum + questions[outcome], 0);
+    return sample('console_node_questions_total', count, { outcome });
+  });
+  const states = found.map(({ state }) => state);
+  return [...countStates('console_nodes', nodeStates, states), ...outcomes];
 }
 
 export function processSamples(): Sample[] {

@@ -18,7 +18,7 @@ export function metricsRoutes({ book, store, calls, more }: MetricsParts): TextR
   const read = async (): Promise<Result<string>> =>
     ok(
       metricsText([
-        ...nodeSamples(book.list().map(({ state }) => state)),
+        ...nodeSamples(book.list()),
         ...((await more?.()) ?? []),
         ...calls.samples(),
         ...processSamples(),

@@ -1,6 +1,7 @@
 import { limits } from '../../protocol/limits.js';
 import { parseJson } from '../../protocol/json.js';
 import { opaqueObject } from '../../protocol/parse.js';
+import { answerForm, type Answer } from '../../protocol/question.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { NodeSession } from './session.js';
 import type { Addressee } from '../../protocol/request.js';
@@ -17,6 +18,8 @@ export interface Heard {
   readonly events: readonly NodeEvent[];
   /** Events that the node no longer has: they are lost, and it is said so. */
   readonly gap?: { readonly from: number; readonly to: number };
+  /** The answer to a question, said before these events. */
+  readonly answer?: Answer;
 }
 
 /**
@@ -29,9 +32,11 @@ export interface Heard {
  */
 export class Follower {
   #last: number | undefined;
-  readonly #heard: (heard: Heard) => void;
+  #ask: ((nonce: string) => void) | undefined;
+  readonly #heard: (heard: Heard, before: number | undefined) => void;
 
-  constructor(heard: (heard: Heard) => void) {
+  /** `before`: the number of the last event before what was heard. */
+  constructor(heard: (heard: Heard, before: number | undefined) => void) {
     this.#heard = heard;
   }
 
@@ -39,9 +44,15 @@ export class Follower {
     return this.#last;
   }
 
+  /** How to ask the node a question; undefined while no stream is open. */
+  get ask(): ((nonce: string) => void) | undefined {
+    return this.#ask;
+  }
+
   /** Resolves when the stream has ended, with why. */
   async follow(session: NodeSession, to: Addressee): Promise<Result<true>> {
-    return new Promise((resolve) => {
+    let mine: ((nonce: string) => void) | undefined;
+    const ended = await new Promise<Result<true>>((resolve) => {
       const after = this.#last === undefined ? {} : { after: this.#last };
       void session
         .request({
@@ -52,16 +63,21 @@ export class Follower {
             if (!taken.ok) resolve(taken);
           },
           onEnd: resolve,
+          onAsker: (ask) => (this.#ask = mine = ask),
         })
         .then((reply) => {
           if (!reply.ok) resolve(reply);
         });
     });
+    // Another session may follow already.
+    if (this.#ask === mine) this.#ask = undefined;
+    return ended;
   }
 
   #take(frame: Uint8Array): Result<true> {
     const events: NodeEvent[] = [];
     let gap: { from: number; to: number } | undefined;
+    let answer: Answer | undefined;
     let last = this.#last;
     for (const line of Buffer.from(frame).toString('utf8').split('\n')) {
       const json = parseJson(line);
@@ -77,10 +93,21 @@ export class Follower {
         if (last !== undefined && seq > last + 1) gap = { from: last + 1, to: seq - 1 };
         events.push({ seq, kind, fields });
         last = seq;
-      } else return refuse('malformed', 'a line of the stream');
+      } else {
+        const answered = answerForm(said.value, 'line');
+        if (!answered.ok) return refuse('malformed', 'a line of the stream');
+        answer = answered.value;
+      }
     }
+    this.#heard(
+      {
+        events: events.slice(-limits.node_events_kept_max),
+        ...(gap ? { gap } : {}),
+        ...(answer ? { answer } : {}),
+      },
+      this.#last,
+    );
     this.#last = last;
-    this.#heard({ events: events.slice(-limits.node_events_kept_max), ...(gap ? { gap } : {}) });
     return ok(true);
   }
 }

@@ -7,9 +7,11 @@ import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import type { Reply } from '../../protocol/reply.js';
 import type { Notice } from '../../protocol/notice.js';
+import type { Answer } from '../../protocol/question.js';
 import type { Addressee, HistoryHead } from '../../protocol/request.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
 import { Follower, type Heard, type NodeEvent } from './follower.js';
+import { Questioner, type Questions } from './questions.js';
 import { NodeSession, type Asked, type Clocks } from './session.js';
 import { nextChange, stateAt, type Facts, type NodeState, type Patience } from './state.js';
 
@@ -48,6 +50,8 @@ export interface Known {
   /** How much pretended to be a notice of this node, or was withheld on the way. */
   readonly noticesRefused?: number;
   readonly noticesMissing?: number;
+  /** What became of the questions that were asked of it. */
+  readonly questions: Questions;
 }
 
 /** One thing that a notice told, with when it was signed. */
@@ -60,17 +64,18 @@ export interface Told {
 }
 
 /**
- * Keeps a conversation with one node going: dials, asks for the status in its rhythm, and dials again with jittered back-off.
+ * Keeps a conversation with one node going: dials, asks in its rhythm how the node is, and dials again with jittered back-off. The first question of
+ * a connection is a command, signed and sealed; the later ones go over the stream of events, where they cost no private key.
  *
  * INVARIANTS:
- * - At most one channel and one dial at a time.
+ * - At most one channel, one dial and one question at a time.
  * - After `stop`, nothing is dialled, asked or reported any more.
  */
 export class NodeLink {
   readonly #options: LinkOptions;
   #facts: Facts = { dialling: false, connected: false };
   #session: NodeSession | undefined;
-  #known: Omit<Known, 'state'> = {};
+  #known: Omit<Known, 'state' | 'questions'> = {};
   #state: NodeState = 'unknown';
   #failures = 0;
   #following = false;
@@ -79,17 +84,26 @@ export class NodeLink {
   #stateTimer: NodeJS.Timeout | undefined;
   /** A session that was good and is refused now: the node may still say why, signed. */
   #parting: { readonly session: NodeSession; readonly timer: NodeJS.Timeout } | undefined;
+  /** Something happened since the last question was asked, and the next one is not left to the rhythm. */
+  #stale = false;
+  #hurried = false;
+  /** What was told of last, and when. */
+  #told: { readonly status: string; readonly at: number } | undefined;
 
   readonly #follower: Follower;
+  readonly #questioner: Questioner;
 
   constructor(options: LinkOptions) {
     this.#options = options;
-    this.#follower = new Follower((heard) => this.#heard(heard));
+    this.#follower = new Follower((heard, before) => this.#heard(heard, before));
+    const { node, to, patience } = options;
+    this.#questioner = new Questioner({ node, lease: to.lease, within_ms: patience.answer_ms });
   }
 
   get known(): Known {
     const now = this.#options.clocks.steady();
-    return { ...this.#known, state: stateAt(this.#facts, this.#options.patience, now) };
+    const state = stateAt(this.#facts, this.#options.patience, now);
+    return { ...this.#known, state, questions: this.#questioner.counts };
   }
 
   start(): void {
@@ -129,20 +143,49 @@ export class NodeLink {
     const noticed = identity && { identity, take: (notice: Result<Notice>) => this.#noticed(notice) };
     const session = new NodeSession(channel.value, pair, node, clocks, noticed);
     this.#session = session;
-    this.#set({ connected: true });
+    this.#questioner.renew();
+    this.#set({ connected: true, asked: undefined });
     this.#following = false;
     await this.#ask(session);
   }
 
-  /** A sealed frame is a sign of life, and what happened is a reason to ask for the status at once. */
-  #heard({ events, gap }: Heard): void {
+  /** A sealed frame is a sign of life, and what happened is a reason to ask at once how the node is now. */
+  #heard({ events, gap, answer }: Heard, before: number | undefined): void {
     if (this.#stopped) return;
     const { clocks } = this.#options;
-    const kept = [...(this.#known.events ?? []), ...events].slice(-limits.node_events_kept_max);
-    this.#known = { ...this.#known, lastSeen: clocks.wall(), events: kept, ...(gap ? { gap } : {}) };
-    this.#set({ heard: clocks.steady() });
+    this.#known = { ...this.#known, lastSeen: clocks.wall(), ...(gap ? { gap } : {}) };
+    if (events.length > 0) {
+      const kept = [...(this.#known.events ?? []), ...events].slice(-limits.node_events_kept_max);
+      this.#known = { ...this.#known, events: kept };
+      this.#stale = true;
+    }
+    this.#set({ heard: clocks.steady(), ...(answer ? this.#answered(answer, before) : {}) });
     const session = this.#session;
-    if (events.length > 0 && session?.open) this.#later(() => this.#ask(session), limits.gather_changes_ms);
+    // What happens without a pause puts the question off no further.
+    if (!this.#stale || this.#hurried || !session?.open || this.#questioner.since !== undefined) return;
+    this.#later(() => this.#turn(session), limits.gather_changes_ms);
+    this.#hurried = true;
+  }
+
+  /** What an answer to a question shows. */
+  #answered(answer: Answer, before: number | undefined): Partial<Facts> {
+    const { clocks, log, node } = this.#options;
+    const judged = this.#questioner.judge(answer, before, clocks.steady());
+    const asked = this.#questioner.since;
+    if (!judged.ok) {
+      log.warn('wrong-answer', { node, detail: judged.refusal.detail });
+      this.#known = { ...this.#known, refusal: judged.refusal };
+      return { wrong: true, asked };
+    }
+    const { refusal: _, ...rest } = this.#known;
+    this.#known = { ...rest, status: answer.status };
+    const status = JSON.stringify(answer.status);
+    const now = clocks.steady();
+    if (status !== this.#told?.status || now - this.#told.at >= limits.node_told_again_ms) {
+      this.#told = { status, at: now };
+      this.#options.onChange();
+    }
+    return { wrong: false, asked, took_ms: judged.value };
   }
 
   /** A notice is evidence: what does not hold is counted and shown, and changes nothing else. */
@@ -177,31 +220,61 @@ export class NodeLink {
     const ended = await this.#follower.follow(session, this.#options.to);
     const { log, node } = this.#options;
     if (!ended.ok) log.debug('stream-ended', { node, code: ended.refusal.code });
+    if (this.#stopped) return;
+    // Under the node's seal, so nobody on the way can have put it there.
+    if (!ended.ok && ended.refusal.code === 'malformed') {
+      this.#known = { ...this.#known, refusal: this.#questioner.rubbish() };
+      this.#set({ wrong: true });
+    }
     // A stream that broke while its session lives has failed in the node or on the way: a new session starts clean.
     if (this.#session === session && session.open && !ended.ok && streamBroke.has(ended.refusal.code))
       session.close(ended.refusal.code);
   }
 
-  /** One turn of the rhythm. A session that gave no answer is dropped: dialling again is what can help. */
+  /** One turn of the rhythm: a question over the stream if there is one, else a command. */
+  async #turn(session: NodeSession): Promise<void> {
+    if (this.#stopped) return;
+    const { clocks, ask_ms } = this.#options;
+    const ask = session.open ? this.#follower.ask : undefined;
+    this.#hurried = false;
+    if (!ask) return this.#ask(session);
+    const now = clocks.steady();
+    const { since = now } = this.#questioner;
+    if (now - since >= limits.reply_ms_max)
+      return this.#lose(session, { code: 'node-silent', detail: 'it answered no question in time' });
+    if (this.#questioner.since === undefined) {
+      this.#stale = false;
+      ask(this.#questioner.ask(now));
+      this.#set({ asked: now });
+    }
+    this.#later(() => this.#turn(session), Math.min(ask_ms, limits.reply_ms_max));
+  }
+
+  /** Signed and sealed: the first question of a session. One that gave no answer is dropped: dialling again is what can help. */
   async #ask(session: NodeSession): Promise<void> {
     if (this.#stopped) return;
     const { checkpoint } = this.#known;
     // A node that no longer has the history that it signed was put back, and says so itself.
     const seen = checkpoint && { head: { seq: checkpoint.seq, digest: checkpoint.digest } };
+    const { clocks } = this.#options;
+    const asked = clocks.steady();
+    this.#set({ asked });
     const answered = await this.request({ type: 'status' }, seen);
     if (this.#stopped) return;
-    if (answered.ok) {
-      this.#failures = 0;
-      this.#known = { ...this.#known, status: answered.value.result ?? {} };
-      this.#options.onChange();
-      void this.#follow(session);
-      this.#later(() => this.#ask(session), this.#options.ask_ms);
-      return;
-    }
-    this.#part(session, answered.refusal.code);
+    if (!answered.ok) return this.#lose(session, answered.refusal);
+    this.#failures = 0;
+    this.#known = { ...this.#known, status: answered.value.result ?? {} };
+    this.#set({ asked: undefined, took_ms: clocks.steady() - asked });
+    this.#options.onChange();
+    void this.#follow(session);
+    this.#later(() => this.#turn(session), this.#options.ask_ms);
+  }
+
+  #lose(session: NodeSession, refusal: Refusal): void {
+    this.#part(session, refusal.code);
     this.#session = undefined;
     this.#set({ connected: false });
-    this.#failed(answered.refusal);
+    this.#failed(refusal);
   }
 
   #part(session: NodeSession, code: ErrorCode): void {
@@ -241,6 +314,7 @@ export class NodeLink {
   #later(next: () => Promise<void>, wait_ms: number): void {
     if (this.#stopped) return;
     clearTimeout(this.#timer);
+    this.#hurried = false;
     this.#timer = setTimeout(() => void next(), wait_ms);
   }
 
@@ -264,7 +338,12 @@ export class NodeLink {
   }
 }
 
-const streamBroke: ReadonlySet<string> = new Set(['stream-gap', 'stream-repeated', 'stream-tampered']);
+const streamBroke: ReadonlySet<string> = new Set([
+  'stream-gap',
+  'stream-repeated',
+  'stream-tampered',
+  'malformed',
+]);
 
 /** Tries the ways in their order and keeps the first that opens. */
 export async function firstOf(

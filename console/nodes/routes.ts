@@ -46,6 +46,7 @@ const noticeView = object({
   keyStore: oneOf('tpm', 'file'),
 });
 
+const total = whole({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const nodeView = object({
   name,
   id: digest,
@@ -63,11 +64,14 @@ const nodeView = object({
   machine: nullable(text({ max: 1000 })),
   /** The last thing that the node said unasked, signed by its identity key. */
   notice: nullable(noticeView),
+  /** What became of the questions that this console asked of it since it runs. */
+  questions: object({ right: total, late: total, wrong: total, none: total, took_ms: nullable(total) }),
 });
 export type NodeView = ShapeOf<typeof nodeView>;
 
 function viewOf(node: KnownNode, besideOf?: BesideOf): NodeView {
   const { card, refusal } = node;
+  const { took_ms } = node.questions;
   const beside = besideOf?.(card.name);
   return {
     name: card.name,
@@ -83,6 +87,7 @@ function viewOf(node: KnownNode, besideOf?: BesideOf): NodeView {
     place: beside?.place ?? null,
     machine: beside?.machine ?? null,
     notice: noticesOf(node).at(-1) ?? null,
+    questions: { ...node.questions, took_ms: took_ms === undefined ? null : Math.round(took_ms) },
   };
 }
 
@@ -106,7 +111,6 @@ const nodesEvent = object({
 export function nodeRoutes(book: NodeBook, now: () => number, besideOf?: BesideOf): (Route | StreamRoute)[] {
   const seen = (node: KnownNode): NodeView => viewOf(node, besideOf);
   const named = object({ name });
-  const count = whole({ min: 0, max: Number.MAX_SAFE_INTEGER });
   return [
     route({
       method: 'GET',
@@ -137,16 +141,16 @@ export function nodeRoutes(book: NodeBook, now: () => number, besideOf?: BesideO
       params: named,
       reply: object({
         events: list(
-          object({ seq: count, kind: text({ max: 100 }), fields: opaque('what the event says') }),
+          object({ seq: total, kind: text({ max: 100 }), fields: opaque('what the event says') }),
           {
             max: limits.node_events_kept_max,
           },
         ),
-        gap: nullable(object({ from: count, to: count })),
+        gap: nullable(object({ from: total, to: total })),
         notices: list(noticeView, { max: limits.notices_kept_max }),
-        noticesRefused: count,
-        noticesMissing: count,
-        checkpoint: nullable(object({ seq: count, digest, time: moment })),
+        noticesRefused: total,
+        noticesMissing: total,
+        checkpoint: nullable(object({ seq: total, digest, time: moment })),
       }),
       async handle({ params }) {
         const node = book.get(params.name);

@@ -40,6 +40,8 @@ export interface Asked {
   readonly onEnd?: (end: Result<true>, said?: Readonly<Record<string, unknown>>) => void;
   /** For a stream of bytes both ways: how to write to it. */
   readonly onWriter?: (writer: StreamWriter) => void;
+  /** For the stream of events: how to ask a question on it, with a nonce. */
+  readonly onAsker?: (ask: (nonce: string) => void) => void;
 }
 
 /** Bytes to the node. */
@@ -224,6 +226,8 @@ export class NodeSession {
       const following: Following = { opener, sealer, asked: waiting.asked, ...fresh };
       this.#streams.set(reply.stream, following);
       waiting.asked.onWriter?.(this.#writerOf(reply.stream, following));
+      const { stream } = reply;
+      waiting.asked.onAsker?.((nonce) => this.#sendAck(stream, following, nonce));
     }
     waiting.settle(reply.error ? { ok: false, refusal: refusalOf(reply.error) } : ok(reply));
   }
@@ -304,10 +308,11 @@ export class NodeSession {
     this.#sendAck(name, following);
   }
 
-  #sendAck(name: string, following: Following): void {
-    if (this.#streams.get(name) !== following || following.taken === following.acknowledged) return;
+  #sendAck(name: string, following: Following, ask?: string): void {
+    if (this.#streams.get(name) !== following) return;
+    if (ask === undefined && following.taken === following.acknowledged) return;
     following.acknowledged = following.taken;
-    const said = Buffer.from(JSON.stringify({ ack: following.taken }));
+    const said = Buffer.from(JSON.stringify({ ack: following.taken, ask }));
     void this.#channel.send(following.sealer.seal(said));
   }
 

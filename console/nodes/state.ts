@@ -1,28 +1,40 @@
 import type { ErrorCode } from '../../protocol/errors/index.js';
 
 /**
- * What a console says of a node. Only a reply whose seal was opened makes a node good, and only for a while:
+ * What a console says of a node. Only a right answer makes a node good, and only for a while:
  *
- *     unknown ──dial──▶ connecting ──sealed answer──▶ good ──answer late, or connection lost──▶ silent
- *        ▲                  │                          ▲                                          │
- *        │                  └──refused by the node──▶ refused ──sealed answer────────────────────▶│
- *        └─────────────────────────────── nothing heard for the time set ◀────────────────────────┘
+ *     unknown ──dial──▶ connecting ──right answer──▶ good ◀──right answer, in time── late, wrong
+ *        ▲                  │                         │ └──an answer takes too long──▶ late
+ *        │                  │                         │ └──an answer is wrong────────▶ wrong
+ *        │                  └──refused by the node──▶ refused ──answer──▶ good
+ *        │                                            │
+ *        └──nothing for longer── silent ◀──nothing heard for the time set, or connection lost (from good, late, wrong)
+ *
+ * Heartbeats keep a node from being silent, and nothing else: one that beats and does not answer is late.
  */
-export const nodeStates = ['unknown', 'connecting', 'good', 'silent', 'refused'] as const;
+export const nodeStates = ['unknown', 'connecting', 'good', 'late', 'wrong', 'silent', 'refused'] as const;
 export type NodeState = (typeof nodeStates)[number];
 
 /** What was observed, with the moments of a clock that does not jump. */
 export interface Facts {
   readonly dialling: boolean;
   readonly connected: boolean;
-  /** The last sealed answer. */
+  /** The last thing under the node's seal: an answer, a heartbeat, an event. */
   readonly heard?: number;
   /** The last refusal by the node or the way to it. */
   readonly refused?: { readonly at: number; readonly code: ErrorCode };
+  /** Since when an answer is waited for. */
+  readonly asked?: number | undefined;
+  /** How long the last right answer took. */
+  readonly took_ms?: number;
+  /** The last answer was wrong. */
+  readonly wrong?: boolean;
 }
 
 export interface Patience {
-  /** An answer older than this is late. */
+  /** An answer that takes longer is late. */
+  readonly answer_ms: number;
+  /** Nothing heard for longer than this, and the node is silent. */
   readonly late_ms: number;
   /** Nothing heard for longer than this, and nothing is known. */
   readonly unknown_ms: number;
@@ -34,7 +46,11 @@ export function stateAt(facts: Facts, patience: Patience, now: number): NodeStat
   if (facts.refused && facts.refused.at >= (facts.heard ?? -Infinity)) {
     return now - facts.refused.at <= patience.unknown_ms ? 'refused' : 'unknown';
   }
-  if (age <= patience.late_ms && facts.connected) return 'good';
+  if (age <= patience.late_ms && facts.connected) {
+    if (facts.wrong === true) return 'wrong';
+    const took_ms = Math.max(facts.took_ms ?? 0, facts.asked === undefined ? 0 : now - facts.asked);
+    return took_ms > patience.answer_ms ? 'late' : 'good';
+  }
   if (age <= patience.unknown_ms) return 'silent';
   return facts.dialling || facts.connected ? 'connecting' : 'unknown';
 }
@@ -45,6 +61,7 @@ export function nextChange(facts: Facts, patience: Patience, now: number): numbe
     facts.heard === undefined ? undefined : facts.heard + patience.late_ms,
     facts.heard === undefined ? undefined : facts.heard + patience.unknown_ms,
     facts.refused === undefined ? undefined : facts.refused.at + patience.unknown_ms,
+    facts.asked === undefined ? undefined : facts.asked + patience.answer_ms,
   ].filter((moment): moment is number => moment !== undefined && moment >= now);
   return moments.length === 0 ? undefined : Math.min(...moments) + 1;
 }

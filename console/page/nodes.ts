@@ -1,15 +1,25 @@
 import { ago, make, setText } from './dom.js';
 import { stillLoggedIn } from './session.js';
 
-const states = ['refused', 'unknown', 'silent', 'connecting', 'good'] as const;
+const states = ['refused', 'wrong', 'unknown', 'silent', 'late', 'connecting', 'good'] as const;
 type State = (typeof states)[number];
 
 /** Each state has a sign and a word of its own; its colour only repeats them. */
-const signs: Record<State, string> = { good: '●', connecting: '◌', silent: '◐', unknown: '?', refused: '✕' };
+const signs: Record<State, string> = {
+  good: '●',
+  connecting: '◌',
+  late: '◔',
+  silent: '◐',
+  wrong: '≠',
+  unknown: '?',
+  refused: '✕',
+};
 const meanings: Record<State, string> = {
   good: 'answered, sealed, within its time',
   connecting: 'being dialled, not heard yet',
-  silent: 'was well, and its answer is late',
+  late: 'heard, and takes too long to answer',
+  silent: 'was well, and is not heard any more',
+  wrong: 'answers what cannot be: trust nothing that it says',
   unknown: 'nothing heard: it may be well or not',
   refused: 'does not accept this console',
 };
@@ -28,6 +38,9 @@ interface NodeView {
   readonly place:
     (Readonly<Record<'room' | 'rack' | 'position', string | undefined>> & { readonly spare: boolean }) | null;
   readonly machine: string | null;
+  readonly questions: Readonly<Record<'right' | 'late' | 'wrong' | 'none', number>> & {
+    readonly took_ms: number | null;
+  };
   readonly notice: { readonly time: number; readonly kind: string; readonly fields: object } | null;
 }
 
@@ -302,6 +315,9 @@ class NodesPage {
     ];
     if (view.trouble && state !== 'good')
       lines.push(['trouble', `${view.trouble.code} ${view.trouble.detail}`]);
+    const { right, late, wrong, none, took_ms } = view.questions;
+    const took = took_ms === null ? '' : `; the last took ${took_ms} ms`;
+    lines.push(['questions', `${right} right, ${late} late, ${wrong} wrong, ${none} unanswered${took}`]);
     if (view.notice) {
       const { kind, fields, time } = view.notice;
       lines.push(['signed notice', `${new Date(time).toLocaleString()} ${kind} ${JSON.stringify(fields)}`]);

@@ -107,6 +107,11 @@ export const consoleErrors = {
     why: 'Silence is never taken for health, nor for refusal: whether the command acted is not known.',
     todo: 'Ask for the status; if the command is sent again with the same id it acts once.',
   },
+  'wrong-answer': {
+    what: 'The node answered a question, and the answer is wrong.',
+    why: 'It names another question, node or lease than was meant, or contradicts what the same node said before.',
+    todo: 'Take nothing for granted that this node says: look at its history and its machine; restart it when you know why.',
+  },
   'wrong-pin': {
     what: 'Another key stands at the end of the TLS connection than the one that is pinned.',
     why: 'Somebody is in between, or the server has a new key.',

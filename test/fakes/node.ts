@@ -2,11 +2,12 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { socketChannel } from '../../protocol/socket.js';
-import type { StreamOpener } from '../../crypto/stream.js';
+import type { StreamOpener, StreamSealer } from '../../crypto/stream.js';
 import { makePair, type Pair, type PublicKey } from '../../crypto/rsa.js';
 import type { MessageChannel } from '../../protocol/channel.js';
 import type { Command } from '../../protocol/commands.js';
 import type { NodeCard } from '../../protocol/node-card.js';
+import type { Answer } from '../../protocol/question.js';
 import { newId, openEnvelope, readEnvelope, readStatement, signerOf } from '../../protocol/request.js';
 import { sealReply, streamOpener, streamSealer } from '../../protocol/reply.js';
 import { formatEnvelope, formatHello, formatHint, parseWire } from '../../protocol/wire.js';
@@ -27,11 +28,16 @@ export class FakeNode {
   readonly commands: Command[] = [];
   /** What followers of the last stream said of what they had taken in. */
   readonly acknowledged: string[] = [];
-  #acknowledgements: StreamOpener | undefined;
+  #following:
+    | { readonly opener: StreamOpener; readonly sealer: StreamSealer; readonly channel: MessageChannel }
+    | undefined;
+  #right: Answer | undefined;
+  /** What it makes of the right answer to a question; undefined: it says nothing. */
+  answers: (right: Answer) => object | undefined = (right) => right;
   behaviour: Behaviour = 'answer';
   /** What a stream brings, and whether it ends then. */
-  words: readonly string[] = ['one', 'two', 'three'];
-  endsStreams = true;
+  words: readonly string[] = ['{"alive":0}'];
+  endsStreams = false;
   status: Record<string, unknown> = { name: 'fake' };
   readonly #channels = new Set<MessageChannel>();
   #server: Server | undefined;
@@ -88,8 +94,7 @@ export class FakeNode {
     channel.onClose(() => this.#channels.delete(channel));
     channel.onMessage(async (message) => {
       if (typeof message !== 'string') {
-        const opened = this.#acknowledgements?.open(message);
-        if (opened && 'plaintext' in opened) this.acknowledged.push(Buffer.from(opened.plaintext).toString());
+        await this.#takeFrame(message);
         return;
       }
       const wire = parseWire(message);
@@ -106,6 +111,36 @@ export class FakeNode {
         );
       if (wire.value.kind === 'request') await this.#answer(channel, wire.value.envelope);
     });
+  }
+
+  /** A line more on the last stream. */
+  async say(line: object): Promise<void> {
+    const following = this.#following;
+    if (following && !following.sealer.ended)
+      await following.channel.send(following.sealer.seal(Buffer.from(JSON.stringify(line))));
+  }
+
+  beat(): Promise<void> {
+    return this.say({ alive: 0 });
+  }
+
+  /** The right answer to the question before, after all. */
+  async answerLast(): Promise<void> {
+    if (this.#right) await this.say(this.#right);
+  }
+
+  async #takeFrame(frame: Uint8Array): Promise<void> {
+    const following = this.#following;
+    const opened = following?.opener.open(frame);
+    if (!following || !opened || 'fault' in opened) return;
+    const said = Buffer.from(opened.plaintext).toString();
+    this.acknowledged.push(said);
+    const { ask } = JSON.parse(said) as { readonly ask?: string };
+    if (ask === undefined || following.sealer.ended) return;
+    const status = { ...this.status, node: this.id, lease: this.lease, started: 1, nextEvent: 1000 };
+    this.#right = { answer: ask, head: { seq: 7, digest: 'A'.repeat(43) }, status };
+    const answer = this.answers(this.#right);
+    if (answer) await this.say(answer);
   }
 
   async #answer(channel: MessageChannel, text: string): Promise<void> {
@@ -139,7 +174,7 @@ export class FakeNode {
     await channel.send(formatEnvelope('P1', reply));
     if (stream === undefined) return;
     const sealer = streamSealer(secret, re, stream, 'from-node');
-    this.#acknowledgements = streamOpener(secret, re, stream, 'to-node');
+    this.#following = { opener: streamOpener(secret, re, stream, 'to-node'), sealer, channel };
     for (const word of this.words) await channel.send(sealer.seal(Buffer.from(word)));
     if (this.endsStreams) await channel.send(sealer.seal(new Uint8Array(), true));
   }

@@ -87,6 +87,8 @@ describe('a gateway, over real sockets', () => {
     const session = new NodeSession(channel, alder, node.id, clocks);
     const reply = value(await session.request({ command: { type: 'status' }, to: to() }));
     expect(reply.result).to.deep.equal({ name: 'fake' });
+    node.words = ['one', 'two', 'three'];
+    node.endsStreams = true;
     const words: string[] = [];
     const end = new Promise<Result<true>>((resolve) => {
       void session.request({

@@ -6,6 +6,9 @@ import { NodeSession } from '../../../console/nodes/session.js';
 import { makePair, type Pair } from '../../../crypto/rsa.js';
 import type { MessageChannel } from '../../../protocol/channel.js';
 import { silentLog } from '../../../protocol/log.js';
+import type { Answer } from '../../../protocol/question.js';
+import { digestOf } from '../../../crypto/bytes.js';
+import { newId } from '../../../protocol/request.js';
 import { ok, type Result } from '../../../protocol/result.js';
 import { FakeNode } from '../../fakes/node.js';
 import { until } from '../../fakes/until.js';
@@ -22,6 +25,7 @@ describe('the connection of a console to a node, over real sockets', () => {
   let pair: Pair;
   let url: string;
   const links: NodeLink[] = [];
+  let heart: NodeJS.Timeout | undefined;
 
   before(async () => {
     node = await FakeNode.make();
@@ -29,12 +33,14 @@ describe('the connection of a console to a node, over real sockets', () => {
   });
   beforeEach(async () => {
     node.behaviour = 'answer';
-    node.words = ['one', 'two', 'three'];
-    node.endsStreams = true;
+    node.words = ['{"alive":0}'];
+    node.endsStreams = false;
+    node.answers = (right) => right;
     node.consoles.set(pair.public.id, pair.public);
     url = await node.listen();
   });
   afterEach(async () => {
+    clearInterval(heart);
     for (const link of links.splice(0)) link.stop();
     await node.stop();
   });
@@ -56,7 +62,7 @@ describe('the connection of a console to a node, over real sockets', () => {
       pair,
       clocks,
       chance: () => 0,
-      patience: { late_ms: 300, unknown_ms: 700 },
+      patience: { answer_ms: 200, late_ms: 300, unknown_ms: 700 },
       ask_ms,
       log: silentLog,
       connect: async () => connect(url),
@@ -103,6 +109,8 @@ describe('the connection of a console to a node, over real sockets', () => {
   });
 
   it('gives the frames of a stream in order, and its end', async () => {
+    node.words = ['one', 'two', 'three'];
+    node.endsStreams = true;
     const talk = await session();
     const words: string[] = [];
     const end = new Promise<Result<true>>((resolve) => {
@@ -175,6 +183,78 @@ describe('the connection of a console to a node, over real sockets', () => {
     node.behaviour = 'silent';
     await until(() => shown.known.state === 'silent');
   });
+
+  /** A stream that stays open, over which questions go. */
+  const questioned = async (): Promise<NodeLink> => {
+    const shown = link();
+    await until(() => shown.known.questions.right >= 3);
+    return shown;
+  };
+  /** A node that beats like a heart, whatever else it does. */
+  const beating = (): void => {
+    heart = setInterval(() => void node.beat(), 20);
+  };
+
+  it('asks over the stream of events, so that only the first question of a connection costs private keys', async () => {
+    const before = node.commands.length;
+    const shown = await questioned();
+    expect(shown.known.state).to.equal('good');
+    expect(shown.known.status).to.include({ node: node.id, lease: node.lease });
+    expect(node.commands.slice(before).map(({ type }) => type)).to.deep.equal(['status', 'events.follow']);
+  });
+
+  it('shows a node that beats and does not answer as late, one whose answer comes late too, and good after one in time', async () => {
+    const shown = await questioned();
+    beating();
+    let held: (() => void) | undefined;
+    node.answers = (right) => {
+      held = () => void node.say(right);
+      return undefined;
+    };
+    await until(() => shown.known.state === 'late' && held !== undefined);
+    const late = shown.known.questions.late;
+    // The node asks nothing of how long it took: the console knows.
+    node.answers = () => undefined;
+    held?.();
+    await until(() => shown.known.questions.late === late + 1);
+    expect(shown.known.state).to.equal('late');
+    clearInterval(heart);
+    await until(() => shown.known.state === 'silent');
+    node.answers = (right) => right;
+    held = undefined;
+    expect(shown.known.questions.wrong).to.equal(0);
+  });
+
+  const lies: Readonly<Record<string, (right: Answer) => object>> = {
+    'a question that was not asked': (right) => ({ ...right, answer: newId() }),
+    'another node': (right) => ({ ...right, status: { ...right.status, node: newId() } }),
+    'another lease': (right) => ({ ...right, status: { ...right.status, lease: newId() } }),
+    'it started at another time': (right) => ({ ...right, status: { ...right.status, started: 2 } }),
+    'its history went back': (right) => ({ ...right, head: { ...right.head, seq: 6 } }),
+    'entry 7 of its history is another': (right) => ({
+      ...right,
+      head: { seq: 7, digest: digestOf('other') },
+    }),
+    'not of the protocol': (right) => ({ ...right, answer: 'word' }),
+    'does not know of it': (right) => ({ ...right, status: { ...right.status, nextEvent: 0 } }),
+  };
+  for (const [what, lie] of Object.entries(lies))
+    it(`shows a node whose answer is wrong as wrong until a right one: ${what}`, async () => {
+      const shown = await questioned();
+      beating();
+      const status = shown.known.status;
+      node.answers = (right) => lie({ ...right, status: { ...right.status, name: 'lie' } });
+      await until(() => shown.known.state === 'wrong');
+      expect(shown.known.refusal).to.include({ code: 'wrong-answer' });
+      expect(shown.known.refusal?.detail).to.include(what);
+      // What it said with it is not taken either.
+      expect(shown.known.status).to.deep.equal(status);
+      const { right } = shown.known.questions;
+      node.answers = (answer) => answer;
+      if (what === 'a question that was not asked') await node.answerLast();
+      await until(() => shown.known.questions.right > right && shown.known.state === 'good');
+      expect(shown.known.refusal).to.equal(undefined);
+    });
 
   it('shows a node that does not know this console as refused', async () => {
     node.consoles.clear();

@@ -7,16 +7,19 @@ import {
   sample,
 } from '../../../console/metrics/metrics.js';
 
+const questions = { right: 5, late: 1, wrong: 0, none: 0 };
+
 describe('the figures for Prometheus', () => {
   it('are in its text format, each with its help and type before it', () => {
     const text = metricsText([
-      ...nodeSamples(['good', 'good', 'unknown']),
+      ...nodeSamples((['good', 'good', 'unknown'] as const).map((state) => ({ state, questions }))),
       sample('console_gateway_nodes', 3),
     ]);
     expect(text).to.include('# TYPE console_nodes gauge\nconsole_nodes{state="unknown"} 1\n');
     expect(text)
       .to.include('console_nodes{state="good"} 2\n')
       .and.include('console_nodes{state="silent"} 0\n');
+    expect(text).to.include('console_node_questions_total{outcome="late"} 3\n');
     expect(text.endsWith('console_gateway_nodes 3\n')).to.equal(true);
     for (const line of text.trim().split('\n'))
       expect(line).to.match(
