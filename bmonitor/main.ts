@@ -206,6 +206,7 @@ export async function runNode(
   });
   // A dark node is started again for ever: what listens to the kernel must not outlive each try.
   if (!opened.ok) await firewall?.close();
+  if (!opened.ok) await roots.close?.();
   if (!opened.ok) return opened;
   const { journal, events, time, core, jobs, directories } = opened.value;
   if (roots.kind === 'file')

@@ -10,7 +10,7 @@ import {
 } from './engines.js';
 import { question, voiceName } from './engine-interface.js';
 import { identifyFields, powerFields } from './power.js';
-import { bytesText, digestText, idText, nameText, publicJwk } from './fields.js';
+import { bytesText, digestText, idText, labelText, nameText, publicJwk } from './fields.js';
 import { limits } from './limits.js';
 import {
   described,
@@ -41,7 +41,13 @@ const levelNumber = whole({ min: 0, max: limits.levels_max - 1 });
 const version = whole({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const note = text({ max: limits.note_chars_max });
 
-export const consoleKey = object({ key: publicJwk, name: nameText, role: oneOf(...roles) });
+/** `nodes`: labels; the key speaks only on nodes that its level gave all of them. Absent: on every node where it is enrolled. */
+export const consoleKey = object({
+  key: publicJwk,
+  name: nameText,
+  role: oneOf(...roles),
+  nodes: optional(list(labelText, { min: 1, max: limits.labels_per_node_max })),
+});
 export type ConsoleKey = Parsed<typeof consoleKey>;
 const roster = list(consoleKey, { min: 1, max: limits.consoles_per_level_max });
 
@@ -89,6 +95,8 @@ export const commandParsers = {
   'consoles.add': object({ console: consoleKey }),
   /** Takes a console out of the own level; the last administrator stays. */
   'consoles.remove': object({ key: digestText }),
+  /** Says by which labels the own level knows this node, all of them: keys of its consoles can be limited to nodes that have them. */
+  'node.label': object({ labels: list(labelText, { max: limits.labels_per_node_max }) }),
   /** The names of the own keys, and of those over the own data; which are open. */
   'keys.read': object({}),
   /** The pair of this start of the node, signed by its identity key: shares are sealed to it. */

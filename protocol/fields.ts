@@ -22,6 +22,13 @@ export const nameText = text({
   form: 'small letters, digits, dots and hyphens, with a letter or digit at both ends',
 });
 
+/** A word by which a level knows some of its nodes. */
+export const labelText = text({
+  max: limits.label_chars_max,
+  pattern: /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/,
+  form: 'small letters, digits, dots and hyphens, with a letter or digit at both ends',
+});
+
 const jwkMembers = object({
   kty: text({ max: 3, pattern: /^RSA$/, form: 'RSA' }),
   n: text({ max: 700 }),

@@ -67,6 +67,13 @@ export const limits = {
   consoles_per_level_max: 64,
   /** Consoles of others that the gateway lets through to one customer's nodes: sub-tenants, each with a few. */
   guests_per_customer_max: 64,
+  /** A re-encryption marks how far it came when it has come so much further: each mark is a durable step, and an event. */
+  reencrypt_mark_share: 0.05,
+  /** How often it is looked how much was copied. */
+  data_copy_look_ms: 500,
+  /** Labels by which one level knows a node, and to which one key is limited: what a person can keep apart. */
+  labels_per_node_max: 16,
+  label_chars_max: 40,
   /** Keys that were ever enrolled in one lease, all of which are listed for its holder: more than an office changes in decades. */
   consoles_ever_enrolled_max: 1000,
   /** Entries of a history in one reply; and about how many characters of them, unless a single one is longer. */

@@ -8,6 +8,8 @@ export interface Speaker {
   readonly role: Role;
   readonly rights: readonly Right[];
   readonly status: LeaseStatus;
+  /** The labels to which its key is limited and which its level did not give this node. */
+  readonly outOf: readonly string[];
 }
 
 /** Roles stand in their list from the one that may most to the one that may least. */
@@ -25,6 +27,8 @@ export function authorize(
   proof: { readonly provenNew: boolean; readonly loosens: boolean },
 ): Result<void> {
   const grant = authority[command];
+  if (speaker.outOf.length > 0)
+    return refuse('out-of-scope', `the key is for nodes labelled ${speaker.outOf.join(', ')}`);
   if (grant.levels === 'landlord' && speaker.level !== 0)
     return refuse('not-authorised', `${command} is for the landlord only`);
   if (grant.right !== 'none' && !speaker.rights.includes(grant.right))

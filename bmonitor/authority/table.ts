@@ -82,6 +82,7 @@ export const authority: Readonly<Record<CommandType, Grant>> = {
   'hardware.power-off': change({ right: 'hardware', role: 'operator' }),
   'hardware.suspend': change({ right: 'hardware', role: 'operator' }),
   'hardware.identify': change({ right: 'hardware', role: 'operator', nonce: 'never' }),
+  'node.label': change({}),
   'consoles.add': change({}),
   'consoles.remove': change({}),
   'keys.make': change({ right: 'keys' }),

@@ -6,7 +6,7 @@ import { utf8 } from '../../crypto/jose.js';
 import { Secret } from '../../crypto/secret.js';
 import { parseJson } from '../../protocol/json.js';
 import { messageOf } from '../../protocol/log.js';
-import { ok, refuse, type Result } from '../../protocol/result.js';
+import { ok, refuse, type Refused, type Result } from '../../protocol/result.js';
 import type { Measured, Rooted, RootSecrets, RootStore } from '../ports/root-store.js';
 import { ApprovalIndex, measurementOf, policyIn } from './tpm-approval.js';
 import { makeIdentity, TpmSigner } from './tpm-identity.js';
@@ -103,16 +103,19 @@ export class TpmRootStore implements RootStore {
       const inForce = await this.#policyInForce(read.value, digest);
       if (!inForce.ok) return inForce;
       const place = inForce.value;
+      // One session shows the registers for the root, for G, and for the new G that every start writes: starting one costs most.
+      this.#place = place;
       const root = await this.#unseal(place);
-      if (!root.ok) return root;
-      const g = await withMeasuredSession(this.tools, tpmPlace(place), (session) =>
+      if (!root.ok)
+        return this.#notLoaded(root.refusal.code === 'tpm-measured-otherwise' ? otherwise(digest) : root);
+      const g = await this.#sessions.use((session) =>
         this.tools.run(
           'tpm2_nvread',
           [place.index, '-C', place.index, '-P', `session:${fileAt(0)}`, '-s', String(secretBytes)],
           { files: [session] },
         ),
       );
-      if (!g.ok) return g;
+      if (!g.ok) return this.#notLoaded(g);
       if (root.value.length !== secretBytes || g.value.length !== secretBytes)
         return refuse('tpm-not-the-same', 'the TPM gave secrets of another length');
       this.#present = {
@@ -122,6 +125,13 @@ export class TpmRootStore implements RootStore {
       const asApproved = place.either?.[1] === toB64u(digest);
       return this.#withIdentity(place, { root: root.value, g: g.value }, asApproved);
     });
+  }
+
+  /** Nothing was given: no session of ours stays in the TPM. */
+  async #notLoaded(refused: Result<never>): Promise<Result<never>> {
+    await this.#sessions.giveBack();
+    this.#place = undefined;
+    return refused;
   }
 
   replaceG(next: Secret): Promise<Result<void>> {
@@ -164,13 +174,15 @@ export class TpmRootStore implements RootStore {
 
   /** Which policy stands in the TPM: that of the present registers, or that of these and approved ones. */
   async #policyInForce(place: Place, present: Buffer): Promise<Result<Place>> {
+    // Nothing else was ever approved: the TPM itself says whether the present registers are as they were, when they are shown.
+    if (!place.either) return ok(place);
     const standing = await policyIn(this.tools, place);
     if (!standing.ok) return standing;
     const { either: _, ...alone } = place;
     const approved = place.either?.includes(toB64u(present)) === true;
     for (const candidate of approved ? [alone, place] : [alone])
       if (policyOf(candidate, present).equals(standing.value)) return ok(candidate);
-    return refuse('tpm-measured-otherwise', `the registers measure ${toB64u(present)}`);
+    return otherwise(present);
   }
 
   async #withIdentity(place: Place, secrets: RootSecrets, asApproved: boolean) {
@@ -323,7 +335,7 @@ export class TpmRootStore implements RootStore {
         { files: [publicFile, privateFile, object] },
       );
       if (!loaded.ok) return loaded;
-      return await withMeasuredSession(this.tools, tpmPlace(place), (session) =>
+      return await this.#sessions.use((session) =>
         this.tools.run('tpm2_unseal', ['-c', fileAt(1), '-p', `session:${fileAt(0)}`], {
           files: [session, object],
         }),
@@ -362,4 +374,9 @@ export class TpmRootStore implements RootStore {
       return refuse('not-initialised', messageOf(error));
     }
   }
+}
+
+/** Whoever is told of it can have it approved. */
+function otherwise(present: Uint8Array): Refused {
+  return refuse('tpm-measured-otherwise', `the registers measure ${toB64u(present)}`);
 }

@@ -3,6 +3,8 @@ import { messageOf } from '../../protocol/log.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { Store, StoreOp } from '../ports/store.js';
 
+const entriesAtOnce = 256;
+
 /** The node's store on LevelDB. Every batch is synced: what is acknowledged survives a power cut. */
 export async function openLevelStore(folder: string): Promise<Result<Store>> {
   const level = new Level<string, Uint8Array>(folder, { keyEncoding: 'utf8', valueEncoding: 'view' });
@@ -17,12 +19,22 @@ export async function openLevelStore(folder: string): Promise<Result<Store>> {
       // LevelDB's own `sync`, which the type of `level` leaves to the implementation underneath.
       if (ops.length > 0) await level.batch([...ops], { sync: true } as object);
     },
-    entries(prefix, { after, reverse = false, limit } = {}) {
-      return level.iterator({
+    async *entries(prefix, { after, reverse = false, limit } = {}) {
+      const found = level.iterator({
         ...rangeOf(prefix, after, reverse),
         reverse,
         ...(limit === undefined ? {} : { limit }),
       });
+      try {
+        for (;;) {
+          // One by one, each costs a turn of the event loop; LevelDB itself bounds how many bytes come at once.
+          const some = await found.nextv(entriesAtOnce);
+          if (some.length === 0) return;
+          yield* some;
+        }
+      } finally {
+        await found.close();
+      }
     },
     close: () => level.close(),
   });

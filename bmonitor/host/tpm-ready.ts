@@ -56,7 +56,12 @@ export class ReadySessions {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#ahead);
-    await this.#tools.inTurn(() => this.#end([...this.#proven.splice(0), ...this.#tired.splice(0)]));
+    await this.#tools.inTurn(() => this.giveBack());
+  }
+
+  /** Within a turn. */
+  async giveBack(): Promise<void> {
+    await this.#end([...this.#proven.splice(0), ...this.#tired.splice(0)]);
   }
 
   async #takeKept(): Promise<Kept | undefined> {

@@ -53,7 +53,12 @@ export type KeyChange =
   | { readonly kind: 'destroy-symmetric'; readonly id: string }
   | { readonly kind: 'make-data'; readonly lease: string }
   /** Another data key in the place of the old one, which is destroyed. */
-  | { readonly kind: 'renew-data'; readonly lease: string }
+  | {
+      readonly kind: 'renew-data';
+      readonly lease: string;
+      /** Under which the data was encrypted anew before; absent: a new one, and the data is gone. */
+      readonly key?: Secret;
+    }
   | { readonly kind: 'destroy-data'; readonly lease: string }
   | { readonly kind: 'set-share'; readonly id: string; readonly share: Secret }
   | { readonly kind: 'clear-share'; readonly id: string }
@@ -113,7 +118,7 @@ function apply(ring: Changing, change: KeyChange): void {
       ring.outer.set(change.lease, newKey());
       return;
     case 'renew-data':
-      ring.data.set(change.lease, newKey());
+      ring.data.set(change.lease, change.key ?? newKey());
       ring.wrapped.delete(change.lease);
       return;
     case 'destroy-data':

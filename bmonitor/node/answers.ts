@@ -151,6 +151,7 @@ export class Answers {
       case 'measurement.approve':
       case 'measurement.withdraw':
       case 'node.transfer':
+      case 'node.label':
       case 'consoles.add':
       case 'consoles.remove':
       case 'lease.grant':
@@ -276,7 +277,13 @@ export class Answers {
         ? {
             pair: one.pair,
             everEnrolled: one.everEnrolled,
-            consoles: one.roster.map(({ id, name, role }) => ({ id, name, role })),
+            consoles: one.roster.map(({ id, name, role, nodes }) => ({
+              id,
+              name,
+              role,
+              ...(nodes ? { nodes } : {}),
+            })),
+            ...(one.labels ? { labels: one.labels } : {}),
           }
         : { consoles: one.roster.length }),
     }));

@@ -315,14 +315,6 @@ export class Core {
     const ring = renewG ? changeRing(this.ring, decision.keys, state.levels) : this.ring;
     const broken = brokenInvariants(state, ring);
     if (broken.length > 0) return refuse('invariant-broken', broken.join('; '));
-    for (const lease of decision.reencrypt) {
-      const carried = await this.#parts.effects.carryOver(
-        lease,
-        { state: this.state, ring: this.ring },
-        { state, ring },
-      );
-      if (!carried.ok) return carried;
-    }
     const more = events.stage(decision.events, state, this.now_s());
     const { lines } = recorded;
     await journal.commit({

@@ -26,11 +26,11 @@ import { decideIdentify, decidePower } from './decide/hardware.js';
 import { decideCancelJob, decideTrimHistory, decideVerifyHistory } from './decide/history.js';
 import { decideEndLease, decideExtendLease, decideGrantLease, decideTakeLease } from './decide/leases.js';
 import { decideConsent, decideMakeKey, decideRotateKeys, decideShare, decideUnlock } from './decide/keys.js';
-import { decideRename } from './decide/node.js';
+import { decideLabel, decideRename } from './decide/node.js';
 import { decideApproveMeasurement, decideWithdrawMeasurement } from './decide/measurement.js';
 import { decideTransfer } from './decide/transfer.js';
 import { decided, type Decision, type Given, type Request } from './decision.js';
-import { rightsNow, type NodeState } from './state.js';
+import { outOfScope, rightsNow, type NodeState } from './state.js';
 
 /**
  * The heart: from what the node is and what is asked to what it shall be, or to a refusal with its reason. Pure: the same input gives the
@@ -65,6 +65,7 @@ export function speakerOf(state: NodeState, request: Pick<Request, 'level' | 'co
       role: enrolled.role,
       rights: rightsNow(state, request.level),
       status: level.status,
+      outOf: outOfScope(level, enrolled),
     },
   };
 }
@@ -103,6 +104,8 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
       return { ok: true, value: decided(state) };
     case 'node.rename':
       return decideRename(state, { ...request, command }, given);
+    case 'node.label':
+      return decideLabel(state, { ...request, command });
     case 'consoles.add':
       return decideAddConsole(state, { ...request, command }, given);
     case 'consoles.remove':

@@ -75,7 +75,7 @@ export interface Decision {
   readonly effects: readonly Effect[];
   readonly events: readonly NodeEvent[];
   readonly touched: readonly Touched[];
-  /** Leases whose data goes on under a new data key; the data of others that get one is destroyed. */
+  /** Leases whose data goes on under a new data key, as it was encrypted anew ahead; the data of others that get one is destroyed. */
   readonly reencrypt: readonly string[];
   /** What the node signs a receipt of. */
   readonly receipts: readonly ReceiptDraft[];

@@ -4,7 +4,7 @@ import type { Secret } from '../../crypto/secret.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
 import type { KeyRing } from '../keys/ring.js';
 import type { DirectoryName, DirectoryStore } from '../ports/directory-store.js';
-import type { NodeState } from './state.js';
+import { reencryptionOf, type NodeState } from './state.js';
 
 /** What the directories stand on: the state, and the keys that are open just now. */
 export interface Standing {
@@ -28,11 +28,13 @@ export interface DirectoryParts {
  * INVARIANTS:
  * - One thing at a time, in the order in which it was asked for.
  * - Nobody is told of a directory that is not under the data key of its lease.
- * - Before a directory is closed, whoever uses it is told to stop, and has.
+ * - Before a directory is closed or copied, whoever uses it is told to stop, and has; while it is copied nobody is told of it.
  */
 export class Directories {
   readonly #parts: DirectoryParts;
   #queue: Promise<unknown> = Promise.resolve();
+  /** Copies under the next data key, by their lease, until they count or are not wanted any more. */
+  readonly #copying = new Map<string, Copying>();
   /** Whoever has files open in a directory lets go of them here: the engines of the lease are stopped. */
   beforeClosing: (lease: string) => Promise<void> = () => Promise.resolve();
 
@@ -63,29 +65,58 @@ export class Directories {
       const key = ring.data.get(lease);
       if (!level || level.status === 'dark') return refuse('lease-unknown', 'it is dark, or there is none');
       if (!key) return refuse('shares-outstanding');
+      if (this.#copying.has(lease)) return refuse('data-moving');
       return openUnder(store.value, level, key);
     });
   }
 
   /**
-   * Before a data key is replaced: a copy of the directory at the next epoch. Until the change is durable it belongs to nobody, and `settle` removes
-   * it; afterwards the old one does. So a crash leaves one of them whole.
+   * A copy of a lease's directory under another data key, in the place that is kept for it, made ahead of the change that makes it count. Nothing may be
+   * written meanwhile, nor until that change: whoever uses the directory was told to stop. Answers whether there was anything to copy.
    */
-  carryOver(lease: string, from: Standing, to: Standing): Promise<Result<void>> {
-    return this.#inTurn(async () => {
-      const { store } = this.#parts;
-      const [old, next] = [placeIn(from, lease), placeIn(to, lease)];
-      if (!store.ok || !old || !next) return ok(undefined);
-      const listed = await store.value.list();
-      if (!listed.ok) return listed;
-      if (!listed.value.some((kept) => kept.lease === lease && kept.epoch === old.name.epoch))
-        return ok(undefined);
-      // Nobody may write while it is copied.
-      await this.beforeClosing(lease);
-      const copied = await copyAnew(store.value, old, next);
-      if (!copied.ok) await store.value.destroy(next.name);
-      return copied;
-    });
+  async copyAhead({ lease, epoch, data, watch }: CopyAhead): Promise<Result<'copied' | 'nothing'>> {
+    const begun = await this.#inTurn(() => this.#beginCopy({ lease, epoch, data, watch }));
+    if (!begun.ok || begun.value === 'nothing') return begun as Result<'nothing'>;
+    // Not in a turn: whatever else there is to do with directories does not wait for it.
+    const copied = await begun.value.finished;
+    return copied.ok ? ok('copied') : copied;
+  }
+
+  async #beginCopy({ lease, epoch, data, watch }: CopyAhead): Promise<Result<Copying | 'nothing'>> {
+    const { store } = this.#parts;
+    const { state, ring } = this.#parts.now();
+    const level = state.levels.find((one) => one.lease === lease);
+    const key = ring.data.get(lease);
+    if (!store.ok || !level || !key) return ok('nothing');
+    const from = { lease, epoch: level.epoch };
+    const listed = await store.value.list();
+    if (!listed.ok) return listed;
+    if (!listed.value.some((kept) => kept.lease === lease && kept.epoch === from.epoch)) return ok('nothing');
+    await this.beforeClosing(lease);
+    const to = { lease, epoch };
+    const opened = await openBoth(store.value, { name: from, data: key }, { name: to, data });
+    if (!opened.ok) return opened;
+    const abort = new AbortController();
+    const copying: Copying = {
+      to,
+      abort,
+      finished: store.value.copy(from, to, { signal: abort.signal, progress: watch }),
+    };
+    this.#copying.set(lease, copying);
+    return ok(copying);
+  }
+
+  /** A copy that is not wanted any more is broken off, before anything is done with what it reads and writes. */
+  async #breakOff(): Promise<void> {
+    const { state, ring } = this.#parts.now();
+    for (const [lease, { to, abort, finished }] of this.#copying) {
+      const wanted = reencryptionOf(state, lease)?.epoch === to.epoch;
+      const level = state.levels.find((one) => one.lease === lease);
+      if (wanted && level?.status === 'active' && ring.data.has(lease)) continue;
+      abort.abort();
+      await finished;
+      this.#copying.delete(lease);
+    }
   }
 
   /** Makes the directories match the state. */
@@ -95,6 +126,7 @@ export class Directories {
       if (!store.ok) return ok(undefined);
       const listed = await store.value.list();
       if (!listed.ok) return listed;
+      await this.#breakOff();
       let failed: Result<void> = ok(undefined);
       for (const kept of listed.value) {
         const done = await this.#settleOne(store.value, kept, kept.open);
@@ -108,6 +140,8 @@ export class Directories {
   async #settleOne(store: DirectoryStore, name: DirectoryName, open: boolean): Promise<Result<void>> {
     const { state, ring } = this.#parts.now();
     const level = state.levels.find((one) => one.lease === name.lease && one.epoch === name.epoch);
+    // It is being filled, and will count when it is whole.
+    if (!level && this.#copying.get(name.lease)?.to.epoch === name.epoch) return ok(undefined);
     if (!level) {
       if (open) await this.beforeClosing(name.lease);
       return store.destroy(name);
@@ -136,21 +170,30 @@ interface Place {
   readonly data: Secret;
 }
 
-function placeIn({ state, ring }: Standing, lease: string): Place | undefined {
-  const [level, data] = [state.levels.find((one) => one.lease === lease), ring.data.get(lease)];
-  if (!level || !data) return undefined;
-  return { name: { lease, epoch: level.epoch }, data };
+interface CopyAhead {
+  readonly lease: string;
+  /** The place that was kept for the next data key. */
+  readonly epoch: number;
+  readonly data: Secret;
+  /** Told how far it came, in bytes. */
+  readonly watch: (done: number, total: number) => void;
+}
+
+interface Copying {
+  readonly to: DirectoryName;
+  readonly abort: AbortController;
+  readonly finished: Promise<Result<void>>;
 }
 
 /** What an earlier try left is not built upon. */
-async function copyAnew(store: DirectoryStore, old: Place, next: Place): Promise<Result<void>> {
+async function openBoth(store: DirectoryStore, old: Place, next: Place): Promise<Result<void>> {
   const cleared = await store.destroy(next.name);
   if (!cleared.ok) return cleared;
   for (const { name, data } of [old, next]) {
     const opened = await openUnder(store, name, data);
     if (!opened.ok) return opened;
   }
-  return store.copy(old.name, next.name);
+  return ok(undefined);
 }
 
 /** A data key never encrypts two things: the directory has a key of its own from it, which is in our memory no longer than it takes to hand it over. */

@@ -1,6 +1,6 @@
 import { ok, type Result } from '../../protocol/result.js';
 import type { Effect } from './decision.js';
-import type { Directories, Standing } from './directories.js';
+import type { Directories } from './directories.js';
 import { leavingLeases, type Engines } from './engines.js';
 import { resting } from './hardware.js';
 import type { Jobs } from './jobs.js';
@@ -10,8 +10,6 @@ import type { NodeState } from './state.js';
 export interface EffectRunner {
   /** Makes the machine match the state. Resolves when it does; a refusal means that it could not, and will be tried again. */
   run(effect: Effect, state: NodeState): Promise<Result<void>>;
-  /** Puts what rests in files of a lease under its next data key too, before that key takes the place of the old one. */
-  carryOver(lease: string, from: Standing, to: Standing): Promise<Result<void>>;
   /** What must have happened to the machine before the state may become the next one: engines of a lease that ends are dead. */
   before(state: NodeState, next: NodeState): Promise<Result<void>>;
 }
@@ -50,10 +48,6 @@ export class Effects implements EffectRunner {
   before(state: NodeState, next: NodeState): Promise<Result<void>> {
     const leaving = leavingLeases(state, next);
     return leaving.size === 0 ? Promise.resolve(ok(undefined)) : this.#engines.halt(leaving);
-  }
-
-  carryOver(lease: string, from: Standing, to: Standing): Promise<Result<void>> {
-    return this.#directories.carryOver(lease, from, to);
   }
 
   run(effect: Effect, state: NodeState): Promise<Result<void>> {

@@ -2,7 +2,7 @@ import type { WantedEngine } from '../engines/life.js';
 import type { Supervisor } from '../engines/supervisor.js';
 import type { ImageStore } from '../ports/engines.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
-import type { NodeState } from './state.js';
+import { reencryptionOf, type NodeState } from './state.js';
 
 /** What the state wants of engines, and what must happen to them before the state may change. */
 export interface Engines {
@@ -51,13 +51,14 @@ export function noEngines(why: Result<void>): Engines {
 
 export const withoutEngines: Engines = noEngines(refuse('engines-not-here'));
 
-/** Engines of a dark level are kept, and do not run. */
+/** Engines of a dark level are kept, and do not run; nor do those whose files are being encrypted anew. */
 function wantedIn(state: NodeState): readonly WantedEngine[] {
+  const stands = (lease: string): boolean => reencryptionOf(state, lease) !== undefined;
   return state.levels.flatMap(({ lease, status, engines }) =>
     (engines ?? []).map(({ described, ...engine }) => ({
       ...engine,
       lease,
-      wanted: status === 'active' ? engine.wanted : 'stopped',
+      wanted: status === 'active' && !stands(lease) ? engine.wanted : 'stopped',
       ...(described ? { described } : {}),
     })),
   );

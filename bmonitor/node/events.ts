@@ -62,16 +62,19 @@ export class EventLog {
   async load(state: NodeState): Promise<void> {
     for (const { lease } of state.levels) {
       const track: Track = { next: 1, recent: [], kept: [] };
-      let newest: Uint8Array | undefined;
-      for await (const [key, box] of this.#store.entries(prefix(lease))) {
-        const bytes = this.#sealer.openFor(lease, key, box);
-        if (!bytes) continue;
+      // Only the newest one is looked into: to open all of them would take the longer the more has happened.
+      for await (const [key] of this.#store.entries(prefix(lease)))
         track.kept.push({ first: firstOf(lease, key), key });
-        newest = bytes;
+      for (;;) {
+        const last = track.kept.at(-1);
+        const newest = await this.#readBlock(lease, last);
+        if (last && !newest) {
+          track.kept.pop();
+          continue;
+        }
+        if (newest) track.next = newest.first + newest.lines.length;
+        break;
       }
-      // Only the newest one is looked into: the lines of all of them would fill the memory of a node that starts.
-      const last = track.kept.at(-1);
-      if (last && newest) track.next = last.first + textOf(newest).split('\n').length;
       this.#tracks.set(lease, track);
     }
   }

@@ -13,7 +13,8 @@ function holders(state: NodeState): string {
       level.status,
       level.term ?? null,
       level.rights,
-      level.roster.map((entry) => [entry.id, entry.role]),
+      level.roster.map((entry) => [entry.id, entry.role, entry.nodes ?? null]),
+      level.labels ?? null,
     ]),
   ]);
 }

@@ -2,7 +2,7 @@ import type { KeyRing } from '../keys/ring.js';
 import { sharesFor } from '../keys/wrap.js';
 import { filterCount } from './filter-state.js';
 import { limits } from '../../protocol/limits.js';
-import type { Level, NodeState } from './state.js';
+import { isFullAdministrator, type Level, type NodeState } from './state.js';
 
 /**
  * What holds at all times, whatever was commanded. Checked on every next state before it is made durable, and at every start.
@@ -45,8 +45,8 @@ const rules: readonly (readonly [name: string, holds: (state: NodeState, ring: K
   ],
   ['no lease stands twice in the chain', ({ levels }) => distinct(levels.map((level) => level.lease))],
   [
-    'every level has an administrator',
-    ({ levels }) => levels.every((level) => level.roster.some((entry) => entry.role === 'administrator')),
+    'every level has an administrator whose key is not limited to some nodes',
+    ({ levels }) => levels.every((level) => level.roster.some(isFullAdministrator)),
   ],
   [
     'no key is enrolled twice',

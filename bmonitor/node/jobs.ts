@@ -6,7 +6,10 @@ import { signerOf } from '../../protocol/request.js';
 import type { Core } from './core.js';
 import { decided, type Decision } from './decision.js';
 import type { Going, HardwareJobs } from './hardware.js';
+import type { Directories } from './directories.js';
+import { afterJob } from './decide/history.js';
 import type { Journal } from './journal.js';
+import { Reencrypting } from './reencrypting.js';
 import { consoleOfKey } from './judge.js';
 import { noEntry, type Job, type NodeState } from './state.js';
 
@@ -22,23 +25,34 @@ export class Jobs {
   readonly #journal: Journal;
   readonly #running = new Map<string, Promise<void>>();
   readonly #hardware: HardwareJobs;
+  /** Asked to go on while they were about to rest. */
+  readonly #again = new Set<string>();
   #stopped = false;
 
-  constructor(core: Core, journal: Journal, hardware: HardwareJobs) {
+  readonly #reencrypting: Reencrypting;
+
+  constructor(core: Core, journal: Journal, hardware: HardwareJobs, directories: Directories) {
     this.#core = core;
+    this.#reencrypting = new Reencrypting(core, journal, directories);
     this.#journal = journal;
     this.#hardware = hardware;
   }
 
   /** Goes on with a job in the background; a job that runs already is left alone. */
   run(id: string): void {
-    if (this.#running.has(id)) return;
-    const work = this.#goOn(id).finally(() => this.#running.delete(id));
+    if (this.#running.has(id)) return void this.#again.add(id);
+    const work = this.#goOn(id).finally(async () => {
+      await this.#reencrypting.leave(id);
+      this.#running.delete(id);
+      if (this.#again.delete(id)) this.run(id);
+    });
     this.#running.set(id, work);
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#again.clear();
+    this.#reencrypting.stop();
     await Promise.all(this.#running.values());
   }
 
@@ -60,6 +74,7 @@ export class Jobs {
   }
 
   async #step(job: Job): Promise<Job | undefined> {
+    if (job.kind === 'keys.reencrypt') return this.#reencrypting.step(job, () => this.#goesOn(job));
     if (job.kind !== 'history.verify') return this.#hardware.step(job, () => this.#goesOn(job));
     const lines = await this.#journal.history(job.lease, job.done + 1, linesAtOnce, job.total);
     if (lines.length === 0) return this.#withoutLines(job);
@@ -113,5 +128,9 @@ function mark(state: NodeState, before: Job, after: Job): Decision | undefined {
   const jobs = state.jobs.map((one) => (one.id === before.id && one.state === 'running' ? after : one));
   if (!jobs.includes(after)) return undefined;
   const fields = { job: after.id, state: after.state, done: after.done, total: after.total };
-  return decided({ ...state, jobs }, { events: [{ to: [after.level], kind: 'job.progress', fields }] });
+  const effects = after.state === 'running' ? [] : afterJob(after);
+  return decided(
+    { ...state, jobs },
+    { effects, events: [{ to: [after.level], kind: 'job.progress', fields }] },
+  );
 }

@@ -8,7 +8,7 @@ import type { Measured, Rooted, RootSecrets, RootStore } from '../ports/root-sto
 import type { Store, StoreOp } from '../ports/store.js';
 import type { Change } from './change.js';
 import type { KeptReceipt } from './receipts.js';
-import { orphansOf } from './orphans.js';
+import { orphansOf, suspects } from './orphans.js';
 import {
   blockKeys,
   engineKeys,
@@ -29,6 +29,7 @@ import { openRoot, openWithEither, readBlock, sealRoot } from './root-seal.js';
 import { unpickRootState } from './root-state.js';
 import { withDescriptions } from './engine-blocks.js';
 import type { NodeState } from './state.js';
+import { HistoryAhead } from './ahead.js';
 
 /**
  * What the node remembers, and the order in which it is written.
@@ -39,8 +40,7 @@ import type { NodeState } from './state.js';
  *   d/<lease>/<epoch>/<id>.<revision>    an engine's settings   ┐
  *   h/<lease>/<epoch>/<seq>              a line of the history  │ sealed under the lease's data key,
  *   r/<lease>/<epoch>/<console>.<jti>    a reply that was given │ which rests wrapped by the disk key
- *   q/<lease>/<epoch>/<generation>       in which order replies ┘ were given
- *   v/<lease>/<first>.<generation>       events (events.ts)
+ *   q/<lease>/<epoch>/<generation>       in which order replies ┘ were given; v/<lease>/… events (events.ts)
  *
  * A change that touches keys, leases, rosters or the salt is written under a new G: first the batch, synced, then G. A crash between the two
  * leaves the old root, which the old G still opens, and the new one, which nothing opens. Such a command was never acknowledged, and at the
@@ -63,6 +63,8 @@ export class Journal {
   #state: NodeState;
   #ring: KeyRing;
   readonly #packer = new RingPacker();
+  /** What stands under the next data keys already. */
+  readonly ahead: HistoryAhead;
   /** How many replies are kept of each lease. */
   readonly #replies = new Map<string, number>();
 
@@ -74,6 +76,7 @@ export class Journal {
     this.measured = rooted.measured;
     this.#state = state;
     this.#ring = ring;
+    this.ahead = new HistoryAhead(store, this);
   }
 
   get state(): NodeState {
@@ -145,7 +148,7 @@ export class Journal {
     const before = this.#state;
     const next: RootSecrets = change.renewG ? { root: this.#secrets.root, g: newKey() } : this.#secrets;
     await this.#moveData(before, change);
-    const removals = this.#removals(before, change.state);
+    const removals = this.#removals(before, change.state, change.ring);
     const ops: StoreOp[] = [
       ...this.#blockOps(before, change.state, change.ring),
       ...this.#engineOps(before, change.state, change.ring),
@@ -227,8 +230,8 @@ export class Journal {
   }
 
   /** Writes that change nothing of the state: events that no command caused. */
-  async write(ops: readonly StoreOp[]): Promise<void> {
-    await this.#store.batch(ops);
+  write(ops: readonly StoreOp[]): Promise<void> {
+    return this.#store.batch(ops);
   }
 
   async close(): Promise<void> {
@@ -255,8 +258,12 @@ export class Journal {
       const [from, to] = [homeOf(before, lease), homeOf(state, lease)];
       // What a new data key replaced is carried over only where that was asked for: also while a share was outstanding.
       if (from === to ? !unlocked : !reencrypt?.includes(lease)) continue;
+      const ahead = this.ahead.under(lease, ring);
       for (const room of gatedRooms)
-        for await (const [key, box] of this.#store.entries(`${room}/${from}/`)) {
+        for await (const [key, box] of this.#store.entries(
+          `${room}/${from}/`,
+          room === 'h' && ahead ? { after: historyKey(from, ahead.next - 1) } : {},
+        )) {
           const moved = `${room}/${to}/${key.slice(room.length + from.length + 2)}`;
           if (room === 'q') {
             const target = Buffer.from(box).toString('utf8').replace(`/${from}/`, `/${to}/`);
@@ -324,19 +331,14 @@ export class Journal {
     return withDescriptions(state, this.#ring, (lease, key) => this.#open(lease, key));
   }
 
-  #removals(before: NodeState, after: NodeState): readonly StoreOp[] {
+  #removals(before: NodeState, after: NodeState, ring: KeyRing): readonly StoreOp[] {
     const kept = blockKeys(after);
     const described = engineKeys(after);
     const keys = [
       ...[...blockKeys(before).keys()].filter((key) => !kept.has(key)),
       ...[...engineKeys(before).keys()].filter((key) => !described.has(key)),
+      ...this.ahead.trimmed(before, after, ring),
     ];
-    for (const level of before.levels) {
-      const now = after.levels.find((one) => one.lease === level.lease);
-      if (now)
-        for (let seq = level.history.first; seq < now.history.first; seq += 1)
-          keys.push(historyKey(homeOf(before, now.lease), seq));
-    }
     return [...keys, rootKey(before.generation)].map((key) => ({ type: 'del', key }));
   }
 
@@ -380,15 +382,13 @@ export class Journal {
     const isOrphan = orphansOf(state);
     const ops: StoreOp[] = [];
     const drop = (key: string): void => void ops.push({ type: 'del', key });
-    for (const room of leaseRooms)
-      for await (const [key, value] of this.#store.entries(`${room}/`)) {
-        if (!isOrphan(key)) {
-          if (room === 'q') this.#countReply(key.split('/')[1] ?? '');
-          continue;
-        }
+    for await (const [key, value] of suspects(this.#store, state)) {
+      const ordersReplies = key.startsWith('q/');
+      if (isOrphan(key)) {
         drop(key);
-        if (room === 'q') drop(Buffer.from(value).toString('utf8'));
-      }
+        if (ordersReplies) drop(Buffer.from(value).toString('utf8'));
+      } else if (ordersReplies) this.#countReply(key.split('/')[1] ?? '');
+    }
     return ops;
   }
 }

@@ -2,7 +2,7 @@ import { limits } from '../../protocol/limits.js';
 import type { Claims } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { Nonces } from './nonces.js';
-import type { Enrolled, NodeState } from './state.js';
+import { outOfScope, type Enrolled, type NodeState } from './state.js';
 
 /** Everything about the node that decides whether a statement is meant for it, here and now. */
 export interface Moment {
@@ -56,7 +56,10 @@ export function stillEnrolled(
   state: NodeState,
 ): Result<void> {
   const level = state.levels[claims.level];
-  if (!level?.roster.some((entry) => entry.id === claims.iss)) return refuse('unknown-console');
+  const enrolled = level?.roster.find((entry) => entry.id === claims.iss);
+  if (!level || !enrolled) return refuse('unknown-console');
+  const outOf = outOfScope(level, enrolled);
+  if (outOf.length > 0) return refuse('out-of-scope', `the key is for nodes labelled ${outOf.join(', ')}`);
   return claims.lease === level.lease ? ok(undefined) : refuse('wrong-lease');
 }
 

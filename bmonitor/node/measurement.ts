@@ -76,7 +76,7 @@ function holdings({ levels }: NodeState): string {
       term ?? null,
       rights,
       symmetric ?? null,
-      roster.map(({ id, role }) => [id, role]),
+      roster.map(({ id, role, nodes }) => [id, role, nodes ?? null]),
     ]),
   );
 }

@@ -7,6 +7,7 @@ import { newId } from '../../protocol/request.js';
 import { formatEnvelope } from '../../protocol/wire.js';
 import type { Core } from './core.js';
 import type { NodeEvent } from './decision.js';
+import { outOfScope, type Level } from './state.js';
 import type { NodeTime } from './time.js';
 
 export interface NoticeParts {
@@ -173,15 +174,19 @@ export class Notices {
     return this.#parts.core.state.levels.find((level) => level.lease === lease)?.history.head;
   }
 
-  /** A console that its level took out of the roster hears nothing more. */
+  /** A console that its level took out of the roster, or limited to other nodes, hears nothing more. */
   #prune(): void {
     const { levels } = this.#parts.core.state;
     for (const one of this.#listeners) {
       const level = levels.find(({ lease }) => lease === one.lease);
       // A lease that is over is still to be told to those who held it.
-      if (level && !level.roster.some(({ id }) => id === one.console)) this.#listeners.delete(one);
+      if (level && !speaksIn(level, one.console)) this.#listeners.delete(one);
     }
   }
+}
+
+function speaksIn(level: Level, console: string): boolean {
+  return level.roster.some((entry) => entry.id === console && outOfScope(level, entry).length === 0);
 }
 
 function add(one: Listener, happened: Happened): void {

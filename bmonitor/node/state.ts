@@ -48,12 +48,16 @@ export interface Level {
   readonly roster: readonly Enrolled[];
   /** Every key that was ever enrolled in this lease, so that its holder can see that nobody else's was. */
   readonly everEnrolled: readonly string[];
+  /** The words by which the level knows this node. */
+  readonly labels?: readonly string[];
   readonly filters: FilterState;
   /** The newest version of the filters is undone unless it is confirmed in time. */
   readonly waiting?: WaitingFilters;
   readonly history: HistoryMark;
   /** Rises when the data key of the lease is replaced: what rests under the old one stands elsewhere. */
   readonly epoch: number;
+  /** The highest epoch that a re-encryption ever wrote under, whether or not it came to its end: no other data key gets that place. */
+  readonly reserved?: number;
   /** What the level agreed to that another level may do with the keys its data rests under. */
   readonly consents?: readonly Consent[];
   /** The level chose that its K is only opened by a share that its console sends after each start. */
@@ -119,7 +123,7 @@ export interface WaitingFilters {
   readonly before: FilterState;
 }
 
-export type JobKind = 'history.verify' | `hardware.${PowerAct | 'identify'}`;
+export type JobKind = 'history.verify' | 'keys.reencrypt' | `hardware.${PowerAct | 'identify'}`;
 
 export interface Job {
   readonly id: string;
@@ -134,6 +138,8 @@ export interface Job {
   readonly note: string;
   readonly power?: PowerJob;
   readonly light?: { readonly on: boolean; readonly seconds: number };
+  /** For a re-encryption: the place of the next data key. */
+  readonly epoch?: number;
 }
 
 /** What was told to every level: what happens, why, and when. */
@@ -162,6 +168,29 @@ export function lastLevel(state: NodeState): number {
 export function replaceLevel(state: NodeState, index: number, level: Level): NodeState {
   const levels = state.levels.map((old, at) => (at === index ? level : old));
   return { ...state, levels: levels as [Level, ...Level[]] };
+}
+
+/** A place that no data key of the lease ever had. */
+export function nextEpoch({ epoch, reserved }: Pick<Level, 'epoch' | 'reserved'>): number {
+  return Math.max(epoch, reserved ?? 0) + 1;
+}
+
+/** The re-encryption of a lease that is under way. */
+export function reencryptionOf({ jobs }: Pick<NodeState, 'jobs'>, lease: string): Job | undefined {
+  return jobs.find((job) => job.kind === 'keys.reencrypt' && job.lease === lease && job.state === 'running');
+}
+
+/** The labels to which a key is limited and which its level did not give this node. Empty: it speaks here. */
+export function outOfScope(
+  { labels }: Pick<Level, 'labels'>,
+  { nodes }: Pick<Enrolled, 'nodes'>,
+): readonly string[] {
+  return (nodes ?? []).filter((label) => !labels?.includes(label));
+}
+
+/** Who can always put a level in order: no label stands between its key and the node. */
+export function isFullAdministrator({ role, nodes }: Pick<Enrolled, 'role' | 'nodes'>): boolean {
+  return role === 'administrator' && nodes === undefined;
 }
 
 /**

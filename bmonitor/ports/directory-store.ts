@@ -12,6 +12,12 @@ export interface KeptDirectory extends DirectoryName {
   readonly open: boolean;
 }
 
+export interface CopyWatch {
+  /** Breaks it off. */
+  readonly signal: AbortSignal;
+  readonly progress: (done_bytes: number, total_bytes: number) => void;
+}
+
 /**
  * Where what a level stores in files rests: images, writable layers, logs. A directory is encrypted by the kernel under a key that
  * nobody but the node's memory and, while it is open, the kernel has.
@@ -30,6 +36,6 @@ export interface DirectoryStore {
   open(name: DirectoryName, key: Secret): Promise<Result<string>>;
   lock(name: DirectoryName): Promise<Result<void>>;
   destroy(name: DirectoryName): Promise<Result<void>>;
-  /** Everything in the one to the other, which is empty; both are open. Resolves when it would survive a power cut. */
-  copy(from: DirectoryName, to: DirectoryName): Promise<Result<void>>;
+  /** Everything in the one to the other, which is empty; both are open. Resolves when it would survive a power cut, or was broken off. */
+  copy(from: DirectoryName, to: DirectoryName, watch?: CopyWatch): Promise<Result<void>>;
 }

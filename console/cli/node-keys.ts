@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { clientFor, type ApiClient } from './client.js';
-import { orExit } from './output.js';
+import { orExit, table } from './output.js';
 import type { Refusal, Result } from '../../protocol/result.js';
 
 interface Json {
@@ -75,6 +75,26 @@ export function nodeKeyCommands(keys: Command, dirOf: () => string): void {
     .description('send the share after a start of the node')
     .addHelpText('after', '\nExample:\n  keys unlock node-1')
     .action((node: string, flags: Json) => ask(node, '/unlock', flags, 'the K of this level is open'));
+  keys
+    .command('jobs')
+    .argument('<node>')
+    .option('--json', 'print JSON')
+    .description('how far a re-encryption is, and how earlier ones ended')
+    .addHelpText('after', '\nExample:\n  keys jobs node-1')
+    .action(async (node: string, flags: Json) => {
+      const read = orExit(await clientOf(flags.json).call('GET', pathOf(node, '/jobs')), flags.json);
+      console.log(flags.json ? JSON.stringify(read) : shownJobs(read['jobs'] as readonly JobLine[]));
+    });
+  keys
+    .command('cancel')
+    .argument('<node>')
+    .argument('<job>')
+    .option('--json', 'print JSON')
+    .description('break off a re-encryption: the data stays under the key it had, and nothing is lost')
+    .addHelpText('after', '\nExample:\n  keys cancel node-1 3q2-796tvu_erb7v3q2-7w')
+    .action((node: string, job: string, flags: Json) =>
+      ask(node, '/cancel', flags, 'broken off: the data stays under the key it had', { job }),
+    );
   keys
     .command('consent')
     .argument('<node>')
@@ -167,13 +187,40 @@ interface Rotated {
   readonly pair: { readonly id: string };
   readonly symmetric?: string;
   readonly destroyed: readonly string[];
+  readonly job?: string;
 }
 
-function rotated(node: string, { pair, symmetric, destroyed }: Rotated): string {
+interface JobLine {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: string;
+  readonly done: number;
+  readonly total: number;
+  readonly note: string;
+}
+
+function shownJobs(jobs: readonly JobLine[]): string {
+  const mine = jobs.filter(({ kind }) => kind === 'keys.reencrypt');
+  if (mine.length === 0) return 'nothing was encrypted anew';
+  const far = ({ done, total }: JobLine): string =>
+    total === 0 ? '' : `${Math.floor((100 * done) / total)} %`;
+  return table(
+    ['JOB', 'STATE', 'COPIED', 'NOTE'],
+    mine.map((job) => [job.id, job.state, far(job), job.note]),
+  );
+}
+
+function rotated(node: string, { pair, symmetric, destroyed, job }: Rotated): string {
   return [
     `${node}: the new pair is ${pair.id}`,
     ...(symmetric === undefined ? [] : [`  K          ${symmetric}`]),
     ...destroyed.map((lease) => `  destroyed  the data of the lease ${lease}`),
+    ...(job === undefined
+      ? []
+      : [
+          `  the data is being encrypted anew by the job ${job}; engines stand still until it has ended`,
+          `  see: keys jobs ${node}; break off: keys cancel ${node} ${job}`,
+        ]),
   ].join('\n');
 }
 

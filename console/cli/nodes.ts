@@ -92,6 +92,20 @@ export function nodeCommands(program: Command, dirOf: () => string): void {
       console.log(JSON.stringify(node, null, flags.json ? 0 : 2));
     });
   nodes
+    .command('card')
+    .argument('<name>')
+    .option('--out <file>', 'where to write it; without it, it is printed')
+    .description('the card of a node, for another console of this level: nothing in it is secret')
+    .addHelpText('after', '\nExample:\n  nodes card node-1 --out node-1.card.json')
+    .action(async (name: string, flags: { out?: string }) => {
+      const client = orExit(clientFor(dirOf()));
+      const { card } = orExit(await client.call('GET', `/api/v1/nodes/${encodeURIComponent(name)}/card`));
+      const content = `${JSON.stringify(card, null, 2)}\n`;
+      if (flags.out === undefined) return console.log(content.trimEnd());
+      orExit(writeFileWhole(flags.out, content, 0o644));
+      console.log(`${flags.out} is the card of ${name}`);
+    });
+  nodes
     .command('status')
     .argument('<name>')
     .option('--json', 'print JSON')

@@ -16,6 +16,7 @@ import { keyCommands } from './keys.js';
 import { nodeCommands } from './nodes.js';
 import { orExit } from './output.js';
 import { proofCommands } from './proofs.js';
+import { rosterCommands } from './roster.js';
 
 export interface ConsoleProgram {
   readonly name: 'console-cluster' | 'console-app';
@@ -63,6 +64,7 @@ Examples:
   openCommand(program, dirOf);
   nodeCommands(program, dirOf);
   proofCommands(program, dirOf);
+  rosterCommands(program, dirOf);
   filterCommands(program, dirOf);
   groupCommands(program, dirOf);
   keyCommands(program, dirOf);

@@ -21,6 +21,7 @@ import { filterRoutes } from '../filters/routes.js';
 import { proofRoutes } from '../nodes/proof-routes.js';
 import { keyRoutes } from '../nodes/key-routes.js';
 import { NodeKeys } from '../nodes/keys.js';
+import { rosterRoutes } from '../nodes/roster-routes.js';
 import { nodeRoutes, type BesideOf } from '../nodes/routes.js';
 import type { Clocks } from '../nodes/session.js';
 import { certificatePin } from '../../protocol/socket.js';
@@ -154,6 +155,7 @@ export async function serveConsole(
       ...nodeRoutes(book, now, options.besideOf),
       ...proofRoutes(book),
       ...keyRoutes(keys),
+      ...rosterRoutes(book),
       ...filterRoutes(book),
       ...groups.routes(),
       ...manyFilterRoutes(book, groups),

@@ -30,6 +30,8 @@ const rotatedForm = object({
   symmetric: optional(idText),
   data: oneOf('destroy', 'keep', 'reencrypt'),
   destroyed: list(idText, { max: limits.levels_max }),
+  /** The long part of a re-encryption, which goes on. */
+  job: optional(idText),
   receipts: receiptTexts,
 });
 export type Rotated = Parsed<typeof rotatedForm>;
@@ -138,6 +140,14 @@ export class NodeKeys {
     if (!replaced.ok) return replaced;
     await this.#asked.remove(name, noted.value);
     return rotated;
+  }
+
+  jobs(name: string): Promise<Result<Answer>> {
+    return this.#ask(name, { type: 'jobs.read' });
+  }
+
+  cancel(name: string, job: string): Promise<Result<Answer>> {
+    return this.#ask(name, { type: 'job.cancel', job });
   }
 
   /** From the next start of the node on its K opens only with a share that this console keeps; or no longer. */

@@ -134,6 +134,19 @@ export function nodeRoutes(book: NodeBook, now: () => number, besideOf?: BesideO
     }),
     route({
       method: 'GET',
+      path: '/api/v1/nodes/{name}/card',
+      summary:
+        'The card of a node as this level has it, for another console of the level; nothing in it is secret',
+      role: 'view',
+      params: named,
+      reply: object({ card: opaque('a node card') }),
+      async handle({ params }) {
+        const node = book.get(params.name);
+        return node.ok ? ok({ card: { ...node.value.card } }) : node;
+      },
+    }),
+    route({
+      method: 'GET',
       path: '/api/v1/nodes/{name}/events',
       summary:
         'The last things that happened on a node, oldest first, what of them it no longer knew, and what it signed of them',

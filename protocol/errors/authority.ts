@@ -17,6 +17,11 @@ export const authorityErrors = {
     why: 'Its level enrolled it with a smaller role.',
     todo: 'Use the key of an administrator, or have one enrol this console with a larger role.',
   },
+  'out-of-scope': {
+    what: 'The key of this console is limited to other nodes.',
+    why: 'Its level enrolled it for nodes with certain labels, and this node has not got all of them from that level.',
+    todo: 'Use it on a node with these labels, or have an administrator of the level label this node (roster label).',
+  },
   'lease-not-taken': {
     what: 'The lease was granted and not yet taken.',
     why: 'Until the new holder takes it, nothing acts in its name.',

@@ -17,6 +17,11 @@ export const dataErrors = {
     why: 'Without it their directory can be neither opened nor closed; nothing is stored in the clear instead.',
     todo: 'See what the program said, and bmonitor doctor. It is tried again by itself.',
   },
+  'data-moving': {
+    what: 'The files of the lease are just being encrypted anew.',
+    why: 'What was written to the old place now would be lost with it, so nothing is.',
+    todo: 'Wait until the job has ended (keys jobs shows how far it is), or cancel it (keys cancel).',
+  },
   'directory-busy': {
     what: 'Somebody still has files of a lease open that must be closed.',
     why: 'The key was taken from the kernel, but what is open can be read by who has it until it ends.',

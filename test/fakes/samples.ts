@@ -32,7 +32,23 @@ export const samples: Partial<Record<CommandType, readonly Sample[]>> = {
       ask: () => asked('landlord.operator', { type: 'node.rename', name: 'web-9' }),
     },
   ],
+  'node.label': [
+    {
+      title: 'the tenant labels the node',
+      base: 'tenant',
+      ask: () => asked('tenant.administrator', { type: 'node.label', labels: ['test', 'eu'] }),
+    },
+  ],
   'consoles.add': [
+    {
+      title: 'the tenant enrols a console that is for test nodes only',
+      base: 'tenant',
+      ask: () =>
+        asked('tenant.administrator', {
+          type: 'consoles.add',
+          console: { ...member('tenant', 'developer', 'tenant.scoped'), nodes: ['test'] },
+        }),
+    },
     {
       title: 'the tenant enrols one more console',
       base: 'tenant',

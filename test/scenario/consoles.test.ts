@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { thumbprint } from '../../crypto/rsa.js';
+import { parseConsoleCard } from '../../protocol/console-card.js';
 import { parseHandOver } from '../../protocol/hand-over.js';
 import { RealConsole } from '../fakes/console.js';
 import { RealNode } from '../fakes/real-node.js';
@@ -24,6 +25,13 @@ function json(text: string): unknown {
 const stateOf = (console: RealConsole, name: string): string =>
   (json(console.must('nodes', 'list', '--json')) as Nodes).nodes.find((node) => node.name === name)?.state ??
   'none';
+
+const troubleOf = (console: RealConsole, name: string): string | undefined => {
+  const { nodes } = json(console.must('nodes', 'list', '--json')) as {
+    nodes: { name: string; trouble: { code: string } | null }[];
+  };
+  return nodes.find((node) => node.name === name)?.trouble?.code;
+};
 
 describe('a landlord, two customers and two nodes, as real processes', () => {
   const landlord = new RealConsole('console-cluster');
@@ -112,6 +120,39 @@ describe('a landlord, two customers and two nodes, as real processes', () => {
     const refused = blue.cli('lease', 'take', file);
     expect(refused.status).to.equal(1);
     expect(refused.out).to.match(/node-1: not taken: (wrong-node|unknown-console)/);
+  });
+
+  it('lets a developer’s console speak on test nodes only, as its level labelled them', async () => {
+    const dev = new RealConsole('console-app');
+    consoles.push(dev);
+    const { id } = dev.init();
+    const add = ['roster', 'add', cardOf(dev), 'node-1', '--role', 'developer', '--only', 'test'];
+    expect(acme.must(...add)).to.include(`${id} speaks as developer, where labelled test`);
+    const show = json(acme.must('roster', 'show', 'node-1', '--json')) as {
+      consoles: object[];
+      labels: string[];
+    };
+    expect(show.labels).to.deep.equal([]);
+    expect(show.consoles).to.deep.include({ id, name: 'test', role: 'developer', nodes: ['test'] });
+    // The developer is given the card of the node as the customer's console has it.
+    const known = json(acme.must('nodes', 'card', 'node-1')) as object;
+    await dev.run();
+    dev.must('nodes', 'add', dev.file('node-1.json', JSON.stringify(known)));
+    await until(() => troubleOf(dev, 'node-1') === 'out-of-scope');
+    expect(acme.must('roster', 'label', 'node-1', '--label', 'test')).to.include('is labelled test');
+    await until(() => dev.cli('nodes', 'status', 'node-1').status === 0);
+    expect(acme.must('roster', 'label', 'node-1')).to.include('has no label');
+    await until(() => troubleOf(dev, 'node-1') === 'out-of-scope');
+    expect(acme.must('roster', 'remove', id, 'node-1')).to.include('speaks no more');
+    const last = acme.cli(
+      'roster',
+      'remove',
+      value(parseConsoleCard(readFileSync(cardOf(acme)))).key.id,
+      'node-1',
+    );
+    expect(last.status).to.equal(1);
+    expect(last.out).to.match(/^node-1: last-console/);
+    expect(acme.must('roster', 'show', 'node-1')).to.include(`enrolled before, and not any more: ${id}`);
   });
 
   it('rotates the keys of a level, keeps working under the new pair, and destroys only what is named', async () => {

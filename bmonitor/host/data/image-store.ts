@@ -1,9 +1,9 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Secret } from '../../../crypto/secret.js';
-import { limits } from '../../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
-import type { DirectoryName, DirectoryStore, KeptDirectory } from '../../ports/directory-store.js';
+import type { CopyWatch, DirectoryName, DirectoryStore, KeptDirectory } from '../../ports/directory-store.js';
+import { copyFiles } from './copy.js';
 import { addKey, isPresent, policyOf, removeKey, setPolicy } from './fscrypt.js';
 import {
   isLive,
@@ -15,7 +15,6 @@ import {
   unmountImage,
   type Image,
 } from './image.js';
-import { must } from './program.js';
 
 /**
  * Directories under the kernel's file encryption, each in a file system of its own that rests in a file of the state directory: so it asks
@@ -88,14 +87,8 @@ export class ImageStore implements DirectoryStore {
     return ok(undefined);
   }
 
-  /** `cp` holds little in memory however much there is; owners, links, holes and attributes stay as they are. */
-  async copy(from: DirectoryName, to: DirectoryName): Promise<Result<void>> {
-    const [source, target] = [directoryIn(this.#image(from)), directoryIn(this.#image(to))];
-    const words = ['-a', '--sparse=auto', '--one-file-system', '--', `${source}/.`, `${target}/`];
-    const copied = await must('cp', words, undefined, limits.data_copy_ms_max);
-    if (!copied.ok) return copied;
-    const written = await must('sync', ['-f', target], undefined, limits.data_copy_ms_max);
-    return written.ok ? ok(undefined) : written;
+  copy(from: DirectoryName, to: DirectoryName, watch?: CopyWatch): Promise<Result<void>> {
+    return copyFiles(directoryIn(this.#image(from)), directoryIn(this.#image(to)), watch);
   }
 
   /** The directory is only ever made empty and under a policy; one that a crash left without is empty still. */

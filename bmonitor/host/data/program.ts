@@ -16,9 +16,11 @@ export async function runProgram(
   words: readonly string[],
   stdin?: Secret,
   within_ms: number = limits.data_program_ms_max,
+  signal?: AbortSignal,
 ): Promise<Result<Ended>> {
   const child = spawn(program, [...words], {
     stdio: 'pipe',
+    ...(signal ? { signal, killSignal: 'SIGKILL' } : {}),
     env: { PATH: process.env['PATH'], LC_ALL: 'C' },
   });
   let said = '';
@@ -47,8 +49,9 @@ export async function must(
   words: readonly string[],
   stdin?: Secret,
   within_ms?: number,
+  signal?: AbortSignal,
 ): Promise<Result<string>> {
-  const ended = await runProgram(program, words, stdin, within_ms);
+  const ended = await runProgram(program, words, stdin, within_ms, signal);
   if (!ended.ok) return ended;
   const { code, said } = ended.value;
   return code === 0 ? ok(said) : refuse('data-tool-failed', `${program} ended with ${code}: ${said}`);

@@ -4,7 +4,7 @@ import { limits } from '../../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { Decide } from '../decision.js';
 import { decided } from '../decision.js';
-import { replaceLevel, type Enrolled, type Level, type NodeState } from '../state.js';
+import { isFullAdministrator, replaceLevel, type Enrolled, type Level, type NodeState } from '../state.js';
 
 export function enrol(console: ConsoleKey): Enrolled {
   return { ...console, id: thumbprint(console.key) };
@@ -14,12 +14,13 @@ export function enrol(console: ConsoleKey): Enrolled {
 export function enrolAll(consoles: readonly ConsoleKey[]): Result<readonly Enrolled[]> {
   const roster = consoles.map(enrol);
   if (new Set(roster.map((entry) => entry.id)).size !== roster.length) return refuse('already-enrolled');
-  if (!hasAdministrator(roster)) return refuse('last-console', 'no administrator among the keys');
+  if (!hasAdministrator(roster))
+    return refuse('last-console', 'no administrator among the keys whose key is for every node');
   return ok(roster);
 }
 
 function hasAdministrator(roster: readonly Enrolled[]): boolean {
-  return roster.some((entry) => entry.role === 'administrator');
+  return roster.some(isFullAdministrator);
 }
 
 /** A key speaks for one level only: otherwise a message could be meant for either. */

@@ -1,7 +1,7 @@
 import { limits } from '../../../protocol/limits.js';
 import { ok, refuse } from '../../../protocol/result.js';
 import type { Decide } from '../decision.js';
-import { decided } from '../decision.js';
+import { decided, type Effect } from '../decision.js';
 import { replaceLevel, type Job } from '../state.js';
 import { levelOf } from './consoles.js';
 
@@ -52,10 +52,19 @@ export const decideCancelJob: Decide<'job.cancel'> = (state, { level: index, com
   return ok(
     decided(
       { ...state, jobs },
-      { result: { job: job.id }, events: [{ to: [index], kind: 'job.cancelled', fields: { job: job.id } }] },
+      {
+        effects: afterJob(job),
+        result: { job: job.id },
+        events: [{ to: [index], kind: 'job.cancelled', fields: { job: job.id } }],
+      },
     ),
   );
 };
+
+/** What a job held up goes on, and what it had made ahead is cleared away. */
+export function afterJob({ kind }: Pick<Job, 'kind'>): readonly Effect[] {
+  return kind === 'keys.reencrypt' ? [{ kind: 'settle-directories' }, { kind: 'run-engines' }] : [];
+}
 
 /** Ended jobs are kept for a while, so that a console that was away can see how they ended. */
 export function keepRecent(jobs: readonly Job[]): readonly Job[] {

@@ -2,8 +2,18 @@ import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { KeyChange } from '../../keys/ring.js';
 import { decided, type Decide, type Decision, type Given } from '../decision.js';
 import { closedSet, initialFilters } from '../filter-state.js';
-import { emptyHistory, replaceLevel, type Consent, type Level, type NodeState, type Term } from '../state.js';
+import {
+  emptyHistory,
+  nextEpoch,
+  replaceLevel,
+  type Consent,
+  type Level,
+  type NodeState,
+  type Term,
+} from '../state.js';
 import { levelOf } from './consoles.js';
+import { keepRecent } from './history.js';
+import { goOnReencrypting, reencryption, withoutReencrypting } from './reencrypt.js';
 import { endFrom, range } from './leases.js';
 
 /** The first K of a level. Nothing is destroyed by it: the data below is wrapped anew, and needs one more key from then on. */
@@ -65,9 +75,10 @@ function rotateOwn(
     const able = canRenew(state, index, replacesKey, given);
     if (!able.ok) return able;
   }
+  const job = command.data === 'reencrypt' ? reencryption(state, index, given) : undefined;
+  if (job?.ok === false) return job;
   const symmetric = replacesKey ? given.newId() : level.symmetric;
   const destroyed = command.data === 'destroy' ? reached : [];
-  const renewed = command.data === 'reencrypt' ? [level] : destroyed;
   const keys: KeyChange[] = [
     { kind: 'use-pair', id: pair.id },
     { kind: 'destroy-pair', id: level.pair.id },
@@ -75,23 +86,34 @@ function rotateOwn(
       ? [{ kind: 'destroy-symmetric', id: level.symmetric } as const]
       : []),
     ...(replacesKey && symmetric !== undefined ? [{ kind: 'make-symmetric', id: symmetric } as const] : []),
-    ...renewed.map(({ lease }) => ({ kind: 'renew-data', lease }) as const),
+    ...destroyed.map(({ lease }) => ({ kind: 'renew-data', lease }) as const),
     { kind: 'new-salt' },
   ];
   const levels = state.levels.map((one, at): Level => {
     const own =
       at === index ? ownRotated(one, pair, symmetric, replacesKey) : withoutConsentTo(one, level.lease);
-    return renewed.includes(one) ? withNewEpoch(own, destroyed.includes(one)) : own;
+    if (destroyed.includes(one)) return withoutData(own);
+    return at === index && job ? { ...own, reserved: nextEpoch(own) } : own;
   });
+  const jobs = withoutReencrypting(
+    state.jobs,
+    destroyed.map((one) => one.lease),
+  );
   return ok(
     decided(
-      { ...state, levels: levels as unknown as NodeState['levels'] },
+      {
+        ...state,
+        levels: levels as unknown as NodeState['levels'],
+        jobs: job ? keepRecent([...jobs, job.value]) : jobs,
+      },
       {
         keys,
-        reencrypt: command.data === 'reencrypt' ? [level.lease] : [],
         receipts: [keysReceipt(state, index, keys)],
-        // Engines of the data that is carried over were ended for it.
-        effects: renewed.length > 0 ? [{ kind: 'run-engines' }] : [],
+        effects: [
+          // Engines stand still while their files are encrypted anew.
+          ...(job || destroyed.length > 0 ? [{ kind: 'run-engines' } as const] : []),
+          ...(job ? [{ kind: 'run-job', job: job.value.id } as const] : []),
+        ],
         events: [keysEvent(state, index)],
         touched: replacesKey
           ? below.map((_, at) => ({ level: index + 1 + at, sees: 'statement' as const }))
@@ -101,6 +123,7 @@ function rotateOwn(
           ...(symmetric === undefined ? {} : { symmetric }),
           data: command.data,
           destroyed: destroyed.map((one) => one.lease),
+          ...(job ? { job: job.value.id } : {}),
         },
       },
     ),
@@ -217,7 +240,7 @@ export const decideUnlock: Decide<'keys.unlock'> = (state, { level: index }, giv
   return ok(
     decided(state, {
       keys: [{ kind: 'unlock', id, share }],
-      effects: [{ kind: 'run-engines' }],
+      effects: [{ kind: 'run-engines' }, ...goOnReencrypting(state)],
       events: [keysEvent(state, index, 'keys.unlocked')],
       result: { unlocked: id },
     }),
@@ -276,12 +299,11 @@ function ownRotated(level: Level, pair: Spare, symmetric: string | undefined, re
   };
 }
 
-/** What rested under the old data key is elsewhere, or gone: then the history goes on after what cannot be read any more. */
-function withNewEpoch(level: Level, destroyed: boolean): Level {
-  const next = { ...level, epoch: level.epoch + 1 };
-  if (!destroyed) return next;
-  const { engines: _gone, ...rest } = next;
-  return { ...rest, history: { ...level.history, first: level.history.head.seq + 1 } };
+/** What rested under the old data key is gone: the history goes on after what cannot be read any more. */
+function withoutData(level: Level): Level {
+  const { engines: _gone, ...rest } = level;
+  const history = { ...level.history, first: level.history.head.seq + 1 };
+  return { ...rest, epoch: nextEpoch(level), history };
 }
 
 /** The new lease has the same end, and goes dark for itself. */
@@ -289,7 +311,7 @@ function withoutDark({ dark_s: _ended, ...term }: Term): Term {
   return term;
 }
 
-function keysReceipt(
+export function keysReceipt(
   state: NodeState,
   index: number,
   keys: readonly KeyChange[],
@@ -303,7 +325,11 @@ function keysReceipt(
   };
 }
 
-function keysEvent(state: NodeState, index: number, kind = 'keys.changed'): Decision['events'][number] {
+export function keysEvent(
+  state: NodeState,
+  index: number,
+  kind = 'keys.changed',
+): Decision['events'][number] {
   return {
     to: range(state.levels.length),
     kind,

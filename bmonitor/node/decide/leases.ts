@@ -8,6 +8,7 @@ import { decided, type NodeEvent } from '../decision.js';
 import { closedSet, initialFilters } from '../filter-state.js';
 import { emptyHistory, replaceLevel, termOf, type Level, type NodeState } from '../state.js';
 import { enrolAll, enrolledAnywhere, levelOf } from './consoles.js';
+import { goOnReencrypting } from './reencrypt.js';
 
 const destroyAfterNormal_s = 72 * 3600;
 
@@ -130,7 +131,7 @@ export const decideExtendLease: Decide<'lease.extend'> = (state, { level: index,
           until_s: command.until,
         },
       ],
-      effects: [{ kind: 'enforce-filters' }, { kind: 'run-engines' }],
+      effects: [{ kind: 'enforce-filters' }, { kind: 'run-engines' }, ...goOnReencrypting(state)],
       events: [
         {
           to: range(index + 2),

@@ -228,7 +228,9 @@ describe('the root store in a TPM under attack', function () {
     const store = room.open();
     const { root } = value(await store.create(2048));
     for (let time = 0; time < 8; time += 1) {
-      value(await room.open().load());
+      const another = room.open();
+      value(await another.load());
+      await another.close();
       value(await store.replaceG(root));
     }
     // What it keeps ready while it runs is bounded, and given back.

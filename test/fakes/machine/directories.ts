@@ -1,6 +1,7 @@
 import type { Secret } from '../../../crypto/secret.js';
 import { digestOf } from '../../../crypto/bytes.js';
 import type {
+  CopyWatch,
   DirectoryName,
   DirectoryStore,
   KeptDirectory,
@@ -130,13 +131,16 @@ class OpenDirectories implements DirectoryStore {
     return ok(undefined);
   }
 
-  async copy(from: DirectoryName, to: DirectoryName): Promise<Result<void>> {
+  async copy(from: DirectoryName, to: DirectoryName, watch?: CopyWatch): Promise<Result<void>> {
     await this.power.point('before copying a directory');
+    if (watch?.signal.aborted) return refuse('data-tool-failed', 'broken off');
     const [source, target] = [this.medium.get(from), this.medium.get(to)];
     if (source?.open !== true || target?.open !== true) return refuse('data-tool-failed', 'one is not open');
     const half = [...source.files].slice(0, Math.ceil(source.files.size / 2));
     this.medium.put({ ...target, files: new Map(half) });
+    watch?.progress(half.length, source.files.size);
     await this.power.point('within copying a directory');
+    if (watch?.signal.aborted) return refuse('data-tool-failed', 'broken off');
     this.medium.put({ ...target, files: source.files });
     await this.power.point('after copying a directory');
     return ok(undefined);

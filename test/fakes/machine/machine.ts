@@ -173,4 +173,7 @@ export async function settled(running: Running): Promise<void> {
   const busy = (): boolean => running.core.state.jobs.some((job) => job.state === 'running');
   while (!running.power.off && running.core.fault === undefined && busy())
     await new Promise((resolve) => setImmediate(resolve));
+  // Whatever its end still does in its turn.
+  const turn = running.core.actByItself('nothing', () => undefined);
+  await Promise.race([turn, running.power.stopped]);
 }

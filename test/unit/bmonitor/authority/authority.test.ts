@@ -39,6 +39,7 @@ const lines = `
   hardware.identify    any       op     A    hardware    -
   node.rename          landlord  op     A    hardware    -
   node.transfer        landlord  admin  A    hardware    always
+  node.label           any       admin  A    -           always
   consoles.add         any       admin  A    -           always
   consoles.remove      any       admin  A    -           always
   lease.grant          any       admin  A    lease       always
@@ -122,10 +123,13 @@ interface Asking {
   readonly rights: readonly Right[];
   readonly provenNew: boolean;
   readonly loosens: boolean;
+  /** The key is limited to nodes with labels that this one has not. */
+  readonly elsewhere: boolean;
 }
 
 function mayByTheSpec(row: Row, asking: Asking): boolean {
   return (
+    !asking.elsewhere &&
     (row.who === 'any' || asking.level === 0) &&
     rank[asking.role] >= rank[row.from] &&
     row.while.includes(asking.status) &&
@@ -135,6 +139,7 @@ function mayByTheSpec(row: Row, asking: Asking): boolean {
 }
 
 const both = [true, false] as const;
+const pairsOfBoth = both.flatMap((one) => both.map((other) => [one, other] as const));
 const statuses = ['granted', 'active', 'dark'] as const;
 
 /** Every subset would be 64; what counts is to have all, none, and all but each one. */
@@ -154,12 +159,11 @@ describe('authority', () => {
           for (const status of level === 0 ? (['active'] as const) : statuses)
             for (const held of rightSets)
               for (const provenNew of both)
-                for (const loosens of both) {
-                  const asking = { level, role, status, rights: held, provenNew, loosens };
-                  const may = authorize({ level, role, status, rights: held }, command, {
-                    provenNew,
-                    loosens,
-                  });
+                for (const [loosens, elsewhere] of pairsOfBoth) {
+                  const asking = { level, role, status, rights: held, provenNew, loosens, elsewhere };
+                  const outOf = elsewhere ? ['test'] : [];
+                  const speaker = { level, role, status, rights: held, outOf };
+                  const may = authorize(speaker, command, { provenNew, loosens });
                   expect(may.ok, JSON.stringify(asking)).to.equal(mayByTheSpec(row, asking));
                 }
     });
@@ -183,7 +187,7 @@ describe('authority', () => {
 
   it('wants a nonce for whatever touches keys, leases and rosters', () => {
     const touching = commandTypes.filter(
-      (one) => authority[one].changes && /^(keys|lease|consoles)\.|^node\.transfer$/.test(one),
+      (one) => authority[one].changes && /^(keys|lease|consoles)\.|^node\.(transfer|label)$/.test(one),
     );
     for (const command of touching) expect(authority[command].nonce, command).to.equal('always');
   });
@@ -199,7 +203,7 @@ describe('who speaks', () => {
         const speaker = speakerOf(state, { level, console: consoleId(`${party}.${role}`) });
         expect(speaker).to.deep.equal({
           ok: true,
-          value: { level, role, rights: rightsNow(state, level), status: 'active' },
+          value: { level, role, rights: rightsNow(state, level), status: 'active', outOf: [] },
         });
       }
   });
