@@ -179,7 +179,7 @@ export class TpmRootStore implements RootStore {
     const standing = await policyIn(this.tools, place);
     if (!standing.ok) return standing;
     const { either: _, ...alone } = place;
-    const approved = place.either?.includes(toB64u(present)) === true;
+    const approved = place.either.includes(toB64u(present));
     for (const candidate of approved ? [alone, place] : [alone])
       if (policyOf(candidate, present).equals(standing.value)) return ok(candidate);
     return otherwise(present);

@@ -41,12 +41,17 @@ export class Jobs {
   /** Goes on with a job in the background; a job that runs already is left alone. */
   run(id: string): void {
     if (this.#running.has(id)) return void this.#again.add(id);
-    const work = this.#goOn(id).finally(async () => {
+    this.#running.set(id, this.#whole(id));
+  }
+
+  async #whole(id: string): Promise<void> {
+    try {
+      await this.#goOn(id);
       await this.#reencrypting.leave(id);
+    } finally {
       this.#running.delete(id);
       if (this.#again.delete(id)) this.run(id);
-    });
-    this.#running.set(id, work);
+    }
   }
 
   async stop(): Promise<void> {

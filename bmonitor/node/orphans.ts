@@ -76,19 +76,24 @@ async function* suspectsIn(
   const level = state.levels.find(
     ({ lease }) => place === `${room}/${isGated(place) ? homeOf(state, lease) : lease}/`,
   );
-  if (!level) return yield* store.entries(place);
+  if (!level) {
+    yield* store.entries(place);
+    return;
+  }
   const { lease, history, receipts } = level;
   switch (room) {
     case 'h':
-      return yield* outside(
+      yield* outside(
         store,
         place,
         historyKey(homeOf(state, lease), history.first),
         historyKey(homeOf(state, lease), history.head.seq),
       );
+      return;
     case 'e': {
       const oldest = Math.max(1, receipts - limits.receipts_kept_max + 1);
-      return yield* outside(store, place, receiptKey(lease, oldest), receiptKey(lease, receipts));
+      yield* outside(store, place, receiptKey(lease, oldest), receiptKey(lease, receipts));
+      return;
     }
     case 'v':
       // Blocks of events are numbered in the order in which they were written, so what never took hold is behind all that did.
@@ -101,7 +106,7 @@ async function* suspectsIn(
       // Which replies there must be, and which not, is said by their order.
       return;
     default:
-      return yield* store.entries(place);
+      yield* store.entries(place);
   }
 }
 
