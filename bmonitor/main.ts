@@ -205,9 +205,7 @@ export async function runNode(
     },
   });
   // A dark node is started again for ever: what listens to the kernel must not outlive each try.
-  if (!opened.ok) await firewall?.close();
-  if (!opened.ok) await roots.close?.();
-  if (!opened.ok) return opened;
+  if (!opened.ok) return Promise.all([firewall?.close(), roots.close?.()]).then(() => opened);
   const { journal, events, time, core, jobs, directories } = opened.value;
   if (roots.kind === 'file')
     log.warn('keys.in-a-file', {

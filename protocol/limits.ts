@@ -68,7 +68,7 @@ export const limits = {
   /** Consoles of others that the gateway lets through to one customer's nodes: sub-tenants, each with a few. */
   guests_per_customer_max: 64,
   /** A re-encryption marks how far it came when it has come so much further: each mark is a durable step, and an event. */
-  reencrypt_mark_share: 0.05,
+  reencrypt_mark_percent: 5,
   /** How often it is looked how much was copied. */
   data_copy_look_ms: 500,
   /** Labels by which one level knows a node, and to which one key is limited: what a person can keep apart. */

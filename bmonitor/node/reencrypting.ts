@@ -95,7 +95,7 @@ export class Reencrypting {
         data: underway.key,
         watch: (done, total) => {
           const marked = underway.total === 0 ? 0 : underway.done / underway.total;
-          if (total === 0 || done / total - marked < limits.reencrypt_mark_share) return;
+          if (total === 0 || done / total - marked < limits.reencrypt_mark_percent / 100) return;
           [underway.done, underway.total] = [done, total];
           underway.wake();
         },
