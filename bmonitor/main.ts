@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, mkdir, writeFile } from 'node:fs/promises';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import type { ConsoleKey } from '../protocol/commands.js';
 import type { PowerAct } from '../protocol/power.js';
@@ -217,6 +218,7 @@ export async function runNode(
     health: health.report,
     directories: directories.kind,
     version,
+    kernelRelease: release(),
     started_s: time.now_s(),
     filters: () => enforcer?.facts() ?? { enforced: 'no', detail: 'no addresses are configured' },
     addresses: () => enforcer?.addresses.map(formatRange) ?? [],

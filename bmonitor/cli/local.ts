@@ -43,6 +43,7 @@ const statusForm = object({
   measured: optional(digestText),
   /** How the files of levels are encrypted. */
   files: longText,
+  kernel: longText,
   warnings: list(longText, { max: 64 }),
   filters: object({
     enforced: oneOf('yes', 'no', 'unknown'),

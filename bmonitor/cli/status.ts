@@ -44,6 +44,7 @@ function shown(it: Omit<LocalStatus, 'chain' | 'sparePairs'>): string {
     `  node      ${it.node}`,
     `  listens   ${it.listening}`,
     `  keys      in a ${it.keyStore === 'tpm' ? 'TPM' : 'file'}`,
+    `  kernel    ${it.kernel}`,
     it.measured === undefined ? undefined : `  measured  ${it.measured}`,
     `  files     ${it.files === 'none' ? 'NOT taken' : `encrypted by ${it.files}`}`,
     `  filters   ${enforced}${detail}${readBack}`,

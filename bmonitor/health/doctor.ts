@@ -1,3 +1,4 @@
+import { missesDuringChanges, oldKernelWarning } from '../ports/kernel-version.js';
 import type { Finding, MachineReadings, Verdict } from './machine.js';
 
 function finding(what: string, verdict: Verdict, says: string, todo?: string): Finding {
@@ -32,24 +33,16 @@ export function canRun(findings: readonly Finding[]): boolean {
   return !findings.some(({ what, verdict }) => verdict === 'missing' && essential.has(what));
 }
 
-/** Lookups during a transaction could miss entries before this (kernel commits c4eaca2e1052, a60f7bf4a152, b2f742c846ca). */
-const wholeFrom = [6, 17] as const;
-
 function kernel({ kernel: release }: MachineReadings): Finding {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(release ?? '') ?? [];
   if (release === undefined || major === undefined)
     return finding('kernel', 'unknown', 'it does not say its version');
   const [number, part] = [Number(major), Number(minor)];
-  if (number > wholeFrom[0] || (number === wholeFrom[0] && part >= wholeFrom[1]))
-    return finding('kernel', 'ok', release);
   if (number < 5 || (number === 5 && part < 10))
     return finding('kernel', 'missing', `${release} lacks what the filters need`, 'use Debian 12 or newer');
-  return finding(
-    'kernel',
-    'weak',
-    `${release}: while filters are changed, a packet may be judged as if an entry were not there (it is dropped then); mended in 6.17, and in stable 6.16`,
-    'use a newer kernel where that matters',
-  );
+  return missesDuringChanges(release)
+    ? finding('kernel', 'weak', oldKernelWarning(release), 'use a newer kernel where that matters')
+    : finding('kernel', 'ok', release);
 }
 
 function nftables({ nft }: MachineReadings): Finding {

@@ -7,6 +7,7 @@ import type { Claims, HistoryHead } from '../../protocol/request.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
 import { tryBlindness } from '../keys/blindness.js';
 import type { Core } from './core.js';
+import { missesDuringChanges, oldKernelWarning } from '../ports/kernel-version.js';
 import { packetOf, passedAbove, proofOf } from './decide/fit.js';
 import { isStreamed, type EngineReport, type ServeStream } from './engine-report.js';
 import type { EventLog } from './events.js';
@@ -26,6 +27,8 @@ export interface MachineFacts {
   /** What commands that switch the machine act on. */
   readonly power?: 'machine' | 'process';
   readonly version: string;
+  /** The kernel's own word for its version. */
+  readonly kernelRelease: string;
   readonly started_s: number;
   filters(): FilterFacts;
   /** The addresses under which the node is reached, as its filters know them; absent, they are not known. */
@@ -57,15 +60,19 @@ export interface FilterFacts {
 export const fileKeysWarning =
   'the secrets of this node rest in a file: whoever copies its disk can become this node';
 
-export function storageFacts({ keyStore, directories }: MachineFacts): {
+/** What the levels' data, and their filters, stand on. */
+export function groundFacts({ keyStore, directories, kernelRelease }: MachineFacts): {
   readonly files: string;
+  readonly kernel: string;
   readonly warnings: readonly string[];
 } {
   const none = typeof directories === 'object' ? directories : undefined;
   return {
+    kernel: kernelRelease,
     files: none ? 'none' : typeof directories === 'string' ? directories : 'unknown',
     warnings: [
       ...(keyStore === 'file' ? [fileKeysWarning] : []),
+      ...(missesDuringChanges(kernelRelease) ? [oldKernelWarning(kernelRelease)] : []),
       ...(none ? [`this node takes no files of levels: ${none.detail ?? none.code}`] : []),
     ],
   };
@@ -234,7 +241,7 @@ export class Answers {
       version: this.#machine.version,
       started: this.#machine.started_s,
       keyStore: this.#machine.keyStore,
-      ...storageFacts(this.#machine),
+      ...groundFacts(this.#machine),
       ...powerFacts(this.#machine, state),
       ...(this.#machine.health && own.rights.includes('hardware')
         ? { health: this.#machine.health.summary() }

@@ -3,6 +3,7 @@ import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { BoxChange, LevelBoxes } from '../filters/boxes.js';
 import { ProgramMaker } from '../filters/nft/compile.js';
 import { closedPlan, type EngineWay, type NodePlan } from '../filters/nft/plan.js';
+import { oldKernelWarning } from '../ports/kernel-version.js';
 import type { Comparisons, Firewall } from '../ports/firewall.js';
 import type { FilterFacts } from './answers.js';
 import { LevelFollower, type CompiledLevel } from './compiled-level.js';
@@ -200,10 +201,8 @@ export async function watchFirewall(
         tell.event('filters.repair-failed', { why: event.detail.slice(0, 500) });
         break;
       case 'old-kernel':
-        tell.log.warn('kernel.old', {
-          version: event.version,
-          why: 'lookups during a change of filters can miss entries; use a kernel with the fixes',
-        });
+        tell.log.warn('kernel.old', { why: oldKernelWarning(event.version) });
+        tell.event('kernel.old', { version: event.version, why: oldKernelWarning(event.version) });
         break;
     }
 }

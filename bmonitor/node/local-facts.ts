@@ -1,4 +1,4 @@
-import { storageFacts, type MachineFacts } from './answers.js';
+import { groundFacts, type MachineFacts } from './answers.js';
 import type { Core } from './core.js';
 import type { Term } from './state.js';
 import { limits } from '../../protocol/limits.js';
@@ -27,7 +27,7 @@ export function localFacts({ core, machine, boot, address }: LocalParts): Readon
     listening: address,
     keyStore: machine.keyStore,
     ...(core.measured === undefined ? {} : { measured: core.measured }),
-    ...storageFacts(machine),
+    ...groundFacts(machine),
     filters: filterFacts(machine),
     quarantine: state.quarantine !== undefined,
     levels: state.levels.map((level) => level.status),

@@ -1,8 +1,10 @@
 import { limits } from '../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { readRange } from '../filters/address.js';
+import { Bounds } from '../filters/bounds.js';
 import type { Filter, Names, NormalFilter, NormalSet } from '../filters/model.js';
 import { normaliseFilter, rectangleCount } from '../filters/normalise.js';
+import { meets } from '../filters/touch.js';
 import type { FilterBlock, FilterState } from './filter-state.js';
 
 /**
@@ -21,6 +23,8 @@ interface KnownBlock {
   readonly names: NamesOf;
   readonly filters: readonly NormalFilter[];
   readonly rectangles: number;
+  /** Made when it is first asked for. */
+  bounds?: Bounds;
 }
 
 const knownFilters = new WeakMap<Filter, Known>();
@@ -46,22 +50,40 @@ export function normalFilter(filter: Filter, names: NamesOf, where: string): Res
 
 /** A level's set; the ids are the indexes, and `where` is the place of the list. */
 export function normalLevel(filters: FilterState, where = 'filters'): Result<NormalSet> {
-  return normalPart(filters, () => true, where);
+  return normalAll(filters, where);
 }
 
-/** Of a level's set the filters that are wanted, which keep their ids. */
-export function normalPart(
+/** Of a level's set those that share a point with one of the others; they keep their ids. */
+export function normalMeeting(
   filters: FilterState,
-  wanted: (filter: NormalFilter) => boolean,
-  where = 'filters',
+  others: readonly NormalFilter[],
+  wanted: (filter: NormalFilter) => boolean = () => true,
 ): Result<NormalSet> {
+  const asked = new Bounds(others);
+  const list: NormalFilter[] = [];
+  let first = 0;
+  for (const block of filters.blocks) {
+    const known = normalBlock(block, filters.names, first, 'filters');
+    if (!known.ok) return known;
+    const bounds = (known.value.bounds ??= new Bounds(known.value.filters));
+    for (const [at, filter] of known.value.filters.entries())
+      if (
+        others.some((other, index) => bounds.mayMeet(at, asked, index) && meets(filter, [other])) &&
+        wanted(filter)
+      )
+        list.push({ ...filter, id: first + at });
+    first += block.filters.length;
+  }
+  return ok({ otherwise: filters.otherwise, onRefuse: filters.onRefuse, filters: list });
+}
+
+function normalAll(filters: FilterState, where: string): Result<NormalSet> {
   const list: NormalFilter[] = [];
   let first = 0;
   for (const block of filters.blocks) {
     const known = normalBlock(block, filters.names, first, where);
     if (!known.ok) return known;
-    for (const [at, filter] of known.value.filters.entries())
-      if (wanted(filter)) list.push({ ...filter, id: first + at });
+    for (const [at, filter] of known.value.filters.entries()) list.push({ ...filter, id: first + at });
     first += block.filters.length;
   }
   return ok({ otherwise: filters.otherwise, onRefuse: filters.onRefuse, filters: list });

@@ -78,7 +78,8 @@ export function chainDeclaration(table: ProgramTable, chain: ProgramChain): stri
 }
 
 export function mapDeclaration(table: ProgramTable, map: ProgramMap, name: string): string {
-  const type = `type ${map.key}${map.verdicts ? ' : verdict' : ''};`;
+  const key = map.key.startsWith('typeof ') ? map.key : `type ${map.key}`;
+  const type = `${key}${map.verdicts ? ' : verdict' : ''};`;
   const flags = `${map.ranges ? ' flags interval;' : ''}${map.counted ? ' counter;' : ''}`;
   return `add ${map.verdicts ? 'map' : 'set'} ${place(table)} ${name} { ${type}${flags} }`;
 }

@@ -65,7 +65,7 @@ export interface ProgramChain {
 
 export interface ProgramMap {
   readonly name: string;
-  /** `ipv4_addr . inet_proto . inet_service` and the like. */
+  /** `ipv4_addr . inet_proto . inet_service` and the like, or `typeof` and what in a packet it is compared with. */
   readonly key: string;
   /** `verdict` makes a map; without it, it is a set. */
   readonly verdicts: boolean;

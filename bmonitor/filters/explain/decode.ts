@@ -142,7 +142,14 @@ function decode6(bytes: Buffer, at: number): Decoded {
 
 /** What tells connections of a protocol apart. */
 export type Transport =
-  | { readonly kind: 'ports'; readonly source: number; readonly destination: number; readonly flags: number }
+  | {
+      readonly kind: 'ports';
+      readonly source: number;
+      readonly destination: number;
+      /** Of TCP; else 0. */
+      readonly flags: number;
+      readonly acknowledges: number;
+    }
   | { readonly kind: 'icmp'; readonly type: number; readonly code: number; readonly id: number }
   | { readonly kind: 'plain' };
 
@@ -158,6 +165,7 @@ export function transportOf(packet: Packet): Transport | undefined {
       source: bytes.readUInt16BE(at),
       destination: bytes.readUInt16BE(at + 2),
       flags: protocol === tcp ? (bytes[at + 13] ?? 0) : 0,
+      acknowledges: protocol === tcp ? bytes.readUInt32BE(at + 8) : 0,
     };
   }
   if (protocol === (family === 4 ? icmp : icmpv6)) {

@@ -20,6 +20,13 @@ export function essential(packet: Packet, transport: Transport): string | undefi
   return undefined;
 }
 
+/** Of a neighbour advertisement, where the address stands that it says something of. */
+export function claimedAt(packet: Packet, transport: Transport): number | undefined {
+  const at = packet.payloadAt + 8;
+  const isOne = packet.family === 6 && packet.protocol === icmpv6 && transport.kind === 'icmp';
+  return isOne && transport.type === 136 && packet.bytes.length >= at + 16 ? at : undefined;
+}
+
 /** A request of ICMP and the type of its reply: what connection tracking takes for the start of a flow. */
 const replies: Readonly<Record<4 | 6, ReadonlyMap<number, number>>> = {
   4: new Map([

@@ -4,11 +4,11 @@ import type { Direction, PeerRange } from '../model.js';
 import { isGroup } from '../normalise.js';
 import { hasPorts, servicePoint, tcp } from '../protocols.js';
 import { addressValue, quotedPacket, transportOf, type Packet, type Transport } from './decode.js';
-import { essential, icmpReplyOf, isIcmpError } from './essential.js';
+import { claimedAt, essential, icmpReplyOf, isIcmpError } from './essential.js';
 import { flowKeys, Flows, type Flow, type Found } from './flows.js';
 import { Judge, type PointJudgement } from './judge.js';
 import { judged, outcome, type Outcome } from './outcome.js';
-import { follow, isPickedUp, isPossible, isStart } from './tcp.js';
+import { acknowledgesNothing, follow, isPickedUp, isPossible, isStart } from './tcp.js';
 
 export interface ExplainOptions {
   readonly levels: readonly LevelBoxes[];
@@ -25,6 +25,7 @@ interface Place {
   readonly group: bigint | undefined;
 }
 
+const claims = outcome('drop', 'a neighbour that claims an address of the node');
 const noConnection = outcome('drop', 'it belongs to no connection, and does not start one');
 const middle = outcome(
   'ambiguous',
@@ -54,6 +55,9 @@ export class Explainer {
   explain(packet: Packet, now: number): Outcome | undefined {
     const transport = transportOf(packet);
     if (transport === undefined) return undefined;
+    const claimed = claimedAt(packet, transport);
+    if (claimed !== undefined && this.#isOwn(6, addressValue(packet, claimed)) && !this.#isFromHere(packet))
+      return claims;
     const settledBefore = essential(packet, transport);
     if (settledBefore !== undefined) return outcome('ignored', settledBefore);
     const [own, other] = flowKeys(packet, transport);
@@ -82,6 +86,10 @@ export class Explainer {
     return this.#own.has(`${family} ${address}`);
   }
 
+  #isFromHere(packet: Packet): boolean {
+    return this.#isOwn(packet.family, addressValue(packet, packet.sourceAt));
+  }
+
   #placeOf(packet: Packet): Place | Outcome {
     const { family } = packet;
     const source = addressValue(packet, packet.sourceAt);
@@ -103,6 +111,8 @@ export class Explainer {
         return 'over';
       }
     } else if (flow.tcp !== undefined) {
+      const unheard = !reply && !flow.replied && flow.pickedUp !== true;
+      if (unheard && transport.kind === 'ports' && acknowledgesNothing(flow.tcp, transport)) return 'invalid';
       const next = follow(flow.tcp, flags, reply);
       if (next === 'invalid') return 'invalid';
       if (next === 'again') {
@@ -185,7 +195,7 @@ export class Explainer {
     const { twoway } = this.#point(packet, place, transport, 'destination');
     const backward = judged(twoway, 'a reply: ');
     const flow = { keys, protocol: tcp, kind: 'oneway', forward: result, backward, tcp: 'ES' } as const;
-    this.#flows.add({ ...flow, replied: false, expires: 0 }, now);
+    this.#flows.add({ ...flow, replied: false, pickedUp: true, expires: 0 }, now);
     return result;
   }
 
@@ -236,7 +246,8 @@ function quotedTransportOf(quoted: Packet): Transport | undefined {
   const { bytes, payloadAt: at, protocol } = quoted;
   if (!hasPorts(protocol)) return transportOf(quoted);
   if (bytes.length < at + 4) return undefined;
-  return { kind: 'ports', source: bytes.readUInt16BE(at), destination: bytes.readUInt16BE(at + 2), flags: 0 };
+  const [source, destination] = [bytes.readUInt16BE(at), bytes.readUInt16BE(at + 2)];
+  return { kind: 'ports', source, destination, flags: 0, acknowledges: 0 };
 }
 
 function startsFlow(packet: Packet, transport: Transport): boolean {

@@ -17,6 +17,8 @@ export interface Flow {
   readonly backward: Outcome;
   tcp: TcpState | undefined;
   replied: boolean;
+  /** Its beginning was missed: the kernel is lenient with it. */
+  readonly pickedUp?: true;
   expires: number;
 }
 

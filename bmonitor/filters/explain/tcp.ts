@@ -70,6 +70,18 @@ export function isPickedUp(flags: number): boolean {
   return isPossible(flags) && kindOf(flags) === 'ack';
 }
 
+/**
+ * The starter acknowledges what the other side, of which nothing was seen yet, cannot have sent: the kernel takes that for no part of the
+ * connection. Of windows this is the only look.
+ */
+export function acknowledgesNothing(
+  state: TcpState,
+  { flags, acknowledges }: { readonly flags: number; readonly acknowledges: number },
+): boolean {
+  if ((flags & ack) === 0 || acknowledges === 0 || acknowledges > 2 ** 31) return false;
+  return !(state === 'CL' && (flags & rst) !== 0);
+}
+
 export function isStart(flags: number): boolean {
   return (flags & (fin | syn | rst | ack)) === syn;
 }

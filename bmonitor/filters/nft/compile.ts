@@ -7,7 +7,14 @@ import { latchChains } from './latch.js';
 import type { NodePlan } from './plan.js';
 import { choosePrefixes, type PrefixChoices } from './prefixes.js';
 import { refusalChains, refusalCounters } from './refusals.js';
-import { arpChains, bridgeChains, crossing, skeletonChains, type SkeletonChoice } from './skeleton.js';
+import {
+  arpChains,
+  bridgeChains,
+  claimedAddress,
+  crossing,
+  skeletonChains,
+  type SkeletonChoice,
+} from './skeleton.js';
 
 /** From a plan to a program: the one place where what a node should enforce becomes what its kernel is told. */
 const keyTypes = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
@@ -32,6 +39,12 @@ function ownSets(plan: NodePlan): readonly ProgramMap[] {
   return families.map((family) =>
     set(`own${family}`, keyTypes[family], ofFamily(plan.addresses, family).map(addressText)),
   );
+}
+
+/** The node's addresses as a neighbour would claim them, compared as bare bytes. */
+function claimedSet(plan: NodePlan): ProgramMap {
+  const keys = ofFamily(plan.addresses, 6).map(({ lo }) => `0x${lo.toString(16).padStart(32, '0')}`);
+  return set('claimed6', `typeof ${claimedAddress}`, keys);
 }
 
 function enginePorts(plan: NodePlan): ProgramMap {
@@ -101,6 +114,7 @@ function inetTable(
 function plainSets(plan: NodePlan): readonly ProgramMap[] {
   return [
     ...ownSets(plan),
+    claimedSet(plan),
     enginePorts(plan),
     ...families.map((family) => engineSources(plan, family)),
     ...consoleSets(plan),

@@ -50,7 +50,7 @@ export function latchChains(choice: SkeletonChoice): readonly ProgramChain[] {
   });
   return [
     ...floors,
-    ...essentials(choice),
+    ...essentials(choice, 'drop'),
     ...(engines
       ? [engineSource('drop'), base('prerouting', -299, [`${fromEngine} goto engine_source`])]
       : []),

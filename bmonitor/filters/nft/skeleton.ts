@@ -101,8 +101,11 @@ const passOnce: ProgramChain = {
   rules: ['meta mark set meta mark or $passed', 'accept'],
 };
 
-/** What a node must hear and say to be on a network at all, and no filter can deny. */
-export function essentials(choice: SkeletonChoice): readonly ProgramChain[] {
+/** Of a neighbour advertisement, the address that it says something of: nft 1.0.6 has no word for it. */
+export const claimedAddress = '@th,64,128';
+
+/** What a node must hear and say to be on a network at all, and no filter can deny. `claims`: what becomes of who says that the node's addresses are its own. */
+export function essentials(choice: SkeletonChoice, claims: string): readonly ProgramChain[] {
   const server = choice.dhcp === 'known-servers';
   const solicitation =
     'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } icmpv6 code 0 ip6 hoplimit 255';
@@ -114,6 +117,7 @@ export function essentials(choice: SkeletonChoice): readonly ProgramChain[] {
           choice.dhcp !== 'no',
           `${server ? 'ip saddr @{dhcp_servers} ' : ''}udp sport 67 udp dport 68 accept`,
         ),
+        `icmpv6 type nd-neighbor-advert ${claimedAddress} @{claimed6} ${claims}`,
         `${solicitation} accept`,
         ...when(
           choice.routers,
@@ -276,7 +280,7 @@ export function skeletonChains(choice: SkeletonChoice): readonly ProgramChain[] 
     ...stampChains,
     ...knownChains,
     passOnce,
-    ...essentials(choice),
+    ...essentials(choice, 'goto refuse_spoofed'),
     ...families.flatMap((family) => [
       ...when2(
         choice.engines,

@@ -12,11 +12,11 @@ import type {
   ReadBack,
   RefusedPacket,
 } from '../../ports/firewall.js';
+import { missesDuringChanges } from '../../ports/kernel-version.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import { countFlows, listFlows, readElementCounters, readNamedCounters } from './accounting.js';
 import { Applier } from './applier.js';
 import { sendCanaries } from './canary.js';
-import { missesDuringChanges } from './kernel-version.js';
 import type { Prefix } from './nft-shell.js';
 import { RefusedLog } from './refused.js';
 import { Stream } from './stream.js';

@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { constants, writeFileSync, writeSync } from 'node:fs';
-import { mkdtemp, open, rm, writeFile, type FileHandle } from 'node:fs/promises';
+import { constants, ftruncateSync, writeSync } from 'node:fs';
+import { mkdtemp, open, rm, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { messageOf } from '../../../protocol/log.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import { keeperSign } from './keeper.js';
 import { runTool } from './tool.js';
@@ -12,10 +13,10 @@ export type Prefix = readonly string[];
 
 const errorChars_max = 2000;
 
-/** nft reads what is typed one character at a time, each by a call of the kernel: all that is not short goes into a file. */
+/** nft reads what is typed one character at a time, each by a call of the kernel: all that is not short goes into a file without a name. */
 const lineChars_max = 160;
 
-const writeAtOnceChars_max = 16_384;
+const writeAtOnceBytes_max = 16_384;
 
 /** What it has to say when nobody listens any more must not end it. */
 const shell = "trap '' PIPE; exec nft -i";
@@ -24,11 +25,13 @@ interface Running {
   readonly child: ChildProcess;
   /** What is written here is what it reads. It holds the other end too, so it never sees an end. */
   readonly input: FileHandle;
+  /** Where it reads what is not short, as its descriptor 3. No name leads there, so nothing of it is left when both have ended. */
+  readonly batch: FileHandle;
 }
 
 /**
  * One long-lived `nft -i`. Each line is one transaction. It says nothing when a line was taken, so every line is followed
- * by a question about a table that does not exist: when its error is read, the line before it has been answered.
+ * by a word that means nothing to it: when its error is read, the line before it has been answered. The kernel is not asked for that.
  *
  * The kernel keeps the latch as long as the process lives that made it, and that is this shell. So it outlives us: it
  * waits at a pipe that it holds open itself, and the next BMonitor of this namespace ends it when its own tables stand.
@@ -42,7 +45,6 @@ export class NftShell {
   #running: Running | undefined;
   #text = '';
   #count = 0;
-  #folder: string | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #waiting: { marker: string; done: (text: string | undefined) => void } | undefined;
 
@@ -64,35 +66,34 @@ export class NftShell {
   async #run(commands: readonly string[]): Promise<Result<void>> {
     const line = commands.join('; ');
     if (line.length <= lineChars_max) return this.#send(line);
-    this.#folder ??= await mkdtemp(join(tmpdir(), 'bmonitor-nft-'));
-    const file = join(this.#folder, 'batch.nft');
-    const text = `${commands.join('\n')}\n`;
-    // For a few rules it is done sooner than another thread would be woken for it.
-    if (text.length <= writeAtOnceChars_max) writeFileSync(file, text, { mode: 0o600 });
-    else await writeFile(file, text, { mode: 0o600 });
-    return this.#send(`include "${file}"`);
+    const started = await this.#started();
+    if (!started.ok) return started;
+    try {
+      await rewrite(started.value.batch, Buffer.from(`${commands.join('\n')}\n`));
+    } catch (error) {
+      return refuse('firewall-tool-failed', messageOf(error));
+    }
+    return this.#send('include "/proc/self/fd/3"');
   }
 
   async close(): Promise<void> {
     await this.#last;
-    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });
-    this.#folder = undefined;
     const running = this.#running;
     this.#running = undefined;
     if (running === undefined) return;
     running.child.stderr?.destroy();
-    await running.input.close();
+    await Promise.all([running.input.close(), running.batch.close()]);
   }
 
   async #send(line: string): Promise<Result<void>> {
-    const started = this.#running ? ok(this.#running) : await this.#start();
+    const started = await this.#started();
     if (!started.ok) return started;
     const { input } = started.value;
     const marker = `answered_${++this.#count}`;
     const text = await new Promise<string | undefined>((done) => {
       this.#waiting = { marker, done };
       // One short line at a time always finds room in the pipe.
-      writeSync(input.fd, `${line}\nlist table inet ${marker}\n`);
+      writeSync(input.fd, `${line}\n${marker}\n`);
     });
     if (text === undefined) return refuse('firewall-tool-failed', 'nft ended by itself');
     // What nft says of a line quotes the line itself, which can be long.
@@ -100,18 +101,23 @@ export class NftShell {
     return said === '' ? ok(undefined) : refuse('firewall-refused', said);
   }
 
+  async #started(): Promise<Result<Running>> {
+    return this.#running ? ok(this.#running) : this.#start();
+  }
+
   async #start(): Promise<Result<Running>> {
     const input = await ownPipe();
     if (!input.ok) return input;
+    const batch = await ownFile();
     const [command, ...words] = [...this.#prefix, 'sh', '-c', shell];
     const child = spawn(command, words, {
-      stdio: [input.value.fd, 'ignore', 'pipe'],
+      stdio: [input.value.fd, 'ignore', 'pipe', batch.fd],
       // What ends our group of processes does not end it.
       detached: true,
       // nft keeps a history of what was typed in the home folder.
       env: { ...process.env, ...keeperSign, HOME: '/nonexistent' },
     });
-    const running = { child, input: input.value };
+    const running = { child, input: input.value, batch };
     this.#running = running;
     this.#text = '';
     child.stderr?.setEncoding('utf8').on('data', (data: string) => this.#read(data));
@@ -119,6 +125,7 @@ export class NftShell {
       if (this.#running !== running) return;
       this.#running = undefined;
       void running.input.close();
+      void running.batch.close();
       this.#waiting?.done(undefined);
       this.#waiting = undefined;
     };
@@ -143,6 +150,30 @@ export class NftShell {
     // The answer to the question begins with its own "Error:".
     waiting?.done(before.slice(0, before.lastIndexOf('Error:')).replace(/^[\s^~]+/u, ''));
   }
+}
+
+/** Where a file is memory, what is written there is read a moment later without any disk in between. */
+async function ownFile(): Promise<FileHandle> {
+  const folder = await mkdtemp('/dev/shm/bmonitor-nft-').catch(() =>
+    mkdtemp(join(tmpdir(), 'bmonitor-nft-')),
+  );
+  try {
+    return await open(join(folder, 'batch'), 'w+', 0o600);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** For a few rules it is done sooner than another thread would be woken for it. */
+async function rewrite(file: FileHandle, bytes: Buffer): Promise<void> {
+  if (bytes.length <= writeAtOnceBytes_max) {
+    ftruncateSync(file.fd, 0);
+    writeSync(file.fd, bytes, 0, bytes.length, 0);
+    return;
+  }
+  await file.truncate(0);
+  for (let at = 0; at < bytes.length;)
+    at += (await file.write(bytes, at, bytes.length - at, at)).bytesWritten;
 }
 
 /** A pipe with a name for a moment, so that it can be opened for both ways. */

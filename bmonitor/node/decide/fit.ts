@@ -7,9 +7,8 @@ import { normaliseSet } from '../../filters/normalise.js';
 import { prove, type Exceeds, type Proof } from '../../filters/prove.js';
 import { passingTogether } from '../../filters/region.js';
 import type { SpelledBox } from '../../filters/spell.js';
-import { meets } from '../../filters/touch.js';
 import { changedFilters, sameNames, type FilterState } from '../filter-state.js';
-import { normalFilter, normalLevel, normalPart } from '../normal.js';
+import { normalFilter, normalLevel, normalMeeting } from '../normal.js';
 import type { NodeState } from '../state.js';
 
 /** The sets of the levels above `at`, from the top. They were normalised when they were accepted, so they can be now. */
@@ -88,11 +87,11 @@ function shortProof(state: NodeState, at: number, before: NodeState): Result<Pro
   if (cut?.ok === false) return cut;
   const asked = [...allows, ...(cut?.value ?? [])];
   if (asked.length > touchedMax) return undefined;
-  const denies = normalPart(own, (one) => one.action === 'deny' && meets(one, asked));
+  const denies = normalMeeting(own, asked, (one) => one.action === 'deny');
   if (!denies.ok) return denies;
   const outers: NormalSet[] = [];
   for (const { filters } of state.levels.slice(0, at)) {
-    const outer = normalPart(filters, (one) => meets(one, asked));
+    const outer = normalMeeting(filters, asked);
     if (!outer.ok) return outer;
     outers.push(outer.value);
   }
@@ -101,7 +100,7 @@ function shortProof(state: NodeState, at: number, before: NodeState): Result<Pro
 }
 
 function allowsMeeting(own: FilterState, others: readonly NormalFilter[]): Result<readonly NormalFilter[]> {
-  const found = normalPart(own, (one) => one.action === 'allow' && meets(one, others));
+  const found = normalMeeting(own, others, (one) => one.action === 'allow');
   return found.ok ? ok(found.value.filters) : found;
 }
 

@@ -39,6 +39,7 @@ const { core, journal, events, time } = must(
 const machine = {
   keyStore: 'file' as const,
   version: '',
+  kernelRelease: '6.18.0',
   started_s: 0,
   filters: () => ({ enforced: 'no' as const }),
   engines: new EngineReport(refuse('engines-not-here')),

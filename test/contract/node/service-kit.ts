@@ -79,6 +79,7 @@ export async function makeKit(): Promise<Kit> {
   const machine = {
     keyStore: 'file' as const,
     version: '0',
+    kernelRelease: '6.18.0',
     started_s: 0,
     filters: () => ({ enforced: 'unknown' as const }),
     engines: new EngineReport(refuse('engines-not-here')),

@@ -189,11 +189,11 @@ describe('a node speaks and listens only as itself', () => {
   });
 
   it('believes no neighbour discovery that came through a router, nor any in its own name', async () => {
-    const advertise = async (source: string, hops: number): Promise<void> => {
+    const advertise = async (source: string, hops: number, claimed = bed.console.ipv6): Promise<void> => {
       const header = { from: source, to: node.ipv6, protocol: ipProtocol.icmpv6, hops };
       const option = Buffer.concat([Buffer.from([2, 1]), macBytes(other.mac)]);
       const start = Buffer.from([136, 0, 0, 0, 0x20, 0, 0, 0]);
-      const message = Buffer.concat([start, ipBytes(bed.console.ipv6), option]);
+      const message = Buffer.concat([start, ipBytes(claimed), option]);
       message.writeUInt16BE(checksum(pseudoHeader(header, message.length), message), 2);
       const head = { to: node.mac, from: other.mac, type: etherType.ipv6 };
       await other.sendFrames([ethernet(head, ipv6(header, message))]);
@@ -206,5 +206,16 @@ describe('a node speaks and listens only as itself', () => {
     await until(async () => (await all()) === before + 1);
     await advertise(node.ipv6, 255);
     await until(async () => (await all()) === before + 2);
+    // From a neighbour's own address, and not through a router: but of the node's address.
+    await advertise(other.ipv6, 255, node.ipv6);
+    await until(async () => (await all()) === before + 3);
+    // What it says of another is heard, where the node asks.
+    await node.ping(bed.console.ipv6).catch(() => {});
+    const neighbour = ['ip', '-6', 'neigh', 'show', bed.console.ipv6];
+    await until(async () => {
+      await advertise(other.ipv6, 255);
+      return (await node.must(neighbour)).includes(other.mac);
+    });
+    expect(await all()).to.equal(before + 3);
   });
 });

@@ -9,7 +9,7 @@ export const plainForm: CaptureForm = { little: true, nanoseconds: false, link: 
 
 const linkNumbers = { ethernet: 1, vlan: 1, cooked: 113, cooked2: 276, ip: 101 } as const;
 
-function address(text: string): Buffer {
+export function address(text: string): Buffer {
   if (!text.includes(':')) return Buffer.from(text.split('.').map(Number));
   const [head = '', tail = ''] = text.split('::');
   const groups = (part: string): string[] => (part === '' ? [] : part.split(':'));
@@ -69,10 +69,11 @@ function ip6(from: string, to: string, protocol: number, payload: Buffer, option
 
 export const flags = { fin: 1, syn: 2, rst: 4, ack: 16 } as const;
 
-export function tcp(source: number, destination: number, bits: number): Buffer {
+export function tcp(source: number, destination: number, bits: number, acknowledges = 0): Buffer {
   const header = Buffer.alloc(20);
   header.writeUInt16BE(source, 0);
   header.writeUInt16BE(destination, 2);
+  header.writeUInt32BE(acknowledges, 8);
   header[12] = 0x50;
   header[13] = bits;
   return header;

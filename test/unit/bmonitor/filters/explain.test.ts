@@ -4,7 +4,18 @@ import { compileSet } from '../../../../bmonitor/filters/compile.js';
 import { explainCapture, type Outcome } from '../../../../bmonitor/filters/explain/index.js';
 import type { Filter, FilterSet } from '../../../../bmonitor/filters/model.js';
 import type { Result } from '../../../../protocol/result.js';
-import { capture, flags, icmp, ip, pieces, plainForm, tcp, udp, type CaptureForm } from './captures.js';
+import {
+  address,
+  capture,
+  flags,
+  icmp,
+  ip,
+  pieces,
+  plainForm,
+  tcp,
+  udp,
+  type CaptureForm,
+} from './captures.js';
 import { normal, numberOf } from './sets.js';
 
 const own = ['10.0.0.7', '2001:db8::7'];
@@ -159,6 +170,30 @@ describe('explaining a capture', () => {
     assert.deepEqual(await explain(web, impossible), dropped);
     const oneway: Filter[] = [{ action: 'allow', protocol: 'tcp', oneway: true }];
     assert.notInclude(await explain(oneway, impossible), 'drop');
+  });
+
+  it('takes no reset for a part of a connection that acknowledges what nobody can have sent', async () => {
+    const [start, answer] = handshake;
+    assert.isDefined(start);
+    assert.isDefined(answer);
+    const reset = (acknowledges: number, flags: number): Buffer =>
+      ip(peer, node, 6, tcp(4000, 80, flags, acknowledges));
+    assert.deepEqual(await explain(web, [start, reset(2, rst | ack)]), ['pass', 'drop']);
+    assert.deepEqual(await explain(web, [start, reset(0, rst | ack)]), ['pass', 'pass']);
+    assert.deepEqual(await explain(web, [start, reset(2, rst)]), ['pass', 'pass']);
+    assert.deepEqual(await explain(web, [start, answer, reset(2, rst | ack)]), ['pass', 'pass', 'pass']);
+    assert.deepEqual(await explain(web, [start, reset(2, rst), reset(2, rst | ack), reset(2, ack)]), [
+      'pass',
+      'pass',
+      'pass',
+      'drop',
+    ]);
+  });
+
+  it('drops an advertisement of a neighbour that claims an address of the node', async () => {
+    const claim = (target: string): Buffer =>
+      ip(peer6, node6, 58, Buffer.concat([icmp(136, 0), address(target)]), { hopLimit: 255 });
+    assert.deepEqual(await explain([{ action: 'allow' }], [claim(node6), claim(peer6)]), ['drop', 'ignored']);
   });
 
   it('lets a connection end, and the next one with the same ports begin', async () => {

@@ -56,6 +56,9 @@ describe('the doctor', () => {
   it('holds the kernel against the fixes that filters need', () => {
     expect(verdict('kernel', { ...good, kernel: '6.17.0' })).to.equal('ok');
     expect(verdict('kernel', { ...good, kernel: '6.1.0-31-amd64' })).to.equal('weak');
+    expect(verdict('kernel', { ...good, kernel: '6.16.4' })).to.equal('weak');
+    expect(verdict('kernel', { ...good, kernel: '6.16.8' })).to.equal('ok');
+    expect(verdict('kernel', { ...good, kernel: '6.12.48' })).to.equal('ok');
     expect(verdict('kernel', { ...good, kernel: '7.0.1' })).to.equal('ok');
     expect(verdict('kernel', { ...good, kernel: '4.19.0' })).to.equal('missing');
     expect(verdict('kernel', { ...good, kernel: 'plan9' })).to.equal('unknown');
