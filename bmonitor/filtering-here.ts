@@ -2,13 +2,16 @@ import { join } from 'node:path';
 import type { Log } from '../protocol/log.js';
 import { ok, refuse, type Result } from '../protocol/result.js';
 import { logGroup, logPrefix } from './filters/nft/refusals.js';
+import { heldAddress } from './host/addresses/interface.js';
+import { addressFile } from './host/addresses/memory.js';
+import type { AddressMemory } from './ports/address-link.js';
 import { hostClock } from './host/clock.js';
 import { writeBootFile } from './host/firewall/boot-file.js';
 import { KernelFirewall } from './host/firewall/kernel-firewall.js';
 import type { Config } from './node/config.js';
 import { waysIn } from './node/engine-ways.js';
 import { Enforcer, type Standing } from './node/enforcer.js';
-import { bootProgram, standingOf } from './node/standing.js';
+import { bootProgram, standingOf, standingWith } from './node/standing.js';
 
 export interface Filtering {
   readonly firewall: KernelFirewall;
@@ -35,9 +38,13 @@ export async function openFiltering(
     wall: () => hostClock.wall(),
   });
   if (!firewall.ok) return firewall;
-  const enforcer = new Enforcer(firewall.value, standing.value, (state) =>
-    waysIn(state, config.engines?.network),
-  );
+  // A node that is only started anew has its address still, and loses no packet to it until its server was asked.
+  const held =
+    config.dhcp === true && config.interface !== undefined
+      ? await heldAddress(config.interface, addressMemory(folder))
+      : undefined;
+  const first = held === undefined ? standing.value : standingWith(standing.value, { new: held });
+  const enforcer = new Enforcer(firewall.value, first, (state) => waysIn(state, config.engines?.network));
   return ok({ firewall: firewall.value, enforcer, standing: standing.value });
 }
 
@@ -46,6 +53,10 @@ export async function writeFirstBootFile(folder: string, config: Config): Promis
   if (isOpen(config)) return ok(undefined);
   const standing = standingOf(config);
   return standing.ok ? writeBootFile(bootFileIn(folder), bootProgram(standing.value)) : standing;
+}
+
+export function addressMemory(folder: string): AddressMemory {
+  return addressFile(join(folder, 'address'));
 }
 
 /** The unit that loads it before the network knows it by this name. */

@@ -1,7 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, mkdir, writeFile } from 'node:fs/promises';
-import { release } from 'node:os';
 import { join } from 'node:path';
 import type { ConsoleKey } from '../protocol/commands.js';
 import type { PowerAct } from '../protocol/power.js';
@@ -15,11 +14,10 @@ import { version } from './version.js';
 import { AddressKeeper, type AddressChange } from './addresses/keeper.js';
 import { FixedKeeper } from './host/addresses/fixed.js';
 import { openAddressLink } from './host/addresses/link.js';
-import { addressFile } from './host/addresses/memory.js';
 import { openDirectoryStore } from './host/data/detect.js';
 import { dialGateways } from './host/gateway-dial.js';
 import { withoutCoreDumps } from './host/no-core-dumps.js';
-import { wasMeasured } from './host/measured.js';
+import { kernelRelease, wasMeasured } from './host/measured.js';
 import { HostPower } from './host/power.js';
 import { listen, type Listening } from './host/listen.js';
 import { readLocalStatus, serveLocalStatus } from './host/local-status.js';
@@ -29,7 +27,7 @@ import { writeWhole } from './host/write-whole.js';
 import type { DirectoryStore } from './ports/directory-store.js';
 import { makeEngines, type MadeEngines } from './engines-here.js';
 import { healthWatch } from './health-here.js';
-import { openFiltering, writeFirstBootFile } from './filtering-here.js';
+import { addressMemory, openFiltering, writeFirstBootFile } from './filtering-here.js';
 import { hostClock, hostTiming } from './host/clock.js';
 import type { MachinePower } from './ports/power.js';
 import { Answers, type MachineFacts } from './node/answers.js';
@@ -218,7 +216,7 @@ export async function runNode(
     health: health.report,
     directories: directories.kind,
     version,
-    kernelRelease: release(),
+    kernelRelease,
     started_s: time.now_s(),
     filters: () => enforcer?.facts() ?? { enforced: 'no', detail: 'no addresses are configured' },
     addresses: () => enforcer?.addresses.map(formatRange) ?? [],
@@ -365,7 +363,7 @@ function addressKeeper(
     clock: hostClock,
     random: () => randomInt(2 ** 47) / 2 ** 47,
     hostname: name,
-    memory: addressFile(join(folder, 'address')),
+    memory: addressMemory(folder),
     changed,
     log,
   });

@@ -25,6 +25,7 @@ import { facilityPolicy } from './gateway/policy.js';
 import { gatewayRoutes } from './gateway/routes.js';
 import { Controllers } from './hardware/controllers.js';
 import { outOfBandRoutes } from './hardware/out-of-band-routes.js';
+import { quarantineRoutes } from './clusters/quarantine-routes.js';
 import { hardwareRoutes } from './hardware/routes.js';
 import { LeaseBook } from './leases/book.js';
 import { leaseStates } from './leases/record.js';
@@ -115,6 +116,7 @@ export const consoleCluster: ConsoleProgram = {
       ...adoptionRoutes(desk),
       ...inventoryRoutes({ nodes: book, inventory, leases, now, log }),
       ...hardwareRoutes(book),
+      ...quarantineRoutes(book),
       ...outOfBandRoutes(new Controllers(store, vault.value), book),
     ];
     const samples = async (): Promise<readonly Sample[]> => {

@@ -1,5 +1,10 @@
 export type Message = string | Uint8Array;
 
+export interface ConnectionEnds {
+  readonly address: string;
+  readonly port: number;
+}
+
 /**
  * A way for whole messages between one console and one node, whatever carries it: a WebSocket of its own, or a channel
  * through a gateway. Nothing above this interface can tell which.
@@ -14,6 +19,8 @@ export type Message = string | Uint8Array;
 export interface MessageChannel {
   /** Whom to count against in limits: an address, or what the gateway calls the console. Proves nothing. */
   readonly source: string;
+  /** Of a connection that this side dialled directly: its own address, and the port at the other end. */
+  readonly ends?: ConnectionEnds;
   send(message: Message): Promise<boolean>;
   onMessage(handler: (message: Message) => void | Promise<void>): void;
   onClose(handler: (reason: string) => void): void;

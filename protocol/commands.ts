@@ -37,6 +37,13 @@ export type Role = (typeof roles)[number];
 
 /** Seconds since 1970. */
 const moment = whole({ min: 0, max: 32_503_680_000 });
+/** How the asking console reaches the node: its own address, and the port that it dialled. */
+const consoleWay = object({
+  peer: text({ max: 45, pattern: /^[0-9a-fA-F:.]+$/, form: 'an IPv4 or IPv6 address' }),
+  port: whole({ min: 1, max: 65_535 }),
+});
+export type ConsoleWay = Parsed<typeof consoleWay>;
+
 const levelNumber = whole({ min: 0, max: limits.levels_max - 1 });
 const version = whole({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const note = text({ max: limits.note_chars_max });
@@ -159,6 +166,7 @@ export const commandParsers = {
     names: optional(names),
     clamp: optional(flag),
     confirmWithin: optional(whole({ min: 1, max: limits.confirm_s_max })),
+    way: optional(consoleWay),
   }),
   /** Adds and removes some of the own filters. */
   'filters.change': object({
@@ -169,6 +177,7 @@ export const commandParsers = {
       max: limits.filters_per_change_max,
     }),
     confirmWithin: optional(whole({ min: 1, max: limits.confirm_s_max })),
+    way: optional(consoleWay),
   }),
   /** Keeps a change that would otherwise be undone. */
   'filters.confirm': object({ version }),

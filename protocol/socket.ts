@@ -4,7 +4,7 @@ import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
 import { WebSocket, type RawData } from 'ws';
 import { digestOf } from '../crypto/bytes.js';
-import type { Message, MessageChannel } from './channel.js';
+import type { ConnectionEnds, Message, MessageChannel } from './channel.js';
 import { limits } from './limits.js';
 import { messageOf } from './log.js';
 import { ok, refuse, type Result } from './result.js';
@@ -28,7 +28,15 @@ export async function dial(options: Dial): Promise<Result<WebSocket>> {
   const started_ms = performance.now();
   const wire = await reach(new URL(options.url), options.timeout_ms);
   if (!wire.ok) return refuse('unreachable', `${options.url}: ${wire.refusal.detail ?? ''}`);
-  return upgrade(options, wire.value, Math.max(1, options.timeout_ms - (performance.now() - started_ms)));
+  const { localAddress, remotePort } = wire.value;
+  const dialled = await upgrade(
+    options,
+    wire.value,
+    Math.max(1, options.timeout_ms - (performance.now() - started_ms)),
+  );
+  if (dialled.ok && localAddress !== undefined && remotePort !== undefined)
+    ends.set(dialled.value, { address: localAddress, port: remotePort });
+  return dialled;
 }
 
 /** Somebody who answers at the address of a URL. */
@@ -124,6 +132,9 @@ export function bytesOf(data: RawData): Buffer {
   return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
 }
 
+/** Of sockets that were dialled. */
+const ends = new WeakMap<WebSocket, ConnectionEnds>();
+
 /** A WebSocket as a message channel. */
 export function socketChannel(socket: WebSocket, source: string): MessageChannel {
   let handler: ((message: Message) => void | Promise<void>) | undefined;
@@ -159,8 +170,10 @@ export function socketChannel(socket: WebSocket, source: string): MessageChannel
     onClosed?.((reason ||= text.toString() || `closed with ${code}`));
   });
   const full = (): boolean => socket.bufferedAmount > limits.socket_buffer_bytes_max;
+  const known = ends.get(socket);
   return {
     source,
+    ...(known ? { ends: known } : {}),
     async send(message) {
       if (closed || socket.readyState !== WebSocket.OPEN) return false;
       socket.send(message, { binary: typeof message !== 'string' }, () => {

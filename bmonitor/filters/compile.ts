@@ -24,6 +24,8 @@ interface Piece extends Rect {
 }
 
 const ranks = { deny: 0, allow: 1, oneway: 2 } as const satisfies Record<Verdict, number>;
+/** Outranks all. */
+const first = -1;
 const verdicts = ['deny', 'allow', 'oneway'] as const satisfies readonly Verdict[];
 
 export function verdictOf(filter: Pick<NormalFilter, 'action' | 'oneway'>): Verdict {
@@ -77,7 +79,7 @@ class Plane {
   }
 
   #piecesOf(filter: NormalFilter): readonly Piece[] {
-    const rank = ranks[verdictOf(filter)];
+    const rank = filter.first === true ? first : ranks[verdictOf(filter)];
     const pieces: Piece[] = [];
     for (const rect of rectsOf(filter, this.#direction, this.#family))
       pieces.push({ ...rect, rank, id: filter.id, boxes: [] });
@@ -92,7 +94,7 @@ class Plane {
       lo: BigInt(rect.x1),
       hi: BigInt(rect.x2),
       services: { lo: rect.y1, hi: rect.y2 },
-      verdict: verdicts[piece.rank] ?? 'deny',
+      verdict: piece.rank === first ? 'allow' : (verdicts[piece.rank] ?? 'deny'),
       filter: piece.id,
     };
   }

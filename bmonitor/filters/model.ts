@@ -58,6 +58,8 @@ export interface NormalFilter {
   /** Names the filter in verdicts and counters. Its index in the set, unless the caller numbers filters otherwise. */
   readonly id: number;
   readonly action: Action;
+  /** Before all denies of its level: the way that was restored for a console. */
+  readonly first?: true;
   readonly directions: readonly Direction[];
   readonly oneway: boolean;
   /** Disjoint and ascending within a family. */

@@ -1,5 +1,9 @@
+import { release } from 'node:os';
 import { refuse, ok, type Result } from '../../protocol/result.js';
 import { MachineFiles } from './health/machine.js';
+
+/** The kernel's own word for its version. */
+export const kernelRelease = release();
 
 /** The register into which the package's part of the initrd measures BMonitor (packaging/initramfs). Nothing else on Debian uses it. */
 export const ownRegister = 13;

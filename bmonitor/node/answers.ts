@@ -370,7 +370,8 @@ export class Answers {
       return boxes.ok ? ok({ level: of, boxes: boxes.value }) : boxes;
     }
     const { filters } = this.#own(level);
-    return ok({ version: filters.version, set: setOf(filters), names: filters.names });
+    const { version, names, restored } = filters;
+    return ok({ version, set: setOf(filters), names, ...(restored ? { restored } : {}) });
   }
 }
 

@@ -4,6 +4,7 @@ import type { Box, BoxChange, LevelBoxes } from '../filters/boxes.js';
 import type { Filter, NormalFilter } from '../filters/model.js';
 import { changedFilters, filtersOf, sameNames, type FilterState } from './filter-state.js';
 import { normalFilter } from './normal.js';
+import { wayFilter } from './way.js';
 import type { Level } from './state.js';
 
 /** One level as it stands in the kernel. */
@@ -61,7 +62,8 @@ export class LevelFollower {
     this.lease = lease;
     this.#compiler = compiler;
     this.#ids = ids;
-    this.#nextId = ids.size;
+    // One more than there are filters is the way that was restored.
+    this.#nextId = ids.size + 1;
     this.#level = this.#standing(filters);
   }
 
@@ -74,7 +76,8 @@ export class LevelFollower {
       ids.set(filter, normal.length);
       normal.push({ ...one.value, id: normal.length });
     }
-    const compiler = LevelCompiler.from(normal);
+    const restored = filters.restored && wayFilter(filters.restored, normal.length);
+    const compiler = LevelCompiler.from(restored ? [...normal, restored] : normal);
     return compiler.ok ? ok(new LevelFollower(lease, filters, compiler.value, ids)) : compiler;
   }
 
@@ -87,7 +90,7 @@ export class LevelFollower {
     const before = this.#level.filters;
     if (before === filters) return ok({ level: this.#level });
     if (before.otherwise !== filters.otherwise || before.onRefuse !== filters.onRefuse) return undefined;
-    if (!sameNames(before, filters)) return undefined;
+    if (!sameNames(before, filters) || before.restored !== filters.restored) return undefined;
     const { added, removed } = changedFilters(before, filters);
     if (added.length + removed.length !== 1) return undefined;
     const change = this.#change(filters, added[0], removed[0]);

@@ -18,6 +18,8 @@ export interface Request {
   readonly statement: string;
   /** It carries a nonce that the node gave. */
   readonly provenNew: boolean;
+  /** From where the connection came that brought it: an address, or what a gateway calls the console. */
+  readonly source?: string;
 }
 
 /** Everything that a pure function must be given: the time, and names that nobody can foresee. */

@@ -16,8 +16,11 @@ type Answer = Readonly<Record<string, unknown>>;
 interface FilterReportLine {
   readonly index: number;
   readonly since: number;
-  /** Connections that an ordinary allow let begin; one that was judged again after a change counts again. */
-  readonly connections?: number;
+  /**
+   * How often an ordinary allow let a connection pass when it was judged: when it began, and once more at its next packet after each change
+   * that could have refused it. As long as nothing was tightened, that is the connections that began.
+   */
+  readonly judged?: number;
   /** Packets that a one-way allow let through. */
   readonly packets?: number;
   /** Packets that a deny refused. */
@@ -135,10 +138,7 @@ export class FilterReport {
   }
 }
 
-function counted(
-  filter: Filter,
-  count: number,
-): Pick<FilterReportLine, 'connections' | 'packets' | 'refused'> {
+function counted(filter: Filter, count: number): Pick<FilterReportLine, 'judged' | 'packets' | 'refused'> {
   if (filter.action === 'deny') return { refused: count };
-  return filter.oneway === true ? { packets: count } : { connections: count };
+  return filter.oneway === true ? { packets: count } : { judged: count };
 }

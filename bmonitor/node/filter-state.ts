@@ -1,3 +1,4 @@
+import type { ConsoleWay } from '../../protocol/commands.js';
 import type { Filter, FilterSet, OnRefuse, Otherwise } from '../filters/model.js';
 
 /**
@@ -11,6 +12,11 @@ export interface FilterState {
   readonly blocks: readonly FilterBlock[];
   /** What the names in the filters stand for, as the console of the level resolved them. */
   readonly names: Readonly<Record<string, readonly string[]>>;
+  /**
+   * A change was undone for a console that it had cut off: its way passes here, whatever the filters say, until they are replaced. All else
+   * stayed as the change had it.
+   */
+  readonly restored?: ConsoleWay;
 }
 
 export interface FilterBlock {

@@ -262,6 +262,7 @@ export class Service {
       jti: claims.jti,
       command,
       statement: jws,
+      source: channel.source,
       ...judged.value,
     };
     const previous = core.state.levels[level]?.previous;

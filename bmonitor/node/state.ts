@@ -1,6 +1,6 @@
 import type { PublicJwk } from '../../crypto/rsa.js';
 import type { PowerAct } from '../../protocol/power.js';
-import type { ConsoleKey, Right } from '../../protocol/commands.js';
+import type { ConsoleKey, ConsoleWay, Right } from '../../protocol/commands.js';
 import type { HistoryHead } from '../../protocol/request.js';
 import type { LeaseStatus } from '../authority/table.js';
 import type { Engine } from './engine-state.js';
@@ -121,6 +121,8 @@ export interface WaitingFilters {
   readonly console: string;
   readonly undoAt_s: number;
   readonly before: FilterState;
+  /** The way of the asking console, where what stood before let it through: then undoing opens nothing else. */
+  readonly way?: ConsoleWay;
 }
 
 export type JobKind = 'history.verify' | 'keys.reencrypt' | `hardware.${PowerAct | 'identify'}`;

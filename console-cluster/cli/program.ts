@@ -8,6 +8,7 @@ import { dhcpCommands } from './dhcp.js';
 import { gatewayCommands } from './gateway.js';
 import { hardwareCommands } from './hardware.js';
 import { outOfBandCommands } from './out-of-band.js';
+import { quarantineCommands } from './quarantine.js';
 import { customerCommands, leaseCommands } from './leases.js';
 
 /** Everything that `console-cluster` can be told, not yet parsed. */
@@ -23,6 +24,7 @@ export function clusterProgram(): Command {
   dhcpCommands(program, dirOf);
   inventoryCommands(program, dirOf);
   outOfBandCommands(hardwareCommands(program, dirOf), dirOf);
+  quarantineCommands(program, dirOf);
   accountCommands(program, dirOf);
   tokenCommands(program, dirOf);
   return program;

@@ -3,6 +3,7 @@ import { limits } from '../../protocol/limits.js';
 import { parseJson } from '../../protocol/json.js';
 import { readFileLimited } from '../daemon/files.js';
 import { clientFor } from './client.js';
+import { actFilterCommands } from './filters-act.js';
 import { manyFilterCommands } from './filters-many.js';
 import { orExit } from './output.js';
 
@@ -42,6 +43,7 @@ export function filterCommands(program: Command, dirOf: () => string): void {
     .description('replace the filters of the node whole')
     .addHelpText('after', '\nExample:\n  filters apply node-1 ./boundary.json --confirm-within 30')
     .action(apply);
+  actFilterCommands(filters, dirOf);
   manyFilterCommands(filters, dirOf);
   filters
     .command('confirm')

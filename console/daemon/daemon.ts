@@ -17,6 +17,7 @@ import { openPair } from '../keys/file.js';
 import { NodeBook } from '../nodes/book.js';
 import { Groups } from '../filters/groups.js';
 import { manyFilterRoutes } from '../filters/many-routes.js';
+import { filterActRoutes } from '../filters/act-routes.js';
 import { filterRoutes } from '../filters/routes.js';
 import { proofRoutes } from '../nodes/proof-routes.js';
 import { keyRoutes } from '../nodes/key-routes.js';
@@ -157,6 +158,7 @@ export async function serveConsole(
       ...keyRoutes(keys),
       ...rosterRoutes(book),
       ...filterRoutes(book),
+      ...filterActRoutes(book),
       ...groups.routes(),
       ...manyFilterRoutes(book, groups),
       ...audit.routes(),

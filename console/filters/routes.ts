@@ -58,7 +58,9 @@ export function filterRoutes(book: NodeBook): readonly Route[] {
       }),
       reply: answer,
       async handle({ params, body }) {
-        const reply = await book.request(params.name, { type: 'filters.replace', ...body });
+        const way = body.confirmWithin === undefined ? undefined : book.wayTo(params.name);
+        const command = { type: 'filters.replace', ...body, ...(way ? { way } : {}) } as const;
+        const reply = await book.request(params.name, command);
         return reply.ok ? ok(reply.value.result ?? {}) : reply;
       },
     }),

@@ -1,6 +1,6 @@
 import type { Pair } from '../../crypto/rsa.js';
 import type { MessageChannel } from '../../protocol/channel.js';
-import type { Command } from '../../protocol/commands.js';
+import type { Command, ConsoleWay } from '../../protocol/commands.js';
 import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import { identityOf, levelKeyOf, nodeCardForm, type NodeCard, type Way } from '../../protocol/node-card.js';
@@ -143,6 +143,12 @@ export class NodeBook {
   ): Promise<Result<Reply>> {
     const line = this.#lines.get(name);
     return line ? line.link.request(command, more) : refuse('not-found', `no node ${name}`);
+  }
+
+  /** The way that a change under confirmation would have to restore: none when a gateway carries it. */
+  wayTo(name: string): ConsoleWay | undefined {
+    const ends = this.#lines.get(name)?.link.ends;
+    return ends && { peer: ends.address, port: ends.port };
   }
 
   /** A conversation of its own with a node that is here. */

@@ -1,5 +1,5 @@
 import type { Pair, PublicKey } from '../../crypto/rsa.js';
-import type { MessageChannel } from '../../protocol/channel.js';
+import type { ConnectionEnds, MessageChannel } from '../../protocol/channel.js';
 import type { Command } from '../../protocol/commands.js';
 import { backOff } from '../../protocol/back-off.js';
 import type { ErrorCode } from '../../protocol/errors/index.js';
@@ -75,6 +75,7 @@ export class NodeLink {
   readonly #options: LinkOptions;
   #facts: Facts = { dialling: false, connected: false };
   #session: NodeSession | undefined;
+  #ends: ConnectionEnds | undefined;
   #known: Omit<Known, 'state' | 'questions'> = {};
   #state: NodeState = 'unknown';
   #failures = 0;
@@ -120,6 +121,11 @@ export class NodeLink {
     this.#parting?.session.close('the console stops');
   }
 
+  /** How this console reaches the node at the moment, if nothing stands between. */
+  get ends(): ConnectionEnds | undefined {
+    return this.#session?.open === true ? this.#ends : undefined;
+  }
+
   /** A command for this node, over the present connection. Any sealed answer to it is a sign of life. */
   async request(command: Command, more: Omit<Asked, 'command' | 'to'> = {}): Promise<Result<Reply>> {
     const session = this.#session;
@@ -143,6 +149,7 @@ export class NodeLink {
     const noticed = identity && { identity, take: (notice: Result<Notice>) => this.#noticed(notice) };
     const session = new NodeSession(channel.value, pair, node, clocks, noticed);
     this.#session = session;
+    this.#ends = channel.value.ends;
     this.#questioner.renew();
     this.#set({ connected: true, asked: undefined });
     this.#following = false;

@@ -1,5 +1,5 @@
 import { ok, type Result } from '../../../protocol/result.js';
-import type { Assignment } from '../../ports/address-link.js';
+import type { AddressMemory, Assignment } from '../../ports/address-link.js';
 import { ip, ipBatch } from './tool.js';
 
 /** Puts an address and its routes on an interface. The resolver is left alone: what the tenant's software asks is not ours. */
@@ -24,6 +24,14 @@ export async function removeAddress(name: string, address: string, length: numbe
   if (!there.some((it) => it.own === `${address}/${length}`)) return ok(undefined);
   // Its routes go with it, because they have it as their source.
   return ipBatch([`address del ${address}/${length} dev ${name}`]);
+}
+
+/** The address of the life before, if it is on the interface still: until a server says otherwise it is the node's. */
+export async function heldAddress(name: string, memory: AddressMemory): Promise<string | undefined> {
+  const before = await memory.read();
+  if (before === undefined) return undefined;
+  const there = await addressesOn(name);
+  return there.some(({ own }) => own.startsWith(`${before}/`)) ? before : undefined;
 }
 
 interface OnInterface {

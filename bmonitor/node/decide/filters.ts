@@ -1,3 +1,4 @@
+import type { ConsoleWay } from '../../../protocol/commands.js';
 import { limits } from '../../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { Filter } from '../../filters/model.js';
@@ -14,6 +15,7 @@ import {
 } from '../filter-state.js';
 import { checkedLevel } from '../normal.js';
 import { replaceLevel, withoutWaiting, type Level, type NodeState } from '../state.js';
+import { restorableWay } from '../way.js';
 import { levelOf } from './consoles.js';
 import { clampToFit, fitsAbove, misfits, packetOf, type ClampedToFit } from './fit.js';
 import { range } from './leases.js';
@@ -42,6 +44,7 @@ export const decideReplaceFilters: Decide<'filters.replace'> = (state, request, 
     ...request,
     given,
     within_s: command.confirmWithin,
+    way: command.way,
     ...(clamped === undefined ? {} : { clamped: clamped.value.clamped }),
   });
 };
@@ -72,7 +75,8 @@ export const decideChangeFilters: Decide<'filters.change'> = (state, request, gi
   };
   if (filterCount(next) > limits.filters_per_set_max)
     return refuse('too-large', `a set has ${limits.filters_per_set_max} filters at most`);
-  return settle(state, level, next, { ...request, given, within_s: command.confirmWithin });
+  const { confirmWithin: within_s, way } = command;
+  return settle(state, level, next, { ...request, given, within_s, way });
 };
 
 export const decideConfirmFilters: Decide<'filters.confirm'> = (
@@ -93,7 +97,7 @@ export const decideUndoFilters: Decide<'filters.undo'> = (state, { level: index,
   if (!waiting || filters.version !== command.version) return refuse('nothing-pending');
   if (waiting.console !== console)
     return refuse('not-authorised', 'only the console that asked for the change can take it back');
-  const undone = undoWaiting(state, index);
+  const undone = undoWaiting(state, index, 'whole');
   if (!undone) return refuse('nothing-pending');
   return ok({ ...undone, loosens: loosens(filters, waiting.before) });
 };
@@ -129,18 +133,32 @@ export const decideQuarantine: Decide<'quarantine'> = (state, { command }, given
   );
 };
 
-/** The change that waited was not confirmed in time: what was before comes back. */
-export function undoWaiting(state: NodeState, at: number): Decision | undefined {
+/**
+ * A change was not confirmed in time: the way of the console that it cut off is restored, and nothing else, where that way is known; else what
+ * was before comes back. `whole`: the console itself asks for what was before.
+ */
+export function undoWaiting(state: NodeState, at: number, how?: 'whole'): Decision | undefined {
   const level = levelOf(state, at);
   if (!level.waiting) return undefined;
   const { version } = level.filters;
-  const filters: FilterState = { ...level.waiting.before, version: version + 1 };
+  const { before, way } = level.waiting;
+  const restored = how === 'whole' ? undefined : way;
+  const filters: FilterState = restored
+    ? { ...level.filters, version: version + 1, restored }
+    : { ...before, version: version + 1 };
   const undone = replaceLevel(state, at, { ...withoutWaiting(level), filters });
   const cut = noLongerFitting(state, undone, at);
   return decided(undone, {
     effects: [{ kind: 'enforce-filters' }],
     events: [
-      { to: [at], kind: 'filters.undone', fields: { version: filters.version } },
+      {
+        to: [at],
+        kind: 'filters.undone',
+        fields: {
+          version: filters.version,
+          ...(restored ? { restored: `${restored.peer} ${restored.port}` } : {}),
+        },
+      },
       ...(cut.ok ? cut.value : []),
     ],
     touched: [{ level: at, sees: 'statement' }],
@@ -158,6 +176,8 @@ interface Settling {
   readonly console: string;
   readonly given: Given;
   readonly within_s: number | undefined;
+  readonly way: ConsoleWay | undefined;
+  readonly source?: string;
   readonly clamped?: ClampedToFit['clamped'];
 }
 
@@ -167,6 +187,10 @@ function settle(state: NodeState, at: number, next: FilterState, how: Settling):
     return refuse('bad-input', 'the landlord has nobody to inherit from', { where: 'command.set.otherwise' });
   const checked = checkedLevel(next, 'command.set.filters');
   if (!checked.ok) return checked;
+  if (how.way && how.within_s === undefined)
+    return refuse('bad-input', 'a way is restored only where a change is undone', { where: 'command.way' });
+  const way = restorableWay(level.filters, how.way, how.source);
+  if (!way.ok) return way;
   const waiting =
     how.within_s === undefined
       ? {}
@@ -175,6 +199,7 @@ function settle(state: NodeState, at: number, next: FilterState, how: Settling):
             console: how.console,
             undoAt_s: how.given.now_s + how.within_s,
             before: level.filters,
+            ...(way.value ? { way: way.value } : {}),
           },
         };
   const changed = replaceLevel(state, at, { ...level, filters: next, ...waiting });
@@ -200,7 +225,9 @@ function settle(state: NodeState, at: number, next: FilterState, how: Settling):
         filters: filterCount(next),
         ...(cut.value.length === 0 ? {} : { levelsNoLongerFit: cut.value.length }),
         ...(how.clamped === undefined ? {} : { clamped: how.clamped }),
-        ...(how.within_s === undefined ? {} : { undoAt: how.given.now_s + how.within_s }),
+        ...(how.within_s === undefined
+          ? {}
+          : { undoAt: how.given.now_s + how.within_s, undoes: way.value ? 'way' : 'whole' }),
       },
     }),
   );

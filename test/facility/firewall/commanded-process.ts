@@ -8,6 +8,9 @@ import type { Addressee } from '../../../protocol/request.js';
 import { NodeProcess } from '../../scenario/node-process.js';
 import { rent } from '../../scenario/tenancy.js';
 
+/** A line that kills the node, without its having a chance to do anything, and starts it again. */
+const kill = 'kill';
+
 interface Asked {
   readonly level: number;
   readonly command: Command;
@@ -48,6 +51,14 @@ function tell(line: unknown): void {
 
 tell({ ready: true, dir: node.dir, lease: tenant.lease });
 for await (const line of createInterface({ input: process.stdin })) {
+  if (line === kill) {
+    const started = performance.now();
+    await node.kill('SIGKILL');
+    for (const holder of holders) delete holder.session;
+    await node.start();
+    tell({ took_ms: performance.now() - started, node_ms: 0, result: {} });
+    continue;
+  }
   const { level, command, follow } = JSON.parse(line) as Asked;
   const holder = holders[level];
   if (!holder) throw new Error('no such level');

@@ -32,8 +32,12 @@ export class Commanded {
   }
 
   /** `ip netns exec` gives a process a /sys of its own, in which there are no control groups: not for engines. */
-  static async at(place: Place, enter: 'whole' | 'network' = 'whole'): Promise<Commanded> {
-    const network = ['--keys', 'file', '--interface', place.nic, '--address', place.ipv4, place.ipv6];
+  static async at(
+    place: Place,
+    enter: 'whole' | 'network' = 'whole',
+    reached: readonly string[] = ['--address', place.ipv4, place.ipv6],
+  ): Promise<Commanded> {
+    const network = ['--keys', 'file', '--interface', place.nic, ...reached];
     const script = distPath('test/facility/firewall/commanded-process.js');
     const program = [process.execPath, script, ...network];
     const [tool, words] =
@@ -66,6 +70,14 @@ export class Commanded {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
       this.#child.stdin?.write(`${JSON.stringify({ level, command, ...options })}\n`);
+    });
+  }
+
+  /** Kills the node and starts it again; resolves when it is ready. What it was asked to tell, it is not asked any more. */
+  killed(): Promise<Answered> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#child.stdin?.write('kill\n');
     });
   }
 

@@ -4,7 +4,7 @@ import { Commanded } from './commanded.js';
 
 interface Line {
   readonly index: number;
-  readonly connections?: number;
+  readonly judged?: number;
   readonly refused?: number;
   readonly since: number;
   readonly open?: { readonly connections: number; readonly packets: number; readonly bytes: number };
@@ -54,7 +54,7 @@ describe('a whole node says what its kernel does with packets', () => {
   const linesOf = async (level: number): Promise<readonly Line[]> =>
     (await node.must(level, { type: 'filters.counters' }))['filters'] as readonly Line[];
 
-  it('counts for each level its own filters: connections and refused packets, exactly', async () => {
+  it('counts for each level its own filters: judgements of connections and refused packets, exactly', async () => {
     for (let times = 0; times < 3; times++)
       expect(await other.tryTcp({ to: place.ipv4, port: 80 })).to.equal('answered');
     for (let times = 0; times < 7; times++) await other.sendUdp({ to: place.ipv4, port: 10 }, 'refused', 1);
@@ -63,7 +63,7 @@ describe('a whole node says what its kernel does with packets', () => {
     expect(mine).to.include({ index: 1, refused: 7 });
     expect(await linesOf(1)).to.have.length(1);
     const upper = await linesOf(0);
-    expect(upper.find(({ index }) => index === 0)).to.include({ connections: 3 });
+    expect(upper.find(({ index }) => index === 0)).to.include({ judged: 3 });
     expect(upper[0]?.since).to.be.greaterThan(1_700_000_000);
     const open = upper.find(({ index }) => index === 0)?.open;
     expect(open?.packets).to.be.greaterThan(3);
@@ -79,6 +79,23 @@ describe('a whole node says what its kernel does with packets', () => {
       remove: [],
     });
     expect(await linesOf(1)).to.deep.equal(before);
+  });
+
+  it('counts an open connection once more when a change has it judged again, and once only', async () => {
+    const flow = await other.flood({ to: place.ipv4, port: 12, rate: 200 });
+    const judged = async (): Promise<number> =>
+      (await linesOf(0)).find(({ index }) => index === 1)?.judged ?? 0;
+    await until(async () => (await judged()) > 0);
+    const before = await judged();
+    const version = async (): Promise<number> =>
+      ((await node.must(1, { type: 'status' })) as { filters: { version: number } }).filters.version;
+    const deny = { action: 'deny', direction: 'in', protocol: 'udp', ports: [13] };
+    await node.must(1, { type: 'filters.change', expect: await version(), add: [deny], remove: [] });
+    await until(async () => (await judged()) === before + 1);
+    const { sent } = await flow.stop();
+    expect(sent).to.be.greaterThan(1);
+    expect(await judged()).to.equal(before + 1);
+    await node.must(1, { type: 'filters.change', expect: await version(), add: [], remove: [3] });
   });
 
   it('tells the level that refused which filter it was, levels below which level, and levels above nothing', async () => {

@@ -78,20 +78,44 @@ describe('the Debian package', () => {
     await rm(broken);
   });
 
-  it('runs the node with the rights that its unit leaves it, and stays closed when it is killed', async () => {
+  const named = [
+    '--landlord',
+    '/var/lib/landlord.json',
+    '--name',
+    'node-1',
+    '--key-bits',
+    '2048',
+    '--keys',
+    'file',
+  ];
+  const landlordKnown = async (): Promise<void> => {
     const landlord = join(unpacked.state, 'landlord.json');
     const card = { v: 1, kind: 'console-card', name: 'landlord', key: (await makePair(2048)).public.jwk };
     await writeFile(landlord, JSON.stringify(card));
-    const named = [
-      '--landlord',
-      '/var/lib/landlord.json',
-      '--name',
-      'node-1',
-      '--key-bits',
-      '2048',
-      '--keys',
-      'file',
-    ];
+  };
+
+  it('opens nothing while BMonitor runs with a configuration that names no address', async () => {
+    await landlordKnown();
+    const folder = join(unpacked.state, 'bmonitor');
+    const init = ['bmonitor', 'init', '--dir', '/var/lib/bmonitor', ...named];
+    const made = await unpacked.run(node, [...init, '--listen', '0.0.0.0:7443']);
+    expect(made.code, made.stderr).to.equal(0);
+    await unpacked.run(node, ['/usr/lib/bmonitor/bin/close-network']);
+    const running = unpacked.spawn(
+      node,
+      unpacked.asUnit('bmonitor.service', ['bmonitor', 'run', '--dir', '/var/lib/bmonitor']),
+    );
+    await running.says(/"event":"node.ready"/);
+    expect(await bed.console.tryTcp({ to: node.ipv4, port: 7443 })).to.equal('silent');
+    expect(await bed.console.ping(node.ipv4)).to.equal('silent');
+    const said = await unpacked.run(node, ['bmonitor', 'status', '--dir', '/var/lib/bmonitor']);
+    expect(said.stdout).to.include('NOT enforced (no addresses are configured)');
+    await running.kill();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('runs the node with the rights that its unit leaves it, and stays closed when it is killed', async () => {
+    await landlordKnown();
     const net = ['--interface', node.nic, '--address', node.ipv4, '--console', bed.console.ipv4];
     const init = ['bmonitor', 'init', '--dir', '/var/lib/bmonitor', ...named, ...net];
     const made = await unpacked.run(node, [...init, '--listen', `${node.ipv4}:7443`]);
