@@ -75,7 +75,7 @@ export function makeEngines(
       close: nothing,
     };
   }
-  const { runner, images, logs, doors, sockets } = host.value;
+  const { runner, images, folders, logs, doors, sockets } = host.value;
   const supervisor = new Supervisor({
     runner,
     timing: hostTiming,
@@ -85,14 +85,16 @@ export function makeEngines(
     },
   });
   supervised.by = supervisor;
-  const engines = new SupervisedEngines(supervisor, images);
+  const engines = new SupervisedEngines(supervisor, images, folders);
   const listening = serveLocalImport(folder, images);
   void listening.then((served: Result<unknown>) => {
     if (!served.ok) log.warn('engines.no-import', { why: served.refusal.detail });
   });
   return {
     engines,
-    report: new EngineReport(ok({ lives: supervisor, runner, images, logs, doors, voices, asker: sockets })),
+    report: new EngineReport(
+      ok({ lives: supervisor, runner, images, folders, logs, doors, voices, asker: sockets }),
+    ),
     leadPorts: (state) => ports.apply(portsIn(state, filters?.network), filters?.network ?? usualNetwork),
     tidy: (state) => engines.tidy(state),
     async close() {

@@ -6,6 +6,7 @@ import { heldLeaseRoutes } from '../console/leases/routes.js';
 import { HeldLeases } from '../console/leases/take.js';
 import { serveConsole, type ConsoleParts } from '../console/daemon/daemon.js';
 import { refuse } from '../protocol/result.js';
+import { folderRoutes } from './engines/folder-routes.js';
 import { engineRoutes } from './engines/routes.js';
 import { Rolls } from './engines/roll.js';
 
@@ -25,6 +26,7 @@ export const consoleApp: ConsoleProgram = {
           routes: [
             ...heldLeaseRoutes(new HeldLeases(parts)),
             ...engineRoutes({ ...parts, rolls: rollsOf(parts) }),
+            ...folderRoutes(parts),
           ],
         })
       : refuse('not-loopback', parts.config.api.host, { where: 'console.json api.host' }),

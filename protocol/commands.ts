@@ -195,6 +195,8 @@ export const commandParsers = {
   'images.read': object({}),
   /** A stream in which the console sends an archive; it ends with what was stored. `image`: what it must come to. */
   'image.send': object({ form: oneOf('oci-archive', 'plain-archive'), image: optional(imageDigest) }),
+  /** The folders of the lease that engines mount: how much is in each, and who mounts it. */
+  'folders.read': object({}),
   /** A stream of what an engine wrote: the newest lines, or those since a moment (milliseconds since 1970); `follow`: and what comes. */
   'engine.logs': object({
     name: engineName,
@@ -234,6 +236,8 @@ export const commandParsers = {
   'engine.resume': object({ name: engineName }),
   /** Ends an engine and destroys what it had written, its logs and its settings. */
   'engine.remove': object({ name: engineName }),
+  /** Destroys a folder with all that is in it. No engine may name it any more. */
+  'folder.remove': object({ name: engineName }),
   /** How the machine is: each subject with what was read, its limit, and since when it is so. */
   'health.read': object({}),
   /** Starts the machine anew, after every level was told why and engines had their time to stop. */

@@ -1,5 +1,17 @@
-import { flag, dictionary, list, object, oneOf, optional, text, whole, type Parsed } from './parse.js';
+import {
+  described,
+  flag,
+  dictionary,
+  list,
+  object,
+  oneOf,
+  optional,
+  text,
+  whole,
+  type Parsed,
+} from './parse.js';
 import { limits } from './limits.js';
+import { ok, refuse, type Result } from './result.js';
 
 /** How an engine is described, in commands and in the node's memory. docs/engines.md tells it to its readers. */
 export const words = text({
@@ -56,7 +68,45 @@ export const engineDefaults = {
 
 const mib = 1024 * 1024;
 
-export const engineSettings = object({
+/** What BMonitor itself puts into every engine: nothing of it can be covered. */
+const ownPlaces = [
+  '/proc',
+  '/sys',
+  '/dev',
+  '/run/bmonitor',
+  '/etc/hosts',
+  '/etc/hostname',
+  '/etc/resolv.conf',
+];
+
+/** Folders of the lease that engines share and that outlive them, and small files that are given with the description. */
+const mounts = list(object({ folder: engineName, at: insidePath, readOnly: optional(flag) }), {
+  max: limits.engine_parts_max,
+});
+const files = list(object({ at: insidePath, text: words }), { max: limits.engine_given_files_max });
+
+interface Placed {
+  readonly mounts?: Parsed<typeof mounts>;
+  readonly files?: Parsed<typeof files>;
+}
+
+/** Every place is given once, and none is BMonitor's own or the whole image. */
+function placesOf({ mounts: folders = [], files: given = [] }: Placed, where: string): Result<void> {
+  const taken = new Set<string>();
+  const kinds = { mounts: folders, files: given };
+  for (const [kind, all] of Object.entries(kinds))
+    for (const [index, { at }] of all.entries()) {
+      const place = `/${at.split('/').filter(Boolean).join('/')}`;
+      const own = ownPlaces.some((one) => place === one || place.startsWith(`${one}/`));
+      const why =
+        own || place === '/' ? 'is a place of BMonitor’s own' : taken.has(place) ? 'is given twice' : '';
+      if (why !== '') return refuse('bad-input', `${at} ${why}`, { where: `${where}.${kind}[${index}].at` });
+      taken.add(place);
+    }
+  return ok(undefined);
+}
+
+const settingsMembers = object({
   image: imageDigest,
   /** Instead of what the image starts. */
   command: optional(commandWords),
@@ -76,6 +126,10 @@ export const engineSettings = object({
   processes: optional(whole({ min: 1, max: limits.engine_processes_max })),
   /** Ports at which the engine is reached under the node's address. */
   ports: optional(list(object({ port, protocol: oneOf('tcp', 'udp') }), { max: limits.engine_parts_max })),
+  /** Folders of the lease, each at a place inside: they outlive the engine, and others may mount them too. */
+  mounts: optional(mounts),
+  /** Files with what is in them, which every user of the engine reads and none changes. */
+  files: optional(files),
   /** Nothing can be written but to what is mounted and to /tmp. */
   readOnly: optional(flag),
   /** Started again when it ends: always, when it failed, or never. */
@@ -83,4 +137,17 @@ export const engineSettings = object({
   /** How long it is given to end when it is stopped. */
   grace_s: optional(grace),
 });
-export type EngineSettings = Parsed<typeof engineSettings>;
+
+export const engineSettings = described<typeof settingsMembers>(
+  settingsMembers.about ?? '',
+  Object.assign(
+    (value: unknown, where: string): Result<Parsed<typeof settingsMembers>> => {
+      const settings = settingsMembers(value, where);
+      if (!settings.ok) return settings;
+      const placed = placesOf(settings.value, where);
+      return placed.ok ? settings : placed;
+    },
+    { members: settingsMembers.members ?? {} },
+  ),
+);
+export type EngineSettings = Parsed<typeof settingsMembers>;

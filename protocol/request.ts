@@ -156,7 +156,8 @@ export interface SealedRequest {
 }
 
 export function newId(): string {
-  return toB64u(randomBytes(16));
+  // On a command line what begins with a hyphen is taken for an option.
+  for (let id = toB64u(randomBytes(16)); ; id = toB64u(randomBytes(16))) if (!id.startsWith('-')) return id;
 }
 
 /** The console's side: signs with its own key, seals to the level's U. */

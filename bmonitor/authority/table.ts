@@ -66,6 +66,7 @@ export const authority: Readonly<Record<CommandType, Grant>> = {
   'engines.read': read('developer', activeOrDark, 'engines'),
   'engine.read': read('developer', activeOrDark, 'engines'),
   'images.read': read('developer', activeOrDark, 'engines'),
+  'folders.read': read('developer', activeOrDark, 'engines'),
   // An image that lies there does nothing: the command that names it is what changes the node.
   'image.send': read('developer', active, 'engines'),
   'engine.logs': read('developer', active, 'engines'),
@@ -110,6 +111,7 @@ export const authority: Readonly<Record<CommandType, Grant>> = {
   'engine.pause': engines({}),
   'engine.resume': engines({}),
   'engine.remove': engines({ nonce: 'always' }),
+  'folder.remove': engines({ nonce: 'always' }),
   'engine.exec': engines({}),
   'engine.attach': engines({}),
   quarantine: change({ levels: 'landlord', right: 'boundaries', role: 'operator', nonce: 'loosens' }),

@@ -130,6 +130,8 @@ export class Answers {
         return this.#machine.engines.one(this.#own(level), command.name);
       case 'images.read':
         return this.#machine.engines.images(this.#own(level));
+      case 'folders.read':
+        return this.#machine.engines.folders(this.#own(level));
       case 'engine.ask':
         return this.#machine.engines.ask(this.#own(level), command);
       case 'engines.usage':
@@ -149,6 +151,7 @@ export class Answers {
       case 'engine.pause':
       case 'engine.resume':
       case 'engine.remove':
+      case 'folder.remove':
       case 'node.rename':
       case 'keys.make':
       case 'keys.rotate':

@@ -10,6 +10,7 @@ import {
   decidePutEngine,
   decideReloadEngine,
   decideRemoveEngine,
+  decideRemoveFolder,
   decideRestartEngine,
   decideResumeEngine,
   decideStartEngine,
@@ -95,6 +96,7 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
     case 'engines.read':
     case 'engine.read':
     case 'images.read':
+    case 'folders.read':
     case 'image.send':
     case 'engine.logs':
     case 'engine.ask':
@@ -160,6 +162,8 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
       return decideResumeEngine(state, { ...request, command }, given);
     case 'engine.remove':
       return decideRemoveEngine(state, { ...request, command }, given);
+    case 'folder.remove':
+      return decideRemoveFolder(state, { ...request, command }, given);
     case 'engine.exec':
     case 'engine.attach':
       return decideEnterEngine(state, { ...request, command }, given);

@@ -50,6 +50,8 @@ export type Effect =
   | { readonly kind: 'settle-directories' }
   /** Starts and ends engines until what runs is what is wanted. */
   | { readonly kind: 'run-engines' }
+  /** Destroys a folder of a lease, which no engine names. */
+  | { readonly kind: 'remove-folder'; readonly lease: string; readonly folder: string }
   /** Makes the TPM accept what the levels approved, and nothing else. */
   | { readonly kind: 'settle-measurement' }
   /** Goes on with a long command. */

@@ -35,6 +35,8 @@ export class Directories {
   #queue: Promise<unknown> = Promise.resolve();
   /** Copies under the next data key, by their lease, until they count or are not wanted any more. */
   readonly #copying = new Map<string, Copying>();
+  /** Where those are that were opened and not closed since: to ask the kernel about each takes four programs. */
+  readonly #open = new Map<string, string>();
   /** Whoever has files open in a directory lets go of them here: the engines of the lease are stopped. */
   beforeClosing: (lease: string) => Promise<void> = () => Promise.resolve();
 
@@ -66,7 +68,11 @@ export class Directories {
       if (!level || level.status === 'dark') return refuse('lease-unknown', 'it is dark, or there is none');
       if (!key) return refuse('shares-outstanding');
       if (this.#copying.has(lease)) return refuse('data-moving');
-      return openUnder(store.value, level, key);
+      const known = this.#open.get(`${lease}/${level.epoch}`);
+      if (known !== undefined && (await store.value.isThere(known))) return ok(known);
+      const opened = await openUnder(store.value, level, key);
+      if (opened.ok) this.#open.set(`${lease}/${level.epoch}`, opened.value);
+      return opened;
     });
   }
 
@@ -83,6 +89,7 @@ export class Directories {
   }
 
   async #beginCopy({ lease, epoch, data, watch }: CopyAhead): Promise<Result<Copying | 'nothing'>> {
+    this.#open.clear();
     const { store } = this.#parts;
     const { state, ring } = this.#parts.now();
     const level = state.levels.find((one) => one.lease === lease);
@@ -122,6 +129,7 @@ export class Directories {
   /** Makes the directories match the state. */
   settle(): Promise<Result<void>> {
     return this.#inTurn(async () => {
+      this.#open.clear();
       const { store } = this.#parts;
       if (!store.ok) return ok(undefined);
       const listed = await store.value.list();

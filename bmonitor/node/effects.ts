@@ -58,6 +58,8 @@ export class Effects implements EffectRunner {
         return this.#directories.settle();
       case 'run-engines':
         return this.#engines.run(this.#grace_s === undefined ? state : resting(state, this.#grace_s));
+      case 'remove-folder':
+        return this.#engines.removeFolder(effect.lease, effect.folder);
       case 'settle-measurement':
         return this.#allow(approvedBy(state));
       case 'run-job':
@@ -69,7 +71,8 @@ export class Effects implements EffectRunner {
 
 /** By what an effect that could not be carried out is known. */
 export function effectName(effect: Effect): string {
-  return effect.kind === 'run-job' ? `${effect.kind} ${effect.job}` : effect.kind;
+  if (effect.kind === 'run-job') return `${effect.kind} ${effect.job}`;
+  return effect.kind === 'remove-folder' ? `${effect.kind} ${effect.lease} ${effect.folder}` : effect.kind;
 }
 
 /** Whatever touches keys or leases may open or close a directory. Packets stop first. */

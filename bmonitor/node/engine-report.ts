@@ -6,6 +6,7 @@ import type {
   EngineAsker,
   EngineDoors,
   EngineEnd,
+  EngineFolders,
   EngineLogs,
   EngineRunner,
   ImageStore,
@@ -42,6 +43,7 @@ interface Host {
   readonly lives: EngineFacts;
   readonly runner: Pick<EngineRunner, 'usage'>;
   readonly images: ImageStore;
+  readonly folders: EngineFolders;
   readonly logs: EngineLogs;
   readonly doors: EngineDoors;
   readonly voices: { facts(id: string): VoiceFacts };
@@ -101,6 +103,18 @@ export class EngineReport {
     if (!stored.ok) return stored;
     const used = new Set((engines ?? []).map((engine) => engine.described?.settings.image));
     return ok({ images: stored.value.map((image) => ({ ...image, used: used.has(image.digest) })) });
+  }
+
+  async folders({ lease, engines }: Level): Promise<Answer> {
+    const host = this.#host;
+    if (!host.ok) return host;
+    const kept = await host.value.folders.list(lease);
+    if (!kept.ok) return kept;
+    const usersOf = (name: string): readonly string[] =>
+      (engines ?? [])
+        .filter(({ described }) => described?.settings.mounts?.some(({ folder }) => folder === name))
+        .map(({ described }) => described?.name ?? '');
+    return ok({ folders: kept.value.map((folder) => ({ ...folder, engines: usersOf(folder.name) })) });
   }
 
   /** Numbers of the levels below, and nothing that tells one engine from another. */

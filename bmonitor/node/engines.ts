@@ -1,6 +1,6 @@
 import type { WantedEngine } from '../engines/life.js';
 import type { Supervisor } from '../engines/supervisor.js';
-import type { ImageStore } from '../ports/engines.js';
+import type { EngineFolders, ImageStore } from '../ports/engines.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { reencryptionOf, type NodeState } from './state.js';
 
@@ -10,13 +10,17 @@ export interface Engines {
   run(state: NodeState): Promise<Result<void>>;
   /** Before a lease goes dark or loses its keys: its engines are dead when this resolves. */
   halt(leases: ReadonlySet<string>): Promise<Result<void>>;
+  /** No engine names the folder any more. */
+  removeFolder(lease: string, folder: string): Promise<Result<void>>;
 }
 
 export class SupervisedEngines implements Engines {
   readonly #supervisor: Supervisor;
   readonly #images: ImageStore;
+  readonly #folders: EngineFolders;
 
-  constructor(supervisor: Supervisor, images: ImageStore) {
+  constructor(supervisor: Supervisor, images: ImageStore, folders: EngineFolders) {
+    this.#folders = folders;
     this.#supervisor = supervisor;
     this.#images = images;
   }
@@ -27,6 +31,10 @@ export class SupervisedEngines implements Engines {
 
   halt(leases: ReadonlySet<string>): Promise<Result<void>> {
     return this.#supervisor.halt(leases);
+  }
+
+  removeFolder(lease: string, folder: string): Promise<Result<void>> {
+    return this.#folders.remove(lease, folder);
   }
 
   /** Images that no engine names go, after a while. */
@@ -46,6 +54,7 @@ export function noEngines(why: Result<void>): Engines {
   return {
     run: (state) => Promise.resolve(anyWanted(state) ? why : ok(undefined)),
     halt: () => Promise.resolve(ok(undefined)),
+    removeFolder: () => Promise.resolve(ok(undefined)),
   };
 }
 

@@ -34,6 +34,8 @@ export interface DirectoryStore {
   list(): Promise<Result<readonly KeptDirectory[]>>;
   /** Opens it, and makes it first where there is none. Answers where it is. */
   open(name: DirectoryName, key: Secret): Promise<Result<string>>;
+  /** Is the directory, of which `open` said that it is here, still mounted? */
+  isThere(directory: string): Promise<boolean>;
   lock(name: DirectoryName): Promise<Result<void>>;
   destroy(name: DirectoryName): Promise<Result<void>>;
   /** Everything in the one to the other, which is empty; both are open. Resolves when it would survive a power cut, or was broken off. */

@@ -132,6 +132,18 @@ export interface EngineLogs {
   ): AsyncIterable<Uint8Array>;
 }
 
+/** Folders of a lease that engines mount, and that outlive them. */
+export interface EngineFolders {
+  list(lease: string): Promise<Result<readonly KeptFolder[]>>;
+  /** With all that is in it. Nothing is wrong when it is not there. */
+  remove(lease: string, name: string): Promise<Result<void>>;
+}
+
+export interface KeptFolder {
+  readonly name: string;
+  readonly bytes: number;
+}
+
 /** Images at rest, each lease's own. */
 export interface ImageStore {
   take(

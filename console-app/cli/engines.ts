@@ -5,16 +5,8 @@ import { number } from '../../console/cli/program.js';
 import { limits } from '../../protocol/limits.js';
 import { refuse, type Result } from '../../protocol/result.js';
 import { archiveOf, readDescription } from './description.js';
-
-interface Json {
-  readonly json?: boolean;
-}
-
-interface OnNode {
-  readonly node: string;
-  readonly value?: Readonly<Record<string, unknown>>;
-  readonly trouble?: { readonly code: string; readonly detail?: string };
-}
+import { folderCommands } from './folders.js';
+import { listOf, nodesIn, printOutcomes, troubleText, type Json, type OnNode } from './outcomes.js';
 
 interface Roll {
   readonly id: string;
@@ -24,23 +16,6 @@ interface Roll {
     readonly state: string;
     readonly trouble?: OnNode['trouble'];
   }[];
-}
-
-const troubleText = (trouble: OnNode['trouble']): string =>
-  `${trouble?.code ?? ''} ${trouble?.detail ?? ''}`.trim();
-const listOf = (targets: readonly string[]): string => encodeURIComponent(targets.join(','));
-
-function nodesIn(answer: Record<string, unknown>): readonly OnNode[] {
-  const nodes = answer['nodes'] as readonly OnNode[];
-  if (nodes.some(({ trouble }) => trouble)) process.exitCode = 1;
-  return nodes;
-}
-
-function printOutcomes(answer: Record<string, unknown>, flags: Json, done: string): void {
-  const nodes = nodesIn(answer);
-  if (flags.json) return console.log(JSON.stringify(answer));
-  for (const { node, trouble } of nodes)
-    console.log(trouble ? `${node}: ${troubleText(trouble)}` : `${node}: ${done}`);
 }
 
 function word(value: unknown, absent: string): string {
@@ -166,6 +141,7 @@ export function engineCommands(program: Command, dirOf: () => string): Command {
       printOutcomes(orExit(await client(flags).call('DELETE', path), flags.json), flags, 'removed');
     });
   logsCommand(engines, client);
+  folderCommands(engines, client);
   return engines;
 }
 

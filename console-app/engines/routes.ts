@@ -23,15 +23,15 @@ import { sendImage } from './images.js';
 import { followLogs } from './logs.js';
 import type { Rolls } from './roll.js';
 
-const targets = list(text({ max: 80 }), { min: 1, max: limits.group_nodes_max });
-const targetsText = text({ max: 20_000, about: 'nodes or group:NAME, with commas between' });
+export const targets = list(text({ max: 80 }), { min: 1, max: limits.group_nodes_max });
+export const targetsText = text({ max: 20_000, about: 'nodes or group:NAME, with commas between' });
 const settings: Shape<EngineSettings> = {
   parse: engineSettings,
   schema: { type: 'object', description: 'how the engine is run, see docs/engines.md' },
 };
 const trouble = object({ code: text({ max: 64 }), detail: optional(text({ min: 0, max: 4000 })) });
 const onNode = object({ node: name, value: optional(opaque('what came of it')), trouble: optional(trouble) });
-const outcomes = object({ nodes: list(onNode, { max: limits.group_nodes_max }) });
+export const outcomes = object({ nodes: list(onNode, { max: limits.group_nodes_max }) });
 const acts = ['start', 'stop', 'kill', 'restart', 'reload', 'pause', 'resume'] as const;
 const rollView = object({
   id: text({ max: 22 }),
@@ -51,7 +51,7 @@ function troubleOf({ code, detail }: Refusal): { code: string; detail?: string }
   return { code, ...(detail === undefined ? {} : { detail: detail.slice(0, 4000) }) };
 }
 
-function outcomesOf<T>(all: readonly OnNode<T>[], view: (value: T) => Record<string, unknown>) {
+export function outcomesOf<T>(all: readonly OnNode<T>[], view: (value: T) => Record<string, unknown>) {
   return ok({
     nodes: all.map(({ node, value, trouble: said }) => ({
       node,

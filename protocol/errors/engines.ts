@@ -12,6 +12,11 @@ export const engineErrors = {
     why: 'Each engine has ids and an interface of its own, of which there is a fixed number.',
     todo: 'Remove an engine that is not used any more.',
   },
+  'folder-in-use': {
+    what: 'An engine names the folder among its mounts; its name is shown.',
+    why: 'What is in a folder is destroyed only when nobody wants it any more.',
+    todo: 'Describe the engine without the folder, or remove the engine; then remove the folder.',
+  },
   'port-in-use': {
     what: 'Another engine, or BMonitor itself, has this port of the node.',
     why: 'A port leads to one engine only.',

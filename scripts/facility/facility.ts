@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { powerExits } from '../../bmonitor/cli/output.js';
 import { leaseNodes } from './leases.js';
+import { deploySoftware, runsSoftware } from './software.js';
 import { Bed, distPath, endEngines, type BedProcess, type Place } from '../../test/facility/bed/index.js';
 
 /** What one run of `npm start` stands up. Small keys: they are made while somebody waits, and guard nothing. */
@@ -139,6 +140,9 @@ export class Facility {
     await Promise.all(consoles.map(async (it) => this.#relay(it)));
     await leaseNodes(this);
     tell('every node is leased, taken by its customer, and within its boundary');
+    if (!runsSoftware()) return;
+    await deploySoftware(this);
+    tell('alder runs two web servers, a load balancer and a cache on node-1');
   }
 
   async #relay(it: ConsoleHandle): Promise<void> {

@@ -48,6 +48,14 @@ export const engineSamples: Partial<Record<CommandType, readonly Sample[]>> = {
   'engine.kill': [one('engine.kill', 'the tenant kills an engine')],
   'engine.pause': [one('engine.pause', 'the tenant pauses an engine')],
   'engine.remove': [one('engine.remove', 'the tenant removes an engine')],
+  'folder.remove': [
+    {
+      title: 'the tenant removes a folder that no engine names',
+      base: 'tenant',
+      prepare: described,
+      ask: () => asked('tenant.developer', { type: 'folder.remove', name: 'data' }),
+    },
+  ],
   'engine.exec': [
     {
       title: 'the tenant runs a command in an engine',

@@ -64,6 +64,10 @@ export class ImageStore implements DirectoryStore {
     return ok(directoryIn(image));
   }
 
+  isThere(directory: string): Promise<boolean> {
+    return isThere(directory);
+  }
+
   async lock(name: DirectoryName): Promise<Result<void>> {
     const image = this.#image(name);
     if (await isLive(image)) {

@@ -4,6 +4,7 @@ import { limits } from '../../../protocol/limits.js';
 import { messageOf } from '../../../protocol/log.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { EngineNetwork } from '../../ports/engines.js';
+import type { FolderMount } from './folders.js';
 import { launchScript } from './launch.js';
 
 export interface Launch {
@@ -13,6 +14,7 @@ export interface Launch {
   readonly rootfs: string;
   /** Empty: nothing is written. */
   readonly layer: string;
+  readonly folders: readonly FolderMount[];
   readonly firstId: number;
   readonly logs: string;
   readonly runtime: string;
@@ -38,7 +40,7 @@ function conmonWords(at: Launch): readonly string[] {
     '-P': join(run, 'watcher'),
     '-l': `k8s-file:${join(at.logs, 'now')}`,
     '--exit-dir': at.exits,
-    '--log-size-max': String(limits.engine_log_bytes_max),
+    '--log-size-max': String(limits.engine_log_alone_bytes_max),
     '--log-level': 'error',
   };
   return [
@@ -83,11 +85,24 @@ function linesFor({
   ];
 }
 
+function folderLines(folders: readonly FolderMount[]): string {
+  return folders.flatMap(({ from, to, readOnly }) => [from, to, readOnly ? 'ro' : 'rw']).join('\n');
+}
+
 /** Resolves with its first process when the engine is made and waits to be started. */
 export function launch(at: Launch): Promise<Result<number>> {
   const { rootfs, firstId, run, layer, network } = at;
   const [outside, inside] = network ? linesFor(network) : ['', ''];
-  const made = [rootfs, String(firstId), run, layer, outside, inside, at.groups.join('\n')];
+  const made = [
+    rootfs,
+    String(firstId),
+    run,
+    layer,
+    outside,
+    inside,
+    at.groups.join('\n'),
+    folderLines(at.folders),
+  ];
   return new Promise((resolve) => {
     const child = spawn('/usr/bin/perl', ['-e', launchScript, ...made, ...conmonWords(at)], {
       cwd: '/',

@@ -21,6 +21,8 @@ export interface Handle {
   readonly watcher: number;
   readonly since_ms: number;
   readonly stopSignal: string;
+  /** The folder of its log. Absent: it was started by a BMonitor that did not write that down. */
+  readonly logs?: string;
 }
 
 const tmpfs = 0x0102_1994;

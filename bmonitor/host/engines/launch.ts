@@ -6,15 +6,16 @@
  *
  * - the image is mounted with its ids shifted into the engine's range (mount_setattr), so that all engines share the one copy at rest;
  * - over it comes the engine's own layer (overlayfs), unless nothing is written;
+ * - folders of the lease that it mounts are shifted in the same way, so that engines with other ids can share them;
  * - a network namespace is made, which belongs to the machine and not to the engine: not even its root can change it.
  *
- * The words: rootfs, base id, folder of the run, folder of the layer or "", lines for ip in the machine, lines for ip in the engine, then conmon and its words.
+ * The words: rootfs, base id, folder of the run, folder of the layer or "", lines for ip in the machine, lines for ip in the engine, control groups, folders as three lines each (from, to, ro or rw), then conmon and its words.
  */
 export const launchScript = String.raw`
 use strict; use warnings;
 # BMonitor's own files are nobody else's; those that are made here are the engine's.
 umask 022;
-my ($rootfs, $base, $run, $layer, $outside, $inside, $groups, @conmon) = @ARGV;
+my ($rootfs, $base, $run, $layer, $outside, $inside, $groups, $folders, @conmon) = @ARGV;
 my $empty = "";
 sub fail { my ($what) = @_; print STDERR "$what: $!\n"; exit 1; }
 sub call { my ($what, $number, @words) = @_; my $got = syscall($number, @words); fail($what) if $got < 0; return $got; }
@@ -58,6 +59,10 @@ else {
   my ($overlay, $to) = ("overlay", "$run/root");
   my $options = "lowerdir=$run/lower,upperdir=$layer/upper,workdir=$layer/work";
   call("overlay", $mount, $overlay, $to, $overlay, 0x2 | 0x4, $options);
+}
+my @folders = split /\n/, $folders;
+while (my ($from, $to, $how) = splice(@folders, 0, 3)) {
+  mkdir $to; shifted($from, $to, $how eq "ro");
 }
 sub ip { my ($lines) = @_; return if $lines eq ""; open(my $ip, "|-", "ip", "-batch", "-") or fail("ip"); print $ip $lines; close $ip or do { print STDERR "ip: $lines\n"; exit 1; }; }
 sub set { my ($file, $value) = @_; open(my $at, ">", "/proc/sys/net/$file") or return; syswrite($at, $value); }

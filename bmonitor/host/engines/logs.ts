@@ -1,13 +1,20 @@
-import { open, stat, type FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Result } from '../../../protocol/result.js';
 import { limits } from '../../../protocol/limits.js';
 import type { EngineLogs } from '../../ports/engines.js';
-import { engineFolder } from './runner.js';
+import { engineFolder } from './bundle.js';
+import { logFiles, type LogFile } from './log-files.js';
 
 const piece_bytes = 64 * 1024;
 
-/** What conmon wrote of an engine: `now`, which it replaces when it is full, and `before`, of the run before. */
+interface Wish {
+  readonly since_ms?: number;
+  readonly follow: boolean;
+  readonly stop: () => boolean;
+}
+
+/** What conmon wrote of an engine, from file to file. */
 export class FolderLogs implements EngineLogs {
   readonly #folderOf: (lease: string) => Promise<Result<string>>;
 
@@ -17,28 +24,75 @@ export class FolderLogs implements EngineLogs {
 
   async *read(
     { lease, id }: { readonly lease: string; readonly id: string },
-    options: { readonly since_ms?: number; readonly follow: boolean; readonly stop: () => boolean },
+    wish: Wish,
   ): AsyncGenerator<Uint8Array> {
     const folder = await this.#folderOf(lease);
     if (!folder.ok) return;
     const logs = join(engineFolder(folder.value, id), 'logs');
-    const wanted = linesSince(options.since_ms ?? 0);
-    yield* onlyWhole(whole(join(logs, 'before')), wanted);
-    yield* onlyWhole(
-      options.follow ? followed(join(logs, 'now'), options.stop) : whole(join(logs, 'now')),
-      wanted,
-    );
+    yield* onlyWhole(following(logs, wish), linesSince(wish.since_ms ?? 0));
   }
 }
 
-async function* whole(file: string): AsyncGenerator<Buffer> {
-  const handle = await open(file, 'r').catch(() => undefined);
-  if (!handle) return;
-  try {
-    yield* rest(handle, 0);
-  } finally {
-    await handle.close();
+/** Every file in its turn, to its end; with `follow` as long as somebody listens. A gap is said, never passed over. */
+async function* following(logs: string, { since_ms = 0, follow, stop }: Wish): AsyncGenerator<Buffer> {
+  let last: LogFile | undefined;
+  while (!stop()) {
+    const next = await nextAfter(logs, last, since_ms);
+    const handle = next && (await open(next.path, 'r').catch(() => undefined));
+    if (!next || !handle) {
+      if (!follow) return;
+      await pause();
+      continue;
+    }
+    try {
+      const { ino } = await handle.stat();
+      // It was put aside between the look and the opening: looked at again.
+      if (ino !== next.inode) continue;
+      if (last && gap(last, next)) yield Buffer.from(gapLine());
+      last = yield* toItsEnd(handle, { file: next, logs, follow, stop });
+    } finally {
+      await handle.close();
+    }
+    if (last.number === Infinity) return;
   }
+}
+
+/** Ends when the file is whole: it was put aside, and conmon writes to another. Answers what it is called then. */
+async function* toItsEnd(
+  handle: FileHandle,
+  { file, logs, follow, stop }: { file: LogFile; logs: string; follow: boolean; stop: () => boolean },
+): AsyncGenerator<Buffer, LogFile> {
+  for (let at = 0; ;) {
+    const files = await logFiles(logs);
+    const writing = files.find(({ number }) => number === Infinity);
+    at = yield* rest(handle, at);
+    const whole = writing !== undefined && writing.inode !== file.inode;
+    if (whole || !follow || stop()) {
+      const known = files.find(({ inode }) => inode === file.inode);
+      return known ?? { ...file, number: file.number === Infinity && whole ? 0 : file.number };
+    }
+    await pause();
+  }
+}
+
+async function nextAfter(
+  logs: string,
+  last: LogFile | undefined,
+  since_ms: number,
+): Promise<LogFile | undefined> {
+  const files = await logFiles(logs);
+  if (!last) return files.find((file) => file.number === Infinity || file.mtime_ms >= since_ms);
+  return files.find(({ number, inode }) => number > last.number && inode !== last.inode);
+}
+
+/** Files between them were destroyed because the log was written faster than it was read. */
+function gap(last: LogFile, next: LogFile): boolean {
+  return last.number === 0 || (next.number !== Infinity && next.number > last.number + 1);
+}
+
+function gapLine(): string {
+  const why = 'lines are missing here: they were written faster than they were read, and no more is kept';
+  return `${new Date().toISOString()} bmonitor F ${why}\n`;
 }
 
 async function* rest(handle: FileHandle, from: number): AsyncGenerator<Buffer, number> {
@@ -47,28 +101,6 @@ async function* rest(handle: FileHandle, from: number): AsyncGenerator<Buffer, n
     if (bytesRead === 0) return at;
     at += bytesRead;
     yield buffer.subarray(0, bytesRead);
-  }
-}
-
-/** To the end of the file, and of the one that takes its place, for as long as somebody listens. */
-async function* followed(file: string, stop: () => boolean): AsyncGenerator<Buffer> {
-  while (!stop()) {
-    const handle = await open(file, 'r').catch(() => undefined);
-    if (!handle) {
-      await pause();
-      continue;
-    }
-    try {
-      const { ino } = await handle.stat();
-      let at = 0;
-      for (let replaced = false; !stop() && !replaced;) {
-        replaced = (await stat(file).catch(() => undefined))?.ino !== ino;
-        at = yield* rest(handle, at);
-        if (!replaced) await pause();
-      }
-    } finally {
-      await handle.close();
-    }
   }
 }
 

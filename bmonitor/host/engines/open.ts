@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import { Cgroups } from './cgroups.js';
+import { LeaseFolders } from './folders.js';
 import { FolderImages } from './images/store.js';
 import { EngineSockets } from './interface.js';
 import { Instances } from './instances.js';
@@ -13,6 +14,7 @@ import { OciRunner, type RunnerParts } from './runner.js';
 export interface EngineHost {
   readonly runner: OciRunner;
   readonly images: FolderImages;
+  readonly folders: LeaseFolders;
   readonly logs: FolderLogs;
   readonly doors: OciDoors;
   readonly sockets: EngineSockets;
@@ -51,7 +53,8 @@ export function openEngines(
     sockets,
   });
   const doors = new OciDoors({ handleOf: (id) => runner.handleOf(id), instances, cgroups, runtime });
-  return ok({ runner, images, logs: new FolderLogs(folderOf), doors, sockets });
+  const folders = new LeaseFolders(folderOf, parts.hasFolder);
+  return ok({ runner, images, folders, logs: new FolderLogs(folderOf), doors, sockets });
 }
 
 function bootId(): string {

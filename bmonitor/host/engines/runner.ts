@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, realpath, rename, rm, writeFile, chown } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { limits } from '../../../protocol/limits.js';
 import { messageOf, type Log } from '../../../protocol/log.js';
@@ -14,12 +14,16 @@ import type {
   RunningEngine,
   StartOrder,
 } from '../../ports/engines.js';
+import { engineFolder, layerOf, writeBundle } from './bundle.js';
 import type { Cgroups } from './cgroups.js';
+import type { FolderMount } from './folders.js';
 import type { FolderImages, UsableImage } from './images/store.js';
-import { interfaceFolder, type EngineSockets } from './interface.js';
+import type { EngineSockets } from './interface.js';
 import { bornOf, passable, type Handle, type Instances } from './instances.js';
 import { launch } from './conmon.js';
-import { firstIdOf, specOf } from './spec.js';
+import { putAside } from './log-files.js';
+import { LogRotation } from './log-rotation.js';
+import { firstIdOf } from './spec.js';
 import { runTool } from './tools.js';
 
 export interface RunnerParts {
@@ -42,6 +46,7 @@ export class OciRunner implements EngineRunner {
   /** What runs, by engine. */
   readonly #running = new Map<string, Handle>();
   #told: (id: string, ended: EngineEnd) => void = () => {};
+  readonly #rotation = new LogRotation();
   #look: NodeJS.Timeout | undefined;
   #begun: Promise<Result<void>> | undefined;
 
@@ -64,6 +69,8 @@ export class OciRunner implements EngineRunner {
       const alive = (await bornOf(handle.pid)) === handle.born;
       if (alive) {
         this.#running.set(handle.id, handle);
+        if (handle.logs !== undefined)
+          this.#rotation.watch(handle.instance, handle.logs, instances.folderOf(handle.instance));
         await this.#listen(handle.id, handle.instance);
         found.push({ engine });
         continue;
@@ -90,17 +97,26 @@ export class OciRunner implements EngineRunner {
     try {
       const layer = order.settings.readOnly === true ? '' : await layerOf(folder.value, order);
       this.#parts.voice.begin(order.id);
-      const prepared = await this.#prepare(order, image.value, instance, run);
-      if (!prepared.ok) return await this.#undo(instance, prepared);
+      await passable(run);
+      await this.#listen(order.id, instance);
+      const cgroup = this.#parts.cgroups.pathOf(instance);
+      const folders = await writeBundle(order, image.value, { run, cgroup, leaseFolder: folder.value });
+      if (!folders.ok) return await this.#undo(instance, folders);
+      // While it is made, and before anything of it runs, it is looked whether the image is still what its digest says.
+      const same = images.check(order.lease, order.settings.image);
       const pid = await this.#launch(order, image.value, {
         instance,
         run,
         layer,
+        folders: folders.value,
         folder: folder.value,
         network: network.value,
       });
+      const checked = await same;
       if (!pid.ok) return await this.#undo(instance, pid);
-      const handle = await this.#handle(order, image.value, instance, pid.value);
+      if (!checked.ok) return await this.#undo(instance, checked);
+      const logs = join(engineFolder(folder.value, order.id), 'logs');
+      const handle = await this.#handle(order, image.value, { instance, pid: pid.value, logs });
       await instances.remember(handle);
       const started = await runTool(this.#parts.runtime, [
         '--root',
@@ -110,6 +126,7 @@ export class OciRunner implements EngineRunner {
       ]);
       if (!started.ok) return await this.#undo(instance, started, handle);
       this.#running.set(order.id, handle);
+      this.#rotation.watch(instance, logs, run);
       // It may have ended before anybody listened.
       setImmediate(() => void this.#seen(instance));
       return ok(runningOf(handle, false));
@@ -161,6 +178,7 @@ export class OciRunner implements EngineRunner {
 
   async close(): Promise<void> {
     clearInterval(this.#look);
+    this.#rotation.close();
     await this.#parts.sockets.closeAll();
     this.#parts.instances.close();
     if (!this.#begun || this.#running.size > 0) return;
@@ -187,42 +205,6 @@ export class OciRunner implements EngineRunner {
     return ok(undefined);
   }
 
-  /** The bundle, and the files that every engine finds in its /etc. */
-  async #prepare(
-    order: StartOrder,
-    image: UsableImage,
-    instance: string,
-    run: string,
-  ): Promise<Result<void>> {
-    await passable(run);
-    const given = {
-      hosts: `127.0.0.1 localhost ${order.name}\n::1 localhost ${order.name}\n`,
-      hostname: `${order.name}\n`,
-      'resolv.conf': await readFile('/etc/resolv.conf', 'utf8').catch(() => ''),
-    };
-    for (const [name, said] of Object.entries(given)) {
-      await writeFile(join(run, name), said);
-      // For every user of the engine, whatever mask BMonitor was started with.
-      await chmod(join(run, name), 0o644);
-    }
-    await this.#listen(order.id, instance);
-    const spec = specOf({
-      order,
-      image: image.config,
-      rootfs: join(run, 'root'),
-      netns: join(run, 'net'),
-      cgroup: this.#parts.cgroups.pathOf(instance),
-      passwd: await within(image.rootfs, 'etc/passwd'),
-      group: await within(image.rootfs, 'etc/group'),
-      files: run,
-      interface: interfaceFolder(run),
-      machine: process.arch,
-    });
-    if (!spec.ok) return spec;
-    await writeFile(join(run, 'config.json'), JSON.stringify(spec.value), { mode: 0o600 });
-    return ok(undefined);
-  }
-
   async #launch(
     { id, slot, settings }: StartOrder,
     { rootfs }: UsableImage,
@@ -230,6 +212,7 @@ export class OciRunner implements EngineRunner {
       readonly instance: string;
       readonly run: string;
       readonly layer: string;
+      readonly folders: readonly FolderMount[];
       readonly folder: string;
       readonly network: EngineNetwork | undefined;
     },
@@ -237,7 +220,7 @@ export class OciRunner implements EngineRunner {
     const { cgroups, instances, runtime } = this.#parts;
     const logs = join(engineFolder(at.folder, id), 'logs');
     await mkdir(logs, { recursive: true, mode: 0o700 });
-    await rename(join(logs, 'now'), join(logs, 'before')).catch(() => undefined);
+    await putAside(logs);
     return launch({
       ...at,
       rootfs,
@@ -258,12 +241,16 @@ export class OciRunner implements EngineRunner {
     if (!listening.ok) log.warn('engine.no-interface', { why: listening.refusal.detail });
   }
 
-  async #handle(order: StartOrder, image: UsableImage, instance: string, pid: number): Promise<Handle> {
+  async #handle(
+    order: StartOrder,
+    { config }: UsableImage,
+    { instance, pid, logs }: { readonly instance: string; readonly pid: number; readonly logs: string },
+  ): Promise<Handle> {
     const born = await bornOf(pid);
     if (born === undefined) throw new Error('it ended while it was made');
     const watcher = Number(await readFile(join(this.#parts.instances.folderOf(instance), 'watcher'), 'utf8'));
     const { id, lease, round, revision, slot } = order;
-    const { stopSignal } = image.config;
+    const { stopSignal } = config;
     return {
       v: 1,
       instance,
@@ -277,6 +264,7 @@ export class OciRunner implements EngineRunner {
       watcher,
       since_ms: Date.now(),
       stopSignal,
+      logs,
     };
   }
 
@@ -296,6 +284,7 @@ export class OciRunner implements EngineRunner {
   async #ended(handle: Handle, ended: EngineEnd): Promise<void> {
     if (this.#running.get(handle.id) !== handle) return;
     this.#running.delete(handle.id);
+    this.#rotation.forget(handle.instance);
     await buried(handle.watcher);
     this.#told(handle.id, ended);
     await this.#bury(handle);
@@ -330,36 +319,6 @@ export class OciRunner implements EngineRunner {
 function runningOf(handle: Handle, frozen: boolean): RunningEngine {
   const { id, lease, round, revision, pid, since_ms } = handle;
   return { id, lease, round, revision, pid, since_ms, frozen };
-}
-
-export function engineFolder(leaseFolder: string, id: string): string {
-  return join(leaseFolder, 'engines', id);
-}
-
-/** The folder of the engine's own layer; those of earlier ones are destroyed. */
-async function layerOf(leaseFolder: string, { id, layer, slot }: StartOrder): Promise<string> {
-  const layers = join(engineFolder(leaseFolder, id), 'layers');
-  const place = join(layers, String(layer));
-  await mkdir(place, { recursive: true, mode: 0o700 });
-  for (const name of await readdir(layers))
-    if (name !== String(layer)) await rm(join(layers, name), { recursive: true, force: true });
-  for (const name of ['upper', 'work']) {
-    const made = await mkdir(join(place, name), { recursive: true });
-    // Its root folder: every user of the engine must be able to pass, and what the engine itself made of it stays.
-    if (made !== undefined) await chmod(join(place, name), 0o755);
-    await chown(join(place, name), firstIdOf(slot), firstIdOf(slot));
-  }
-  return place;
-}
-
-/** A small file of an image, that no link of the image leads elsewhere. */
-async function within(rootfs: string, path: string): Promise<string> {
-  try {
-    const real = await realpath(join(rootfs, path));
-    return real.startsWith(`${await realpath(rootfs)}/`) ? await readFile(real, 'utf8') : '';
-  } catch {
-    return '';
-  }
 }
 
 /** With conmon go the mounts in which the engine lived: until then its files are in use. It ends right after it wrote how the engine did. */

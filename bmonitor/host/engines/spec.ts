@@ -2,6 +2,7 @@ import { engineDefaults } from '../../../protocol/engines.js';
 import { limits } from '../../../protocol/limits.js';
 import { refuse, ok, type Result } from '../../../protocol/result.js';
 import type { StartOrder } from '../../ports/engines.js';
+import type { FolderMount } from './folders.js';
 import type { ImageConfig } from './images/oci.js';
 import { seccomp } from './seccomp.js';
 
@@ -45,30 +46,33 @@ const masked = [
 
 const readOnly = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
+export interface EngineUser {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export interface SpecParts {
   readonly order: StartOrder;
   readonly image: ImageConfig;
   readonly rootfs: string;
   readonly netns: string;
   readonly cgroup: string;
-  /** Names of the image's users and groups. */
-  readonly passwd: string;
-  readonly group: string;
+  readonly user: EngineUser;
   /** A folder with `hosts`, `hostname` and `resolv.conf`. */
   readonly files: string;
   /** The folder of its own socket. */
   readonly interface: string;
   readonly machine: string;
+  /** Where the folders that it mounts are in the machine, in their order. */
+  readonly folders: readonly FolderMount[];
 }
 
 /** What the runtime is told: the whole isolation of an engine on one page. */
 export function specOf(parts: SpecParts): Result<Readonly<Record<string, unknown>>> {
-  const { order, image, rootfs, netns, cgroup, machine } = parts;
+  const { order, image, rootfs, netns, cgroup, machine, user } = parts;
   const { settings } = order;
   const args = settings.command ?? [...image.entrypoint, ...image.command];
   if (args.length === 0) return refuse('engine-failed', 'neither its settings nor its image name a command');
-  const user = userOf(settings.user ?? image.user, parts);
-  if (!user) return refuse('engine-failed', `the image has no user ${settings.user ?? image.user}`);
   const first = firstIdOf(order.slot);
   const mapping = [{ containerID: 0, hostID: first, size: ids }];
   return ok({
@@ -117,7 +121,12 @@ function resourcesOf(settings: StartOrder['settings']): Readonly<Record<string, 
   };
 }
 
-function mountsOf({ files, order, interface: own }: SpecParts): readonly Readonly<Record<string, unknown>>[] {
+function mountsOf({
+  files,
+  order,
+  interface: own,
+  folders,
+}: SpecParts): readonly Readonly<Record<string, unknown>>[] {
   const tmpfs = (destination: string, ...options: readonly string[]): Readonly<Record<string, unknown>> => ({
     destination,
     type: 'tmpfs',
@@ -150,6 +159,16 @@ function mountsOf({ files, order, interface: own }: SpecParts): readonly Readonl
     ...(order.settings.readOnly === true ? [tmpfs('/tmp', 'mode=1777'), tmpfs('/run', 'mode=755')] : []),
     ...['hosts', 'hostname', 'resolv.conf'].map(given),
     { ...given('bmonitor'), destination: '/run/bmonitor', source: own },
+    ...folders.map(({ to, at, readOnly: ro }) => ({
+      destination: at,
+      type: 'bind',
+      source: to,
+      options: ['bind', ro ? 'ro' : 'rw', 'nosuid', 'nodev'],
+    })),
+    ...(order.settings.files ?? []).map(({ at }, index) => ({
+      ...given(`given-${index}`),
+      destination: at,
+    })),
   ];
 }
 
@@ -163,10 +182,10 @@ function environment(image: readonly string[], own: Readonly<Record<string, stri
 }
 
 /** `1000`, `1000:1000`, `www-data` or `www-data:www-data`, by the image's own files. */
-function userOf(
+export function userOf(
   text: string,
-  { passwd, group }: Pick<SpecParts, 'passwd' | 'group'>,
-): { readonly uid: number; readonly gid: number } | undefined {
+  { passwd, group }: { readonly passwd: string; readonly group: string },
+): EngineUser | undefined {
   const [user = '', of] = text.split(':');
   const entry = lineOf(passwd, user, 2);
   const uid = entry ? Number(entry[2]) : asId(user);

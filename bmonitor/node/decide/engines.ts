@@ -139,6 +139,24 @@ export const decideRemoveEngine: Decide<'engine.remove'> = (state, { level: inde
   );
 };
 
+/** A folder is not in the state: it is there once an engine that names it was started. What is in it goes only when nobody wants it any more. */
+export const decideRemoveFolder: Decide<'folder.remove'> = (state, { level: index, command }) => {
+  const level = levelOf(state, index);
+  const engines = level.engines ?? [];
+  if (engines.some((one) => !one.described)) return refuse('shares-outstanding');
+  const { name } = command;
+  const user = engines.find(({ described }) =>
+    described?.settings.mounts?.some(({ folder }) => folder === name),
+  );
+  if (user) return refuse('folder-in-use', user.described?.name ?? '');
+  return ok(
+    decided(state, {
+      effects: [{ kind: 'remove-folder', lease: level.lease, folder: name }],
+      events: [{ to: [index], kind: 'folder.removed', fields: { name } }],
+    }),
+  );
+};
+
 function nextRound(engine: Engine, grace_s: number | undefined): Engine {
   const usual_s = engine.described?.settings.grace_s ?? engineDefaults.grace_s;
   return { ...engine, round: engine.round + 1, grace_s: grace_s ?? usual_s };

@@ -123,6 +123,19 @@ export class EngineRig {
     return text;
   }
 
+  /** What an engine wrote and writes, as it comes; answers how to hang up. */
+  async follow(name: string, take: (bytes: Uint8Array) => void): Promise<() => void> {
+    const session = await this.node.session(this.tenancy.console);
+    const reply = await session.request({
+      command: { type: 'engine.logs', name, follow: true },
+      to: this.tenancy.to,
+      onFrame: take,
+      onEnd: () => undefined,
+    });
+    if (!reply.ok) throw new Error(reply.refusal.code);
+    return () => session.close('heard enough');
+  }
+
   /** Opens a door of an engine, as a console does. */
   async door(command: Command): Promise<{
     readonly write: (bytes: Uint8Array) => Promise<boolean>;

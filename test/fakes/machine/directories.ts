@@ -113,6 +113,12 @@ class OpenDirectories implements DirectoryStore {
     return ok(`/fake/${placeOf(name)}`);
   }
 
+  isThere(directory: string): Promise<boolean> {
+    return Promise.resolve(
+      this.medium.all().some((kept) => kept.open && directory === `/fake/${placeOf(kept)}`),
+    );
+  }
+
   async lock(name: DirectoryName): Promise<Result<void>> {
     await this.power.point('before closing a directory');
     const kept = this.medium.get(name);

@@ -150,6 +150,10 @@ export class Machine {
           await power.point('after effect run-engines');
           return ok(undefined);
         },
+        removeFolder: async () => {
+          await power.point('before effect remove-folder');
+          return ok(undefined);
+        },
         halt: async (leases) => {
           await power.point('before halt');
           this.halted = leases;

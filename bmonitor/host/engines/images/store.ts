@@ -104,13 +104,19 @@ export class FolderImages implements ImageStore {
     }
   }
 
-  /** The image, checked: for a start. */
+  /** Where it is and how it wants to be run. Nothing of it may run before `check` said that it is what it was. */
   async open(lease: string, digest: string): Promise<Result<UsableImage>> {
-    const folder = await this.#images(lease);
-    if (!folder.ok) return folder;
-    const place = join(folder.value, hexOf(digest));
-    const image = await imageAt(place);
-    if (image?.digest !== digest) return refuse('image-missing', digest);
+    const found = await this.#find(lease, digest);
+    return found.ok
+      ? ok({ rootfs: join(found.value.place, 'rootfs'), config: found.value.image.config })
+      : found;
+  }
+
+  /** Is it what its digest says? */
+  async check(lease: string, digest: string): Promise<Result<void>> {
+    const found = await this.#find(lease, digest);
+    if (!found.ok) return found;
+    const { place, image } = found.value;
     const same = await this.#unchanged(place);
     if (!same) {
       const checked = await compare(place, image);
@@ -119,7 +125,15 @@ export class FolderImages implements ImageStore {
     }
     const now_s = Date.now() / 1000;
     await utimes(join(place, 'image.json'), now_s, now_s);
-    return ok({ rootfs: join(place, 'rootfs'), config: image.config });
+    return ok(undefined);
+  }
+
+  async #find(lease: string, digest: string): Promise<Result<{ place: string; image: ImageFile }>> {
+    const folder = await this.#images(lease);
+    if (!folder.ok) return folder;
+    const place = join(folder.value, hexOf(digest));
+    const image = await imageAt(place);
+    return image?.digest === digest ? ok({ place, image }) : refuse('image-missing', digest);
   }
 
   async keepOnly(lease: string, digests: ReadonlySet<string>): Promise<void> {

@@ -65,6 +65,7 @@ const lines = `
   engines.read         any       dev    AD   engines     -
   engine.read          any       dev    AD   engines     -
   images.read          any       dev    AD   engines     -
+  folders.read         any       dev    AD   engines     -
   image.send           any       dev    A    engines     -
   engine.logs          any       dev    A    engines     -
   engine.ask           any       dev    A    engines     -
@@ -79,6 +80,7 @@ const lines = `
   engine.pause         any       dev    A    engines     -
   engine.resume        any       dev    A    engines     -
   engine.remove        any       dev    A    engines     always
+  folder.remove        any       dev    A    engines     always
   engine.exec          any       dev    A    engines     -
   engine.attach        any       dev    A    engines     -
 `;

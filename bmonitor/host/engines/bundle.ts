@@ -1,0 +1,85 @@
+import { chmod, chown, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ok, refuse, type Result } from '../../../protocol/result.js';
+import type { StartOrder } from '../../ports/engines.js';
+import { mountedFolders, type FolderMount } from './folders.js';
+import type { UsableImage } from './images/store.js';
+import { interfaceFolder } from './interface.js';
+import { firstIdOf, specOf, userOf } from './spec.js';
+
+/** What the runtime is told, and the files that the engine is given: in its /etc, and by its description. Answers the folders that it mounts. */
+export async function writeBundle(
+  order: StartOrder,
+  image: UsableImage,
+  at: { readonly run: string; readonly cgroup: string; readonly leaseFolder: string },
+): Promise<Result<readonly FolderMount[]>> {
+  const { settings } = order;
+  const named = settings.user ?? image.config.user;
+  const names = {
+    passwd: await within(image.rootfs, 'etc/passwd'),
+    group: await within(image.rootfs, 'etc/group'),
+  };
+  const user = userOf(named, names);
+  if (!user) return refuse('engine-failed', `the image has no user ${named}`);
+  await writeGiven(order, at.run);
+  const folders = await mountedFolders(at.leaseFolder, at.run, { settings, owner: user });
+  const spec = specOf({
+    order,
+    image: image.config,
+    rootfs: join(at.run, 'root'),
+    netns: join(at.run, 'net'),
+    cgroup: at.cgroup,
+    user,
+    files: at.run,
+    interface: interfaceFolder(at.run),
+    machine: process.arch,
+    folders,
+  });
+  if (!spec.ok) return spec;
+  await writeFile(join(at.run, 'config.json'), JSON.stringify(spec.value), { mode: 0o600 });
+  return ok(folders);
+}
+
+async function writeGiven({ name, settings }: StartOrder, run: string): Promise<void> {
+  const given = {
+    hosts: `127.0.0.1 localhost ${name}\n::1 localhost ${name}\n`,
+    hostname: `${name}\n`,
+    'resolv.conf': await readFile('/etc/resolv.conf', 'utf8').catch(() => ''),
+    ...Object.fromEntries((settings.files ?? []).map(({ text }, index) => [`given-${index}`, text])),
+  };
+  for (const [file, said] of Object.entries(given)) {
+    await writeFile(join(run, file), said);
+    // For every user of the engine, whatever mask BMonitor was started with.
+    await chmod(join(run, file), 0o644);
+  }
+}
+
+export function engineFolder(leaseFolder: string, id: string): string {
+  return join(leaseFolder, 'engines', id);
+}
+
+/** The folder of the engine's own layer; those of earlier ones are destroyed. */
+export async function layerOf(leaseFolder: string, { id, layer, slot }: StartOrder): Promise<string> {
+  const layers = join(engineFolder(leaseFolder, id), 'layers');
+  const place = join(layers, String(layer));
+  await mkdir(place, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(layers))
+    if (name !== String(layer)) await rm(join(layers, name), { recursive: true, force: true });
+  for (const name of ['upper', 'work']) {
+    const made = await mkdir(join(place, name), { recursive: true });
+    // Its root folder: every user of the engine must be able to pass, and what the engine itself made of it stays.
+    if (made !== undefined) await chmod(join(place, name), 0o755);
+    await chown(join(place, name), firstIdOf(slot), firstIdOf(slot));
+  }
+  return place;
+}
+
+/** A small file of an image, that no link of the image leads elsewhere. */
+async function within(rootfs: string, path: string): Promise<string> {
+  try {
+    const real = await realpath(join(rootfs, path));
+    return real.startsWith(`${await realpath(rootfs)}/`) ? await readFile(real, 'utf8') : '';
+  } catch {
+    return '';
+  }
+}
