@@ -64,6 +64,7 @@ export const engineDefaults = {
   processor_thousandths: 1000,
   processes: 256,
   grace_s: 10,
+  disk_mb: 1024,
 } as const;
 
 const mib = 1024 * 1024;
@@ -119,6 +120,10 @@ const settingsMembers = object({
   user: optional(text({ max: 11, pattern: /^\d{1,5}(:\d{1,5})?$/, form: 'UID or UID:GID in numbers' })),
   memory_mb: optional(
     whole({ min: limits.engine_memory_bytes_min / mib, max: limits.engine_memory_bytes_max / mib }),
+  ),
+  /** What it may write beside the folders that it mounts: its layer and its log together. Beyond that it is ended. */
+  disk_mb: optional(
+    whole({ min: limits.engine_disk_bytes_min / mib, max: limits.engine_disk_bytes_max / mib }),
   ),
   processor_thousandths: optional(
     whole({ min: limits.engine_processor_thousandths_min, max: limits.engine_processor_thousandths_max }),

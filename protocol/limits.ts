@@ -1,3 +1,4 @@
+import { engineDiskLimits } from './engine-disk-limits.js';
 import { networkLimits } from './network-limits.js';
 
 /**
@@ -370,15 +371,7 @@ export const limits = {
   images_per_lease_max: 256,
   /** An image that no engine uses is kept this long, so that it can be sent before the engine is described. */
   image_unused_ms_max: 3_600_000,
-  /** One file of an engine's log: what a person searches through. When it is full, another is begun. */
-  engine_log_bytes_max: 8 * 1024 * 1024,
-  /** All files of an engine's log that are kept: what a noisy program writes in some minutes. */
-  engine_logs_bytes_max: 64 * 1024 * 1024,
-  /** A file that nobody put aside, because BMonitor is away: beyond that it is begun anew, and what was in it is lost. */
-  engine_log_alone_bytes_max: 256 * 1024 * 1024,
-  /** How often fast growing logs are looked at whether they are full, and which of these looks goes to all logs. */
-  engine_log_full_look_ms: 50,
-  engine_log_quiet_looks: 10,
+  ...engineDiskLimits,
   /** How often it is looked whether an engine wrote more, for who follows its log: faster than a person reads. */
   engine_log_look_ms: 200,
   /** A record of what goes through a door of an engine: a screenful, and a good piece of a file. */

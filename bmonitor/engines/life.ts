@@ -151,6 +151,7 @@ export class Life {
     this.#tell('ended', {
       asked,
       outOfMemory: end.outOfMemory,
+      ...(end.outOfDisk ? { outOfDisk: true } : {}),
       ...(end.code === undefined ? {} : { code: end.code }),
     });
     for (const resolve of this.#onQuiet.splice(0)) resolve();

@@ -182,8 +182,9 @@ async function tellLog(
 }
 
 /** 128 and a signal is what shells say of a process that a signal ended. */
-function endOf({ code, outOfMemory, at_ms }: EngineEnd): Readonly<Record<string, unknown>> {
-  const how = outOfMemory ? 'out-of-memory' : code === undefined ? 'unseen' : code > 128 ? 'signal' : 'exit';
+function endOf({ code, outOfMemory, outOfDisk, at_ms }: EngineEnd): Readonly<Record<string, unknown>> {
+  const byItself = code === undefined ? 'unseen' : code > 128 ? 'signal' : 'exit';
+  const how = outOfDisk ? 'out-of-disk' : outOfMemory ? 'out-of-memory' : byItself;
   return { how, at_ms, ...(code === undefined ? {} : how === 'signal' ? { signal: code - 128 } : { code }) };
 }
 

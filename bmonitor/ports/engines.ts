@@ -57,6 +57,8 @@ export interface EngineEnd {
   /** What it ended with; 128 and the signal when a signal ended it; absent when nobody saw it. */
   readonly code?: number;
   readonly outOfMemory: boolean;
+  /** It wrote more than it may, and was ended for it. */
+  readonly outOfDisk?: true;
   /** Wall clock. */
   readonly at_ms: number;
 }

@@ -37,6 +37,11 @@ export const engineErrors = {
     why: 'Nobody there gave this name over the engine’s own socket, or who did hangs or hung up.',
     todo: 'Look at the log of the engine; restart it if it hangs.',
   },
+  'engine-out-of-disk': {
+    what: 'The engine has written more than it may, and is not started.',
+    why: 'It was ended for it, and would be ended again.',
+    todo: 'Reload the engine, which destroys what it wrote beside its folders, or describe it with a larger disk_mb.',
+  },
   'engine-failed': {
     what: 'The engine could not be started.',
     why: 'The runtime refused it; what it said is shown.',

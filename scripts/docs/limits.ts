@@ -1,7 +1,11 @@
 import { limits } from '../../protocol/limits.js';
 
 /** Where the limits stand, with the reasons above them. */
-export const limitSources = ['protocol/limits.ts', 'protocol/network-limits.ts'] as const;
+export const limitSources = [
+  'protocol/limits.ts',
+  'protocol/network-limits.ts',
+  'protocol/engine-disk-limits.ts',
+] as const;
 
 export interface Limit {
   readonly name: string;

@@ -23,6 +23,8 @@ export interface Handle {
   readonly stopSignal: string;
   /** The folder of its log. Absent: it was started by a BMonitor that did not write that down. */
   readonly logs?: string;
+  /** What it may write; as above. */
+  readonly disk_bytes?: number;
 }
 
 const tmpfs = 0x0102_1994;

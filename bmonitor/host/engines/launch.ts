@@ -39,6 +39,36 @@ sub child {
   sysread($ready, my $byte, 1) or do { print STDERR "a namespace could not be made\n"; exit 1; };
   return ($pid, $let);
 }
+sub ip { my ($lines) = @_; return if $lines eq ""; open(my $ip, "|-", "ip", "-batch", "-") or fail("ip"); print $ip $lines; close $ip or do { print STDERR "ip: $lines\n"; exit 1; }; }
+sub set { my ($file, $value) = @_; open(my $at, ">", "/proc/sys/net/$file") or return; syswrite($at, $value); }
+my ($net, $nethold) = child(sub {
+  call("network namespace", $unshare, $new_net);
+  set("ipv4/ip_unprivileged_port_start", "0");
+  set("ipv4/ping_group_range", "0 2147483647");
+  set("ipv6/conf/all/accept_ra", "0"); set("ipv6/conf/default/accept_ra", "0");
+  set("ipv6/conf/default/disable_ipv6", "1");
+});
+open(my $target, ">", "$run/net") or fail("net"); close $target;
+my ($source, $to) = ("/proc/$net/ns/net", "$run/net");
+call("net", $mount, $source, $to, $none, 0x1000, 0);
+# The network is made while the mounts are: neither needs the other.
+my $network = fork(); fail("fork") unless defined $network;
+if (!$network) {
+  my $link = $ENV{BM_LINK};
+  if ($link ne "") {
+    # What was left of an engine whose last process is only just gone.
+    system("ip link delete $link 2>/dev/null") if -e "/proc/sys/net/ipv4/conf/$link";
+    set("ipv4/ip_forward", "1");
+  }
+  $outside =~ s/\bENGINE\b/$net/g;
+  ip($outside);
+  set("ipv6/conf/$link/disable_ipv6", "1") if $link ne "";
+  open(my $enter, "<", $source) or fail("net");
+  my $setns = POSIX_machine() eq "aarch64" ? 268 : 308;
+  call("setns", $setns, fileno($enter), $new_net);
+  ip("link set lo up\n$inside");
+  exit 0;
+}
 my ($user, $userhold) = child(sub { call("user namespace", $unshare, $new_user); });
 for my $map ("uid_map", "gid_map") {
   open(my $file, ">", "/proc/$user/$map") or fail($map);
@@ -64,35 +94,8 @@ my @folders = split /\n/, $folders;
 while (my ($from, $to, $how) = splice(@folders, 0, 3)) {
   mkdir $to; shifted($from, $to, $how eq "ro");
 }
-sub ip { my ($lines) = @_; return if $lines eq ""; open(my $ip, "|-", "ip", "-batch", "-") or fail("ip"); print $ip $lines; close $ip or do { print STDERR "ip: $lines\n"; exit 1; }; }
-sub set { my ($file, $value) = @_; open(my $at, ">", "/proc/sys/net/$file") or return; syswrite($at, $value); }
-my ($net, $nethold) = child(sub {
-  call("network namespace", $unshare, $new_net);
-  set("ipv4/ip_unprivileged_port_start", "0");
-  set("ipv4/ping_group_range", "0 2147483647");
-  set("ipv6/conf/all/accept_ra", "0"); set("ipv6/conf/default/accept_ra", "0");
-  set("ipv6/conf/default/disable_ipv6", "1");
-});
-open(my $target, ">", "$run/net") or fail("net"); close $target;
-my ($source, $to) = ("/proc/$net/ns/net", "$run/net");
-call("net", $mount, $source, $to, $none, 0x1000, 0);
-my $link = $ENV{BM_LINK};
-if ($link ne "") {
-  # What was left of an engine whose last process is only just gone.
-  system("ip link delete $link 2>/dev/null") if -e "/proc/sys/net/ipv4/conf/$link";
-  set("ipv4/ip_forward", "1");
-}
-$outside =~ s/\bENGINE\b/$net/g;
-ip($outside);
-set("ipv6/conf/$link/disable_ipv6", "1") if $link ne "";
-{
-  open(my $enter, "<", $source) or fail("net");
-  open(my $back, "<", "/proc/self/ns/net") or fail("net");
-  my $setns = POSIX_machine() eq "aarch64" ? 268 : 308;
-  call("setns", $setns, fileno($enter), $new_net);
-  ip("link set lo up\n$inside");
-  call("setns", $setns, fileno($back), $new_net);
-}
+waitpid($network, 0);
+exit 1 if $?;
 close $userhold; close $nethold; waitpid($user, 0); waitpid($net, 0);
 # What the engine inherits: open files up to a limit, and no core dumps, which would be copies of its memory.
 sub bound {

@@ -19,7 +19,7 @@ export class LogRotation {
   readonly #watched = new Map<string, Watched>();
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
-  #looks = 0;
+  #all_ms = 0;
 
   watch(instance: string, logs: string, run: string): void {
     this.#watched.set(instance, { logs, run, bytes: 0, fast: false });
@@ -41,8 +41,9 @@ export class LogRotation {
   async #look(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
-    this.#looks += 1;
-    const all = this.#looks % limits.engine_log_quiet_looks === 0;
+    const now_ms = performance.now();
+    const all = now_ms - this.#all_ms >= limits.engine_log_quiet_look_ms;
+    if (all) this.#all_ms = now_ms;
     for (const one of this.#watched.values())
       if (all || one.fast) await this.#lookAt(one).catch(() => undefined);
     this.#looking = false;

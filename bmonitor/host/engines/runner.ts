@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { engineDefaults } from '../../../protocol/engines.js';
 import { limits } from '../../../protocol/limits.js';
 import { messageOf, type Log } from '../../../protocol/log.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
@@ -14,8 +16,10 @@ import type {
   RunningEngine,
   StartOrder,
 } from '../../ports/engines.js';
+import { begin } from './begin.js';
 import { engineFolder, layerOf, writeBundle } from './bundle.js';
 import type { Cgroups } from './cgroups.js';
+import { diskOf, DiskWatch } from './disk-watch.js';
 import type { FolderMount } from './folders.js';
 import type { FolderImages, UsableImage } from './images/store.js';
 import type { EngineSockets } from './interface.js';
@@ -47,6 +51,9 @@ export class OciRunner implements EngineRunner {
   readonly #running = new Map<string, Handle>();
   #told: (id: string, ended: EngineEnd) => void = () => {};
   readonly #rotation = new LogRotation();
+  readonly #disk = new DiskWatch((id) => void this.#tooMuch(id));
+  /** Ended because they wrote more than they may. */
+  readonly #full = new Set<string>();
   #look: NodeJS.Timeout | undefined;
   #begun: Promise<Result<void>> | undefined;
 
@@ -69,8 +76,7 @@ export class OciRunner implements EngineRunner {
       const alive = (await bornOf(handle.pid)) === handle.born;
       if (alive) {
         this.#running.set(handle.id, handle);
-        if (handle.logs !== undefined)
-          this.#rotation.watch(handle.instance, handle.logs, instances.folderOf(handle.instance));
+        this.#watch(handle);
         await this.#listen(handle.id, handle.instance);
         found.push({ engine });
         continue;
@@ -92,6 +98,8 @@ export class OciRunner implements EngineRunner {
     if (!network.ok) return network;
     const image = await images.open(order.lease, order.settings.image);
     if (!image.ok) return image;
+    const room = await this.#roomFor(order, folder.value);
+    if (!room.ok) return room;
     const instance = `bm-${order.slot}-${randomBytes(6).toString('hex')}`;
     const run = instances.folderOf(instance);
     try {
@@ -118,15 +126,10 @@ export class OciRunner implements EngineRunner {
       const logs = join(engineFolder(folder.value, order.id), 'logs');
       const handle = await this.#handle(order, image.value, { instance, pid: pid.value, logs });
       await instances.remember(handle);
-      const started = await runTool(this.#parts.runtime, [
-        '--root',
-        instances.runtimeRoot,
-        'start',
-        instance,
-      ]);
+      const started = await begin(this.#parts.runtime, instances.runtimeRoot, instance);
       if (!started.ok) return await this.#undo(instance, started, handle);
       this.#running.set(order.id, handle);
-      this.#rotation.watch(instance, logs, run);
+      this.#watch(handle);
       // It may have ended before anybody listened.
       setImmediate(() => void this.#seen(instance));
       return ok(runningOf(handle, false));
@@ -179,6 +182,7 @@ export class OciRunner implements EngineRunner {
   async close(): Promise<void> {
     clearInterval(this.#look);
     this.#rotation.close();
+    this.#disk.close();
     await this.#parts.sockets.closeAll();
     this.#parts.instances.close();
     if (!this.#begun || this.#running.size > 0) return;
@@ -234,6 +238,35 @@ export class OciRunner implements EngineRunner {
     });
   }
 
+  /** Its log is put aside when it is full, and what it writes is measured. */
+  #watch({ id, instance, logs, disk_bytes }: Handle): void {
+    if (logs === undefined) return;
+    this.#rotation.watch(instance, logs, this.#parts.instances.folderOf(instance));
+    if (disk_bytes !== undefined) this.#disk.watch({ id, folder: dirname(logs), bytes_max: disk_bytes });
+  }
+
+  async #tooMuch(id: string): Promise<void> {
+    const handle = this.#running.get(id);
+    if (!handle) return;
+    this.#full.add(id);
+    await this.freeze(id, false);
+    await signal(handle, 'SIGKILL');
+  }
+
+  /** Whoever was ended for what it wrote starts again when there is room: it was given more, or reloaded. */
+  async #roomFor({ id, layer, settings }: StartOrder, leaseFolder: string): Promise<Result<void>> {
+    if (!this.#full.has(id)) return ok(undefined);
+    const folder = engineFolder(leaseFolder, id);
+    const fresh = !existsSync(join(folder, 'layers', String(layer)));
+    if (!fresh && (await diskOf(folder)) > diskOfSettings(settings))
+      return refuse(
+        'engine-out-of-disk',
+        settings.disk_mb === undefined ? undefined : `${settings.disk_mb} MiB`,
+      );
+    this.#full.delete(id);
+    return ok(undefined);
+  }
+
   /** An engine without its socket runs all the same. */
   async #listen(id: string, instance: string): Promise<void> {
     const { sockets, instances, log } = this.#parts;
@@ -265,6 +298,7 @@ export class OciRunner implements EngineRunner {
       since_ms: Date.now(),
       stopSignal,
       logs,
+      disk_bytes: diskOfSettings(order.settings),
     };
   }
 
@@ -285,8 +319,9 @@ export class OciRunner implements EngineRunner {
     if (this.#running.get(handle.id) !== handle) return;
     this.#running.delete(handle.id);
     this.#rotation.forget(handle.instance);
+    this.#disk.forget(handle.id);
     await buried(handle.watcher);
-    this.#told(handle.id, ended);
+    this.#told(handle.id, this.#full.has(handle.id) ? { ...ended, outOfDisk: true } : ended);
     await this.#bury(handle);
   }
 
@@ -314,6 +349,10 @@ export class OciRunner implements EngineRunner {
     await cgroups.remove(instance);
     await instances.forget(instance);
   }
+}
+
+function diskOfSettings({ disk_mb = engineDefaults.disk_mb }: StartOrder['settings']): number {
+  return disk_mb * 1024 * 1024;
 }
 
 function runningOf(handle: Handle, frozen: boolean): RunningEngine {

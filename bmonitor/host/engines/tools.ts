@@ -8,7 +8,12 @@ const output_bytes_max = 512 * 1024 * 1024;
 export function runTool(
   program: string,
   words: readonly string[],
-  options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  options: {
+    readonly input?: string;
+    readonly env?: NodeJS.ProcessEnv;
+    /** What it said counts, though it complained of something beside. */
+    readonly partly?: true;
+  } = {},
 ): Promise<Result<string>> {
   return new Promise((resolve) => {
     const child = execFile(
@@ -21,7 +26,7 @@ export function runTool(
         env: options.env ?? { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
       },
       (error, stdout, stderr) => {
-        if (!error) return resolve(ok(stdout));
+        if (!error || (options.partly && stdout !== '')) return resolve(ok(stdout));
         const why = stderr.trim() === '' ? error.message : stderr.trim();
         resolve(refuse('engine-failed', `${program}: ${why.slice(-limits.tool_words_max)}`));
       },

@@ -126,7 +126,7 @@ export async function startFigures({ quick }: BenchTools): Promise<readonly Meas
     const stopped = async (): Promise<unknown> =>
       until(async () => (await node.must(1, { type: 'engine.read', name }))['state'] === 'stopped');
     await node.must(1, { type: 'engine.start', name });
-    await until(() => Promise.resolve(existsSync(join(dirOf(node), 'answer'))));
+    await until(() => existsSync(join(dirOf(node), 'answer')));
     const { layers, runs } = placesOf(node);
     const hand = new ByHand(
       readFileSync(join(runs, readdirSync(runs)[0] ?? '', 'config.json'), 'utf8'),
@@ -148,7 +148,7 @@ export async function startFigures({ quick }: BenchTools): Promise<readonly Meas
     }
     hand.remove();
     await node.must(1, { type: 'engine.remove', name });
-    await until(() => Promise.resolve(readdirSync(runs).length === 0));
+    await until(() => readdirSync(runs).length === 0);
   } finally {
     await node.close();
     await bed.remove();

@@ -135,6 +135,22 @@ def shared_memory(_):
             file.write(b"x" * 1024 * 1024)
 
 
+def disk(_):
+    with open("/much", "wb") as file:
+        while True:
+            file.write(b"x" * 1024 * 1024)
+
+
+def many_files(_):
+    at = 0
+    while True:
+        folder = f"/many/{at // 1000}"
+        if at % 1000 == 0:
+            os.makedirs(folder, exist_ok=True)
+        os.close(os.open(f"{folder}/{at}", os.O_CREAT | os.O_WRONLY))
+        at += 1
+
+
 def descriptors(_):
     held = []
     while True:

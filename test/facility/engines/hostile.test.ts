@@ -32,7 +32,15 @@ describe('a hostile engine', function () {
 
   async function run(name: string, command: readonly string[], port?: number): Promise<void> {
     const ports = port === undefined ? {} : { ports: [{ port, protocol: 'tcp' as const }] };
-    const settings = { image, command, memory_mb: 96, processes: 64, restart: 'never' as const, ...ports };
+    const settings = {
+      image,
+      command,
+      disk_mb: 64,
+      memory_mb: 96,
+      processes: 64,
+      restart: 'never' as const,
+      ...ports,
+    };
     await commanded.must(1, { type: 'engine.put', name, settings });
     await commanded.must(1, { type: 'engine.start', name });
     await until(async () => {
@@ -54,6 +62,11 @@ describe('a hostile engine', function () {
     const { lastEnd, error } = await read('hostile');
     expect(error?.text ?? '').to.equal('');
     expect(lastEnd).to.deep.include({ how: 'exit', code: 0 });
+  }
+
+  async function endsFor(how: string): Promise<void> {
+    await until(async () => (await read('hostile')).lastEnd !== undefined, { bound_ms: 60_000 });
+    expect((await read('hostile')).lastEnd?.how).to.equal(how);
   }
 
   /** BMonitor answers, what is forbidden is still dropped, and what is allowed still works. */
@@ -135,6 +148,8 @@ describe('a hostile engine', function () {
     ['forks without end', 'fork_bomb'],
     ['takes memory without end', 'memory'],
     ['fills shared memory', 'shared_memory'],
+    ['fills the disk', 'disk'],
+    ['makes files without end', 'many_files'],
     ['opens files without end', 'descriptors'],
     ['floods the network with packets', 'flood'],
     ['opens connections without end', 'connections'],
@@ -144,9 +159,15 @@ describe('a hostile engine', function () {
     it(`harms only itself when it ${title}`, async () => {
       await run('hostile', ['python3', '/hostile.py', what, other.ipv4]);
       await allIsWell();
+      if (what === 'disk' || what === 'many_files') await endsFor('out-of-disk');
       await allIsWell();
       // It did what it was made for: a program that stumbles ends with an exit code.
       const { lastEnd } = await read('hostile');
-      expect(lastEnd?.how ?? 'at it still').to.be.oneOf(['at it still', 'out-of-memory', 'signal']);
+      expect(lastEnd?.how ?? 'at it still').to.be.oneOf([
+        'at it still',
+        'out-of-memory',
+        'out-of-disk',
+        'signal',
+      ]);
     });
 });

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { chmod, lstat, mkdir, opendir, readFile, readlink } from 'node:fs/promises';
+import { constants, createReadStream, createWriteStream } from 'node:fs';
+import { chmod, lstat, mkdir, open, opendir, readlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -118,10 +118,33 @@ function blobFile(folder: string, digest: string): string {
   return join(folder, 'blobs', 'sha256', digest.slice('sha256:'.length));
 }
 
+/** A layout is what somebody else made: a link in the place of a file, or a pipe, would be anything of this machine. */
+async function openPlain(file: string): Promise<FileHandle> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  if ((await handle.stat()).isFile()) return handle;
+  await handle.close();
+  throw new Error(`${file} is no file`);
+}
+
 async function smallFile(file: string): Promise<Result<Buffer>> {
-  const { size } = await lstat(file);
-  if (size > limits.image_document_bytes_max) return refuse('too-large', 'a document of the image');
-  return ok(await readFile(file));
+  const handle = await openPlain(file);
+  try {
+    const { size } = await handle.stat();
+    if (size > limits.image_document_bytes_max) return refuse('too-large', 'a document of the image');
+    return ok(await handle.readFile());
+  } finally {
+    await handle.close();
+  }
+}
+
+/** However small it is packed: what is unpacked beyond what an image may hold was made to harm. */
+async function* bounded(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const piece of source) {
+    bytes += piece.length;
+    if (bytes > limits.image_bytes_max) throw new Error('a layer unpacks to more than an image may hold');
+    yield piece;
+  }
 }
 
 async function blob(folder: string, { digest }: Descriptor): Promise<Result<Buffer>> {
@@ -148,17 +171,14 @@ async function unpackLayer(
   if (!packing) return bad(`a layer is packed in a way that is not understood: ${layer.mediaType}`);
   const lower = tree.paths();
   const [packedHash, plainHash] = [createHash('sha256'), createHash('sha256')];
-  const file = hashed(createReadStream(blobFile(folder, layer.digest)), packedHash);
+  const handle = await openPlain(blobFile(folder, layer.digest));
+  const file = hashed(handle.createReadStream(), packedHash);
   const source = packing === 'gzip' ? gunzipped(file) : file;
-  const bytes = hashed(source, plainHash);
+  const bytes = hashed(bounded(source), plainHash);
   const done = await readTar(bytes, (entry, body) => tree.put(entry, body, lower));
   if (!done.ok) return done;
   // What stands behind the end of an archive is part of what its digest says.
-  let rest = 0;
-  for await (const piece of bytes) {
-    rest += piece.length;
-    if (rest > limits.image_bytes_max) return refuse('too-large', 'a layer');
-  }
+  for await (const _ of bytes);
   if (`sha256:${packedHash.digest('hex')}` !== layer.digest)
     return bad('a layer is not what its digest says');
   if (`sha256:${plainHash.digest('hex')}` !== unpacked)

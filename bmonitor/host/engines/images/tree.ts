@@ -59,7 +59,10 @@ export class Tree {
       return refuse('too-large', 'the image has too many files');
     const parent = await this.#folderAt(asked, entry.path);
     if (!parent.ok) return parent;
-    if (name.startsWith('.wh.')) return this.#whiteOut(parent.value, name, lower);
+    if (name.startsWith('.wh.'))
+      return entry.size > 0
+        ? bad(entry.path, 'what takes a file away has no bytes')
+        : this.#whiteOut(parent.value, name, lower);
     if (entry.uid > ids_max || entry.gid > ids_max) return bad(entry.path, `its owner is beyond ${ids_max}`);
     return this.#make(posix.join(parent.value, name), entry, body);
   }
