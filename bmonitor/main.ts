@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,9 +10,8 @@ import { newId } from '../protocol/request.js';
 import { ok, refuse, type Result } from '../protocol/result.js';
 import { makePair, rsaBits } from '../crypto/rsa.js';
 import { version } from './version.js';
-import { AddressKeeper, type AddressChange } from './addresses/keeper.js';
-import { FixedKeeper } from './host/addresses/fixed.js';
-import { openAddressLink } from './host/addresses/link.js';
+import { addressKeeper, fixedKeeper } from './addresses-here.js';
+import { fixedAddresses } from './node/fixed-addresses.js';
 import { openDirectoryStore } from './host/data/detect.js';
 import { dialGateways } from './host/gateway-dial.js';
 import { withoutCoreDumps } from './host/no-core-dumps.js';
@@ -27,7 +25,7 @@ import { writeWhole } from './host/write-whole.js';
 import type { DirectoryStore } from './ports/directory-store.js';
 import { makeEngines, type MadeEngines } from './engines-here.js';
 import { healthWatch } from './health-here.js';
-import { addressMemory, openFiltering, writeFirstBootFile } from './filtering-here.js';
+import { openFiltering, writeFirstBootFile } from './filtering-here.js';
 import { hostClock, hostTiming } from './host/clock.js';
 import type { MachinePower } from './ports/power.js';
 import { Answers, type MachineFacts } from './node/answers.js';
@@ -38,7 +36,6 @@ import { formatRange } from './filters/address.js';
 import { EndingTeller } from './node/ending.js';
 import { watchFirewall } from './node/enforcer.js';
 import { FilterReport } from './node/filter-report.js';
-import { fixedAddresses } from './node/fixed-addresses.js';
 import { firstState, type FirstState } from './node/first-state.js';
 import { Gate } from './node/gate.js';
 import { EngineReport } from './node/engine-report.js';
@@ -203,8 +200,10 @@ export async function runNode(
       return engines.engines;
     },
   });
-  // A dark node is started again for ever: what listens to the kernel must not outlive each try.
-  if (!opened.ok) return Promise.all([firewall?.close(), roots.close?.()]).then(() => opened);
+  // Who cannot start is started again for ever: what listens to the kernel must not outlive each try.
+  const begun: ({ close?(): Promise<unknown> } | undefined)[] = [firewall, roots];
+  const not = async <R>(why: R): Promise<R> => (await Promise.all(begun.map((one) => one?.close?.())), why);
+  if (!opened.ok) return not(opened);
   const { journal, events, time, core, jobs, directories } = opened.value;
   if (roots.kind === 'file')
     log.warn('keys.in-a-file', {
@@ -262,8 +261,9 @@ export async function runNode(
   }, limits.tick_ms);
   // The filters stand already: the link may come up.
   const fixed = fixedKeeper(folder, config.value, log);
-  if (!fixed.ok) return fixed;
+  if (!fixed.ok) return not(fixed);
   await fixed.value?.start();
+  begun.push(fixed.value);
   const keeper = addressKeeper(folder, config.value, log, async (change) => {
     if (enforcer && standing) enforcer.standOn(standingWith(standing, change));
     await core.enforceAgain();
@@ -273,7 +273,8 @@ export async function runNode(
     events.add({ to: everyone(), kind: 'address.changed', fields });
   });
   const kept = await keeper?.start();
-  if (kept?.ok === false) return kept;
+  begun.push(keeper);
+  if (kept?.ok === false) return not(kept);
   const listening = await listen({
     ...config.value.listen,
     tls: journal.ring.tls,
@@ -282,7 +283,7 @@ export async function runNode(
     serve: (channel) => service.serve(channel),
     log,
   });
-  if (!listening.ok) return listening;
+  if (!listening.ok) return not(listening);
   const stopDialling = dialGateways({
     gateways: config.value.gateways ?? [],
     identity: journal.identity,
@@ -348,34 +349,6 @@ async function directoriesOf(folder: string, { data }: Config, log: Log): Promis
 function levelOfLease(opened: Result<Heart>, lease: string): number | undefined {
   const at = opened.ok ? opened.value.core.state.levels.findIndex((level) => level.lease === lease) : -1;
   return at === -1 ? undefined : at;
-}
-
-/** Undefined when the configuration does not ask for DHCP. */
-function addressKeeper(
-  folder: string,
-  { name, interface: link, dhcp }: Config,
-  log: Log,
-  changed: (change: AddressChange) => Promise<void>,
-): AddressKeeper | undefined {
-  if (dhcp !== true || link === undefined) return undefined;
-  return new AddressKeeper({
-    open: (events) => openAddressLink(link, events),
-    clock: hostClock,
-    random: () => randomInt(2 ** 47) / 2 ** 47,
-    hostname: name,
-    memory: addressMemory(folder),
-    changed,
-    log,
-  });
-}
-
-/** Undefined when the configuration names no interface. */
-function fixedKeeper(folder: string, config: Config, log: Log): Result<FixedKeeper | undefined> {
-  const wanted = fixedAddresses(config);
-  if (!wanted.ok) return wanted;
-  if (config.interface === undefined) return ok(undefined);
-  const memory = join(folder, 'fixed-addresses');
-  return ok(new FixedKeeper({ interface: config.interface, wanted: wanted.value, memory, log }));
 }
 
 /** What the node does by itself: time, effects that failed, pairs made ahead. */

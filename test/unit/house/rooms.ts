@@ -20,6 +20,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'bmonitor/main.ts': [
     ...base,
     'bmonitor/version.ts',
+    'bmonitor/addresses-here.ts',
     'bmonitor/engines-here.ts',
     'bmonitor/health-here.ts',
     'bmonitor/filtering-here.ts',
@@ -29,6 +30,14 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'bmonitor/host',
   ],
   // What main.ts wires of the engines and of the filters, each a page of its own.
+  'bmonitor/addresses-here.ts': [
+    ...base,
+    'bmonitor/ports',
+    ...parts,
+    'bmonitor/node',
+    'bmonitor/host',
+    'bmonitor/filtering-here.ts',
+  ],
   'bmonitor/engines-here.ts': [...base, 'bmonitor/ports', ...parts, 'bmonitor/node', 'bmonitor/host'],
   'bmonitor/filtering-here.ts': [...base, 'bmonitor/ports', ...parts, 'bmonitor/node', 'bmonitor/host'],
   'bmonitor/pair.ts': [
