@@ -2,7 +2,17 @@ import { rights } from '../../protocol/commands.js';
 import { digestText, idText } from '../../protocol/fields.js';
 import { parseJson } from '../../protocol/json.js';
 import { limits } from '../../protocol/limits.js';
-import { flag, list, object, oneOf, optional, text, whole, type Parsed } from '../../protocol/parse.js';
+import {
+  flag,
+  list,
+  object,
+  oneOf,
+  opaqueObject,
+  optional,
+  text,
+  whole,
+  type Parsed,
+} from '../../protocol/parse.js';
 import type { Result } from '../../protocol/result.js';
 import { localStatus } from '../main.js';
 
@@ -38,6 +48,8 @@ const statusForm = object({
   pid: whole({ min: 1, max: Number.MAX_SAFE_INTEGER }),
   started: moment,
   uptime: whole({ min: 0, max: 32_503_680_000 }),
+  /** What the probes of the machine found, by subject. */
+  health: optional(opaqueObject),
   listening: longText,
   keyStore: oneOf('tpm', 'file'),
   measured: optional(digestText),

@@ -48,6 +48,7 @@ function shown(it: Omit<LocalStatus, 'chain' | 'sparePairs'>): string {
     it.measured === undefined ? undefined : `  measured  ${it.measured}`,
     `  files     ${it.files === 'none' ? 'NOT taken' : `encrypted by ${it.files}`}`,
     `  filters   ${enforced}${detail}${readBack}`,
+    healthText(it.health),
     filters.differed === undefined
       ? undefined
       : `  altered   by another program, put back ${timeText(filters.differed.at)}: ${filters.differed.what.join(', ')}`,
@@ -63,6 +64,16 @@ function shown(it: Omit<LocalStatus, 'chain' | 'sparePairs'>): string {
   ]
     .filter((line) => line !== undefined)
     .join('\n');
+}
+
+/** Each subject that is not known to be good stands by itself; `at` says when it was looked at. */
+function healthText(health: LocalStatus['health']): string | undefined {
+  const found = Object.entries(health ?? {}).filter(([subject]) => subject !== 'at');
+  if (found.length === 0) return undefined;
+  const others = found
+    .filter(([, state]) => state !== 'good')
+    .map(([subject, state]) => `${subject} ${String(state)}`);
+  return `  machine   ${others.length === 0 ? 'good' : others.join(', ')}`;
 }
 
 function timeText(moment_s: number): string {

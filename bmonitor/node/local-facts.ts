@@ -28,6 +28,7 @@ export function localFacts({ core, machine, boot, address }: LocalParts): Readon
     keyStore: machine.keyStore,
     ...(core.measured === undefined ? {} : { measured: core.measured }),
     ...groundFacts(machine),
+    ...(machine.health ? { health: machine.health.summary() } : {}),
     filters: filterFacts(machine),
     quarantine: state.quarantine !== undefined,
     levels: state.levels.map((level) => level.status),

@@ -1,6 +1,7 @@
 import type { NodeBook } from '../../console/nodes/book.js';
 import { ok, type Result } from '../../protocol/result.js';
 
+import { isReached } from '../../console/nodes/state.js';
 import type { Ledger } from './ledger.js';
 import {
   give,
@@ -58,7 +59,7 @@ export async function settle(parts: SettleParts, node: string, wanted: Wanted): 
   const before = ledger.boundaries.get(node);
   if (!known.ok || !before) return;
   const { taken } = before;
-  const version = known.value.state === 'good' ? versionIn(known.value) : undefined;
+  const version = isReached(known.value.state) ? versionIn(known.value) : undefined;
   const inPlace = taken?.digest === wanted.digest && before.state === 'in-step';
   if (inPlace && (version === undefined || version === taken.version)) return;
   const since = parts.now();

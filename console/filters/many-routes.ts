@@ -15,6 +15,7 @@ import {
   whole,
 } from '../api/shape.js';
 import type { NodeBook } from '../nodes/book.js';
+import { isReached } from '../nodes/state.js';
 import { differenceOn, fitOf, readGiven, setAbove, type Fit, type Given } from './fit.js';
 import type { Groups } from './groups.js';
 import { filtersDigest, forEach, versionIn } from './push.js';
@@ -134,7 +135,7 @@ async function applyTogether(
     const known = book.get(node);
     if (!known.ok) return known;
     const expect = versionIn(known.value);
-    if (expect === undefined || known.value.state !== 'good')
+    if (expect === undefined || !isReached(known.value.state))
       return refuse('unreachable', `${node} is ${known.value.state}`);
     targets.push({ node, wanted, expect });
   }

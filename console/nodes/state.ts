@@ -15,6 +15,11 @@ import type { ErrorCode } from '../../protocol/errors/index.js';
 export const nodeStates = ['unknown', 'connecting', 'good', 'late', 'wrong', 'silent', 'refused'] as const;
 export type NodeState = (typeof nodeStates)[number];
 
+/** Can it be commanded now? One that answers late can. */
+export function isReached(state: NodeState): boolean {
+  return state === 'good' || state === 'late';
+}
+
 /** What was observed, with the moments of a clock that does not jump. */
 export interface Facts {
   readonly dialling: boolean;

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Reading, Subject } from '../../ports/health.js';
 import { said } from './machine.js';
 import type { ProbeOptions } from './probes.js';
@@ -6,7 +7,7 @@ function absent(subject: Subject, item: string, why: string): Reading {
   return { subject, item, kind: 'absent', why };
 }
 
-/** Carrier and faults as the kernel counts them, and whether the router answered the last time that it was spoken to. */
+/** Carrier and faults as the kernel counts them, and a round trip to the router. */
 export async function probeNetwork({ files, link }: ProbeOptions): Promise<readonly Reading[]> {
   const subject = 'network';
   if (link === undefined) return [absent(subject, 'interface', 'none is configured')];
@@ -33,18 +34,38 @@ export async function probeNetwork({ files, link }: ProbeOptions): Promise<reado
   return [...found, await router(link)];
 }
 
+/** The kernel is told to ask anew who has the router's address: a question and an answer over the wire, which no filter of a level can hold back. */
 async function router(link: string): Promise<Reading> {
   const item = 'router';
   const routes = await said('ip', '-4', 'route', 'show', 'default', 'dev', link);
   const address = /\bvia (\S+)/.exec(routes ?? '')?.[1];
   if (address === undefined) return absent('network', item, 'no router is known on the interface');
-  const entry = (await said('ip', '-4', 'neigh', 'show', 'to', address, 'dev', link)) ?? '';
-  if (/\b(FAILED|INCOMPLETE)\b/.test(entry))
-    return { subject: 'network', item, kind: 'check', ok: false, said: `${address} does not answer` };
-  return /\b(REACHABLE|DELAY|PROBE)\b/.test(entry)
-    ? { subject: 'network', item, kind: 'check', ok: true, said: `${address} answers` }
-    : absent('network', item, `nothing was said to ${address} of late`);
+  const about = ['to', address, 'dev', link];
+  const entry = async (): Promise<string> => (await said('ip', '-4', 'neigh', 'show', ...about)) ?? '';
+  const known = /\blladdr (\S+)/.exec(await entry())?.[1];
+  // An entry that says by hand where the router is, is never asked for.
+  if (/\b(PERMANENT|NOARP)\b/.test(await entry()))
+    return absent('network', item, `${address} was set by hand`);
+  const ask =
+    known === undefined
+      ? ['neigh', 'replace', ...about, 'use']
+      : ['neigh', 'change', ...about, 'lladdr', known, 'nud', 'probe'];
+  if ((await said('ip', '-4', ...ask)) === undefined)
+    return absent('network', item, `the kernel cannot be told to ask ${address}`);
+  // It asks three times, a second apart.
+  for (let waited_ms = 0; waited_ms < router_answer_ms_max; waited_ms += router_look_ms) {
+    await pause(router_look_ms);
+    const now = await entry();
+    if (/\bREACHABLE\b/.test(now))
+      return { subject: 'network', item, kind: 'check', ok: true, said: `${address} answers` };
+    if (/\bFAILED\b/.test(now) || now === '') break;
+  }
+  return { subject: 'network', item, kind: 'check', ok: false, said: `${address} does not answer` };
 }
+
+/** The kernel gives up by itself well before; how often it is looked at meanwhile. */
+const router_answer_ms_max = 6000;
+const router_look_ms = 500;
 
 /** What each device of the bus reported of its errors (AER). */
 export async function probeBuses({ files }: ProbeOptions): Promise<readonly Reading[]> {

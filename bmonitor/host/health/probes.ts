@@ -47,8 +47,12 @@ export async function probeProcessors({ files }: ProbeOptions): Promise<readonly
 /** A quota of the node's own control group slows everything that it promises. */
 async function ownThrottling(files: MachineFiles): Promise<readonly Reading[]> {
   const groups = (await files.text('proc/self/cgroup')) ?? '';
-  const path = /^0::(.*)$/m.exec(groups)?.[1] ?? /^\d+:[^:]*\bcpu\b[^:]*:(.*)$/m.exec(groups)?.[1];
-  for (const root of ['sys/fs/cgroup', 'sys/fs/cgroup/cpu', 'sys/fs/cgroup/cpu,cpuacct']) {
+  // Where both kinds of hierarchy are mounted, the processor's controller is in one of them only: the older, if it is there at all.
+  const older = /^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:(.*)$/m.exec(groups)?.[1];
+  const path = older ?? /^0::(.*)$/m.exec(groups)?.[1];
+  for (const root of older === undefined
+    ? ['sys/fs/cgroup']
+    : ['sys/fs/cgroup/cpu', 'sys/fs/cgroup/cpu,cpuacct']) {
     const stat = path === undefined ? undefined : await files.text(join(root, path, 'cpu.stat'));
     const value = stat === undefined ? undefined : /^nr_throttled (\d+)$/m.exec(stat)?.[1];
     if (value !== undefined)
