@@ -58,6 +58,10 @@ function putUnits(): void {
   const packaging = join(root, 'packaging');
   for (const unit of ['bmonitor.service', 'bmonitor-closed.service'])
     put(`/usr/lib/systemd/system/${unit}`, readFileSync(join(packaging, unit), 'utf8'));
+  put(
+    '/usr/lib/systemd/system.conf.d/50-bmonitor.conf',
+    readFileSync(join(packaging, 'watchdog.conf'), 'utf8'),
+  );
   put(`${home}/bin/close-network`, readFileSync(join(packaging, 'close-network'), 'utf8'), 0o755);
   for (const program of ['bmonitor-open', 'bmonitor-measurement'])
     put(`/usr/sbin/${program}`, readFileSync(join(packaging, program), 'utf8'), 0o755);

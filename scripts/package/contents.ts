@@ -33,6 +33,8 @@ export const depends = [
 const recommends = [
   'tpm2-tools',
   'smartmontools',
+  'ipmitool',
+  'ethtool',
   'chrony | systemd-timesyncd',
   'initramfs-tools',
   'busybox',

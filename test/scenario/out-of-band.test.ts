@@ -124,9 +124,14 @@ describe('a machine whose own system is not asked', function () {
     expect(power('on').status).to.equal(0);
     expect(power('status').out).to.contain('Chassis Power is on');
     expect(power('identify').status).to.equal(0);
+    // The simulator's machine has no sensors, and says so without failing.
+    expect(power('sensors').status).to.equal(0);
+    expect(power('cycle').status).to.equal(0);
+    await until(() => /set identify 60[^]*set power 0/.test(simulator.log));
+    expect(power('on').status).to.equal(0);
     expect(power('off').status).to.equal(0);
     expect(power('status').out).to.contain('Chassis Power is off');
-    expect(simulator.log).to.match(/set power 1[^]*set identify 60[^]*set power 0/);
+    expect(simulator.log).to.match(/set power 1[^]*set identify 60[^]*set power 0[^]*set power 1[^]*set power 0/);
   });
 
   it('is refused by its controller under another password, and the refusal says what the controller said', () => {
