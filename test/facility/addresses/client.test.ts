@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { Bed, until, type Place } from '../bed/index.js';
 import { ClientUnderTest } from './client-under-test.js';
 import { startDnsmasq } from './dnsmasq.js';
+import { RudeServer } from './rude-server.js';
 
 describe('the node asks for its address', () => {
   let bed: Bed;
@@ -41,6 +42,25 @@ describe('the node asks for its address', () => {
     await dnsmasq.says(/DHCPRELEASE/);
     await until(async () => (await client.addresses()).length === 0, { what: 'no address' });
   });
+
+  for (const manners of ['rubbish', 'nonsense', 'rude', 'silent'] as const)
+    it(`takes it from dnsmasq although another machine answers before: ${manners}`, async () => {
+      const rude = await RudeServer.start(bed.place('squatter'), '10.77.0.66', manners);
+      await startDnsmasq(server, {
+        first: '10.77.0.100',
+        last: '10.77.0.110',
+        folder: bed.dir,
+        more: ['--dhcp-option=58,2', '--dhcp-option=59,4'],
+      });
+      const client = await ClientUnderTest.start(node);
+      const address = await client.applied();
+      expect(address).to.match(/^10\.77\.0\.1(0\d|10)$/);
+      // And it renews it beside such a machine.
+      expect(await client.applied(2)).to.equal(address);
+      expect(await client.addresses()).to.deep.equal([`${address}/24`]);
+      expect(rude.said).to.be.greaterThan(0);
+      rude.stop();
+    });
 
   it('finds the address that it had, after it was killed and started again', async () => {
     await startDnsmasq(server, { first: '10.77.0.100', last: '10.77.0.110', folder: bed.dir });

@@ -116,24 +116,20 @@ describe('the health of a live node, as its console is told it, while its machin
     expect((await item('network', `${place.nic} carrier`)).state).to.equal('good');
     expect(await bed.console.must(desked('nodes', 'show', 'node-1'))).to.match(/"network": "bad"/);
     writeFileSync(join(group, 'cpu.cfs_quota_us'), '-1');
-    await router.link.restore();
   });
 
-  it('is bad when its link is down, which the console hears when it is up again', async () => {
+  it('is bad when its link is down, which stands on the machine at once, and the console hears when it is up again', async () => {
+    const looked = async (): Promise<number> => {
+      const said = JSON.parse(await place.must([...cli, 'status', '--dir', dir, '--json'])) as {
+        readonly health: { readonly at: number; readonly network: string };
+      };
+      expect(said.health.network).to.equal('bad');
+      return said.health.at;
+    };
     await place.link.cut();
-    await until(
-      async () => {
-        const said = JSON.parse(await place.must([...cli, 'status', '--dir', dir, '--json'])) as {
-          readonly health?: Readonly<Record<string, string>>;
-        };
-        return said.health?.['network'] === 'bad';
-      },
-      { bound_ms: 150_000 },
-    );
+    const before = await looked();
+    await until(async () => (await looked()) > before, { bound_ms: 150_000, step_ms: 500 });
     await place.link.restore();
-    await until(async () => (await told(`${place.nic} carrier`)).join() === 'bad,good', {
-      bound_ms: 150_000,
-    });
-    await until(async () => (await item('network', 'router')).state === 'good', { bound_ms: 90_000 });
+    await until(async () => (await told(`${place.nic} carrier`)).includes('bad'), { bound_ms: 90_000 });
   });
 });
