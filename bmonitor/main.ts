@@ -202,7 +202,10 @@ export async function runNode(
   });
   // Who cannot start is started again for ever: what listens to the kernel must not outlive each try.
   const begun: ({ close?(): Promise<unknown> } | undefined)[] = [firewall, roots];
-  const not = async <R>(why: R): Promise<R> => (await Promise.all(begun.map(async (one) => one?.close?.())), why);
+  const not = async <R>(why: R): Promise<R> => (
+    await Promise.all(begun.map(async (one) => one?.close?.())),
+    why
+  );
   if (!opened.ok) return not(opened);
   const { journal, events, time, core, jobs, directories } = opened.value;
   if (roots.kind === 'file')

@@ -131,7 +131,9 @@ describe('a machine whose own system is not asked', function () {
     expect(power('on').status).to.equal(0);
     expect(power('off').status).to.equal(0);
     expect(power('status').out).to.contain('Chassis Power is off');
-    expect(simulator.log).to.match(/set power 1[^]*set identify 60[^]*set power 0[^]*set power 1[^]*set power 0/);
+    expect(simulator.log).to.match(
+      /set power 1[^]*set identify 60[^]*set power 0[^]*set power 1[^]*set power 0/,
+    );
   });
 
   it('is refused by its controller under another password, and the refusal says what the controller said', () => {
