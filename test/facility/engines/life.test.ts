@@ -27,8 +27,11 @@ describe('an engine', function () {
   });
 
   it('is started, asked to end, and started again', async () => {
-    await rig.run('one', { image, command: ['sh', '-c', 'trap "exit 3" TERM; while :; do sleep 0.1; done'] });
+    const script = 'trap "exit 3" TERM; echo ready; while :; do sleep 0.1; done';
+    await rig.run('one', { image, command: ['sh', '-c', script] });
     await rig.is('one', 'running');
+    // It is running before it has said what it does when it is asked to end.
+    await until(async () => (await rig.logs('one')).includes('ready'));
     await rig.ask({ type: 'engine.stop', name: 'one' });
     expect((await rig.is('one', 'stopped')).lastEnd).to.deep.include({ how: 'exit', code: 3 });
     await rig.ask({ type: 'engine.start', name: 'one' });
