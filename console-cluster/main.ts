@@ -58,7 +58,12 @@ export const consoleCluster: ConsoleProgram = {
       log,
       ended: () => partLater(),
     });
-    const policy = facilityPolicy({ own: parts.pair.public, nodes: book, customers, leases });
+    const policy = facilityPolicy({
+      isOwn: (id) => parts.rotation.isOwn(id),
+      nodes: book,
+      customers,
+      leases,
+    });
     const hub = new Hub({
       policy,
       pin: certificatePin(parts.tls.cert),

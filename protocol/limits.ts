@@ -70,6 +70,8 @@ export const limits = {
   guests_per_customer_max: 64,
   /** A re-encryption marks how far it came when it has come so much further: each mark is a durable step, and an event. */
   reencrypt_mark_percent: 5,
+  /** How often a console that replaces its own key tries the nodes that were not reached. */
+  key_rotation_look_ms: 2000,
   /** How often it is looked how much was copied. */
   data_copy_look_ms: 500,
   /** Labels by which one level knows a node, and to which one key is limited: what a person can keep apart. */

@@ -1,4 +1,3 @@
-import type { PublicKey } from '../../crypto/rsa.js';
 import type { NodeBook } from '../../console/nodes/book.js';
 import { ok, refuse } from '../../protocol/result.js';
 import { keysOf, type Customers } from '../customers.js';
@@ -11,12 +10,13 @@ const landlord = 'the landlord';
 /** Nodes of this facility, consoles of its customers; a customer and its guests reach the nodes that are leased to it, the
  * landlord all. */
 export function facilityPolicy(parts: {
-  own: PublicKey;
+  /** Is it the key of this console, or the one that is to take its place? */
+  isOwn: (id: string) => boolean;
   nodes: NodeBook;
   customers: Customers;
   leases: LeaseBook;
 }): GatewayPolicy {
-  const { own, nodes, customers, leases } = parts;
+  const { isOwn, nodes, customers, leases } = parts;
   return {
     node: (key) =>
       Promise.resolve(
@@ -25,7 +25,7 @@ export function facilityPolicy(parts: {
           : refuse('gateway-stranger', `node ${key.id}`),
       ),
     async console(key) {
-      if (key.id === own.id) return ok({ party: landlord });
+      if (isOwn(key.id)) return ok({ party: landlord });
       const owner = await customers.ownerOf(key);
       if (owner !== undefined) return ok({ party: `customer ${owner}` });
       const hosts = await customers.hostsOf([key.id]);

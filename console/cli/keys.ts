@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { rotateCommand } from './key-rotation.js';
 import { consoleFiles, readFileLimited, readSecretFile, writeFileWhole } from '../daemon/files.js';
 import { openPair, publicOf, sealPair } from '../keys/file.js';
 import { newPassphraseFrom, passphraseFrom } from '../keys/passphrase.js';
@@ -58,12 +60,19 @@ export function keyCommands(program: Command, dirOf: () => string): void {
       const pair = orExit(importPkcs12(orExit(readFileLimited(path)), orExit(asked)));
       const present = readFileLimited(files.key);
       const known = present.ok ? publicOf(present.value.toString()) : undefined;
+      if (existsSync(files.nextKey) || existsSync(files.oldKey)) orExit(refuse('key-rotating', 'restore'));
       if (known?.ok && known.value.id !== pair.public.id)
-        orExit(refuse('already-there', `another key, ${known.value.id}, is in ${files.key}`));
+        orExit(
+          refuse(
+            'already-there',
+            `another key, ${known.value.id}, is in ${files.key}; a backup from before the key was replaced opens nothing any more`,
+          ),
+        );
       const passphrase = orExit(await newPassphraseFrom(flags.newPassphraseFile));
       orExit(writeFileWhole(files.key, await sealPair(pair, passphrase)));
       console.log(`${pair.public.id} is restored`);
     });
+  rotateCommand(key, dirOf);
   key
     .command('passphrase')
     .option(...passphraseOption)
@@ -71,6 +80,8 @@ export function keyCommands(program: Command, dirOf: () => string): void {
     .description('put the key under another passphrase')
     .action(async (flags: Flags) => {
       const files = consoleFiles(dirOf());
+      // The key that waits beside it is under the same passphrase, and the daemon opens it by that.
+      if (existsSync(files.nextKey) || existsSync(files.oldKey)) orExit(refuse('key-rotating', 'passphrase'));
       const sealed = orExit(readSecretFile(files.key)).toString();
       const old = orExit(await passphraseFrom(flags.passphraseFile, 'Passphrase: '));
       const pair = orExit(await openPair(sealed, old));

@@ -169,9 +169,9 @@ function runCommand(program: Command, what: ConsoleProgram, dirOf: () => string)
       if (!level) return program.error(`--log-level is one of ${logLevels.join(', ')}`);
       const passphrase = orExit(await passphraseFrom(flags.passphraseFile, 'Passphrase: '));
       const log = stderrLog(level).with({ console: what.name });
-      const parts = orExit(await openConsole(dirOf(), passphrase, log));
+      let parts = orExit(await openConsole(dirOf(), passphrase, log));
       passphrase.wipe();
-      const serving = orExit(await what.serve(parts));
+      let serving = orExit(await what.serve(parts));
       log.info('listening', { api: serving.api.url, key: parts.pair.public.id });
       const stop = (signal: string): void => {
         log.info('stopping', { signal });
@@ -180,6 +180,14 @@ function runCommand(program: Command, what: ConsoleProgram, dirOf: () => string)
       };
       process.once('SIGINT', stop);
       process.once('SIGTERM', stop);
+      // Its key was replaced: everything begins anew under the next one, as after a restart.
+      for (;;) {
+        await parts.turned;
+        await serving.close();
+        parts = orExit(await openConsole(dirOf(), parts.sealer, log));
+        serving = orExit(await what.serve(parts));
+        log.info('listening', { api: serving.api.url, key: parts.pair.public.id });
+      }
     });
 }
 

@@ -91,6 +91,67 @@ export function takingCommands(leases: Command, dirOf: () => string, listName: s
       ]);
       console.log(table(['NODE', 'FACILITY', 'STATE', 'UNTIL', 'IDENTITY', 'RIGHTS'], rows));
     });
+  givingBackCommands(leases, dirOf);
+}
+
+/** Gives leases back, and shows what nodes signed about them. The group of a landlord's console has an `end` of its own: there it is `give-back`. */
+function givingBackCommands(leases: Command, dirOf: () => string): void {
+  leases
+    .command('give-back')
+    .argument('<node>')
+    .option('--destroy <lease>', 'names the lease whose keys and data this destroys')
+    .option('--json', 'print JSON')
+    .description(
+      'end a lease that this console holds, before its time; without --destroy, shows what that would destroy',
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  ${leases.name()} give-back node-1                                    shows what it would destroy
+  ${leases.name()} give-back node-1 --destroy 3q2-796tvu_erb7v3q2-7w   does it
+
+Exit codes: 0 done, 1 refused, or not named, 2 bad input.`,
+    )
+    .action(async (node: string, flags: { json?: boolean; destroy?: string }) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const answer = orExit(await client.call('GET', '/api/v1/held-leases'), flags.json);
+      const held = (answer['leases'] as readonly Line[]).find(
+        (one) => one.node === node && one.state === 'taken',
+      );
+      if (!held)
+        return void orExit(refuse('lease-unknown', `this console holds no lease of ${node}`), flags.json);
+      if (flags.destroy === undefined) {
+        console.log(
+          [
+            `This would give ${node} back now and destroy, on the node and for good:`,
+            '  the pair and the K of this level and of every level below it,',
+            `  the key to all data of the lease ${held.lease}: images, volumes, logs, secrets, history.`,
+            'Engines end with it. What this console keeps of the node, but for its receipts, goes too.',
+            `To do it:  ${leases.name()} give-back ${node} --destroy ${held.lease}`,
+          ].join('\n'),
+        );
+        process.exitCode = 1;
+        return;
+      }
+      const path = `/api/v1/held-leases/${encodeURIComponent(node)}/end`;
+      const ended = orExit(await client.call('POST', path, { destroys: flags.destroy }), flags.json);
+      const next = `its receipt: ${leases.name()} receipts-of ${node}`;
+      console.log(
+        flags.json ? JSON.stringify(ended) : `${node}: given back, its keys are destroyed; ${next}`,
+      );
+    });
+  leases
+    .command('receipts-of')
+    .argument('<node>')
+    .description('what a node signed about the lease held there, one a line, for `bmonitor receipt verify`')
+    .addHelpText('after', `\nExample:\n  ${leases.name()} receipts-of node-1 > node-1.receipts`)
+    .action(async (node: string) => {
+      const client = orExit(clientFor(dirOf()));
+      const path = `/api/v1/held-leases/${encodeURIComponent(node)}/receipts`;
+      const { receipts } = orExit(await client.call('GET', path));
+      for (const receipt of receipts as readonly string[]) console.log(receipt);
+    });
 }
 
 function told({ node, taken, code, detail, means }: Outcome): string {

@@ -13,7 +13,9 @@ import type { AnyRoute } from '../api/route.js';
 import { CallCounter, type Sample } from '../metrics/metrics.js';
 import { metricsRoutes } from '../metrics/routes.js';
 import { packageVersion, serveApi, type Api } from '../api/server.js';
-import { openPair } from '../keys/file.js';
+import { KeySealer } from '../keys/file.js';
+import { KeyRotation, openOwnKey } from '../keys/rotation.js';
+import { rotationRoutes } from '../keys/rotation-routes.js';
 import { NodeBook } from '../nodes/book.js';
 import { Groups } from '../filters/groups.js';
 import { manyFilterRoutes } from '../filters/many-routes.js';
@@ -38,6 +40,11 @@ export interface ConsoleParts {
   readonly files: ConsoleFiles;
   readonly config: ConsoleConfig;
   readonly pair: Pair;
+  /** Opens the key file once more, after the key in it was replaced. */
+  readonly sealer: KeySealer;
+  readonly rotation: KeyRotation;
+  /** Resolves when the key was replaced: all this has to be opened anew. */
+  readonly turned: Promise<void>;
   readonly store: KeyStore;
   readonly book: NodeBook;
   readonly groups: Groups;
@@ -51,7 +58,11 @@ export interface ConsoleParts {
 export const systemClocks: Clocks = { wall: () => Date.now(), steady: () => performance.now() };
 
 /** From the directory and the passphrase to everything that does not listen yet. */
-export async function openConsole(dir: string, passphrase: Secret, log: Log): Promise<Result<ConsoleParts>> {
+export async function openConsole(
+  dir: string,
+  passphrase: Secret | KeySealer,
+  log: Log,
+): Promise<Result<ConsoleParts>> {
   const files = consoleFiles(dir);
   const config = readConfig(files.config);
   if (!config.ok) return config;
@@ -63,8 +74,13 @@ export async function openConsole(dir: string, passphrase: Secret, log: Log): Pr
   if (!tlsKey.ok) return tlsKey;
   const tlsCertificate = readFileLimited(files.tlsCertificate);
   if (!tlsCertificate.ok) return tlsCertificate;
-  const pair = await openPair(sealed.value.toString(), passphrase);
+  const content = sealed.value.toString();
+  const sealer = passphrase instanceof KeySealer ? ok(passphrase) : await KeySealer.of(content, passphrase);
+  if (!sealer.ok) return sealer;
+  const pair = sealer.value.open(content);
   if (!pair.ok) return pair;
+  const own = openOwnKey(files, pair.value, sealer.value);
+  if (!own.ok) return own;
   const store = await openLevelStore(files.store);
   if (!store.ok) return store;
   const ways = new Ways(pair.value);
@@ -85,14 +101,28 @@ export async function openConsole(dir: string, passphrase: Secret, log: Log): Pr
     await store.value.close();
     return opened;
   }
-  const own = tokenDigest(token.value.toString().trim());
+  const ownToken = tokenDigest(token.value.toString().trim());
   const sessions = new Sessions({
     find: (digest) =>
       Promise.resolve(
-        digest === own ? { name: 'token-file', role: 'administer', until: Infinity } : undefined,
+        digest === ownToken ? { name: 'token-file', role: 'administer', until: Infinity } : undefined,
       ),
   });
+  let turn = (): void => {};
+  const turned = new Promise<void>((resolve) => (turn = resolve));
+  const rotation = new KeyRotation({
+    files,
+    name: config.value.name,
+    own: own.value,
+    store: store.value,
+    book,
+    log,
+    turned: () => turn(),
+  });
   return ok({
+    sealer: sealer.value,
+    rotation,
+    turned,
     files,
     config: config.value,
     pair: pair.value,
@@ -157,6 +187,7 @@ export async function serveConsole(
       ...proofRoutes(book),
       ...keyRoutes(keys),
       ...rosterRoutes(book),
+      ...rotationRoutes(parts.rotation),
       ...filterRoutes(book),
       ...filterActRoutes(book),
       ...groups.routes(),
@@ -174,6 +205,7 @@ export async function serveConsole(
   });
   if (!api.ok) return api;
   void keys.start();
+  parts.rotation.start();
   const pin = open ? certificatePin(parts.tls.cert) : undefined;
   const running = { url: api.value.url, pid: process.pid, ...(pin === undefined ? {} : { pin }) };
   const written = writeFileWhole(files.running, `${JSON.stringify(running)}\n`, 0o644);
@@ -183,6 +215,7 @@ export async function serveConsole(
     async close() {
       rmSync(files.running, { force: true });
       await api.value.close();
+      await parts.rotation.close();
       book.close();
       await parts.ways.close();
       await store.close();

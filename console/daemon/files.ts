@@ -20,6 +20,10 @@ export function consoleFiles(dir: string) {
     config: join(dir, 'console.json'),
     /** The console's pair, sealed under the passphrase. */
     key: join(dir, 'key.json'),
+    /** While the key is replaced: the next one, and afterwards the one before, each sealed under the same passphrase. */
+    nextKey: join(dir, 'key.next.json'),
+    oldKey: join(dir, 'key.old.json'),
+    nextCard: join(dir, 'console.next.pub.json'),
     /** Its public half, to be enrolled elsewhere. */
     card: join(dir, 'console.pub.json'),
     /** Whoever can read it administers this console. */

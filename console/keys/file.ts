@@ -39,18 +39,59 @@ function contextOf(file: Omit<KeyFile, 'box'>): string {
 /** The pair of a console as it rests in its file. */
 export async function sealPair(pair: Pair, passphrase: Secret): Promise<string> {
   const salt = randomBytes(32);
-  const head = {
-    v: 1,
-    kind: 'console-key',
-    key: pair.public.jwk,
-    kdf: { name: 'scrypt', ...cost, salt: toB64u(salt) },
-  } as const;
   const key = await stretch(passphrase, salt);
-  const inner = exportPrivate(pair);
-  const box = inner.use((bytes) => sealBox(key, contextOf(head), bytes));
-  inner.wipe();
+  const file = new KeySealer(key, toB64u(salt)).seal(pair);
   key.wipe();
-  return `${JSON.stringify({ ...head, box: toB64u(box) }, null, 2)}\n`;
+  return file;
+}
+
+/**
+ * What the passphrase of a key file was stretched to, with its salt: a daemon that replaces its key puts the next one under the same passphrase without
+ * knowing it. It opens no more than the pair itself does that the daemon holds anyway.
+ */
+export class KeySealer {
+  readonly #key: Secret;
+  readonly #salt: string;
+
+  constructor(key: Secret, salt: string) {
+    this.#key = key;
+    this.#salt = salt;
+  }
+
+  static async of(content: string, passphrase: Secret): Promise<Result<KeySealer>> {
+    const file = parseFile(content);
+    if (!file.ok) return file;
+    const { salt } = file.value.kdf;
+    return ok(new KeySealer(await stretch(passphrase, fromB64u(salt) ?? new Uint8Array()), salt));
+  }
+
+  seal(pair: Pair): string {
+    const head = {
+      v: 1,
+      kind: 'console-key',
+      key: pair.public.jwk,
+      kdf: { name: 'scrypt', ...cost, salt: this.#salt },
+    } as const;
+    const inner = exportPrivate(pair);
+    const box = inner.use((bytes) => sealBox(this.#key, contextOf(head), bytes));
+    inner.wipe();
+    return `${JSON.stringify({ ...head, box: toB64u(box) }, null, 2)}\n`;
+  }
+
+  open(content: string): Result<Pair> {
+    const file = parseFile(content);
+    if (!file.ok) return file;
+    const plain = openBox(this.#key, contextOf(file.value), fromB64u(file.value.box) ?? new Uint8Array());
+    if (!plain) return refuse('wrong-passphrase');
+    const inner = Secret.take(plain);
+    const pair = importPrivate(inner);
+    inner.wipe();
+    return pair.public.jwk.n === file.value.key.n ? ok(pair) : refuse('wrong-passphrase');
+  }
+
+  wipe(): void {
+    this.#key.wipe();
+  }
 }
 
 function parseFile(content: string): Result<KeyFile> {
@@ -67,14 +108,9 @@ export function publicOf(content: string): Result<PublicKey> {
 }
 
 export async function openPair(content: string, passphrase: Secret): Promise<Result<Pair>> {
-  const file = parseFile(content);
-  if (!file.ok) return file;
-  const key = await stretch(passphrase, fromB64u(file.value.kdf.salt) ?? new Uint8Array());
-  const plain = openBox(key, contextOf(file.value), fromB64u(file.value.box) ?? new Uint8Array());
-  key.wipe();
-  if (!plain) return refuse('wrong-passphrase');
-  const inner = Secret.take(plain);
-  const pair = importPrivate(inner);
-  inner.wipe();
-  return pair.public.jwk.n === file.value.key.n ? ok(pair) : refuse('wrong-passphrase');
+  const sealer = await KeySealer.of(content, passphrase);
+  if (!sealer.ok) return sealer;
+  const pair = sealer.value.open(content);
+  sealer.value.wipe();
+  return pair;
 }

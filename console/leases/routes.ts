@@ -25,7 +25,7 @@ const handOver: Shape<HandOver> = {
 const lease = object({
   node: name,
   facility: name,
-  state: oneOf('taking', 'taken'),
+  state: oneOf('taking', 'taken', 'ended'),
   lease: text({ max: 22 }),
   level: whole({ min: 0, max: limits.levels_max - 1 }),
   until: whole({ min: 0, max: 32_503_680_000 }),
@@ -84,6 +84,35 @@ export function heldLeaseRoutes(leases: HeldLeases): Route[] {
       async handle({ body }) {
         const done = await leases.take(body);
         return done.ok ? ok({ outcomes: done.value.map(outcomeOf) }) : done;
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/api/v1/held-leases/{name}/receipts',
+      summary: 'What the node signed about the lease that this console holds of it, or held last',
+      role: 'view',
+      params: object({ name }),
+      reply: object({
+        receipts: list(text({ max: limits.receipt_chars_max }), { max: limits.receipts_per_lease_max }),
+      }),
+      async handle({ params }) {
+        const receipts = await leases.receipts(params.name);
+        return receipts.ok ? ok({ receipts: [...receipts.value] }) : receipts;
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/api/v1/held-leases/{name}/end',
+      summary: 'Give a lease back before its end; `destroys` names the lease, whose keys and data go',
+      role: 'administer',
+      params: object({ name }),
+      body: object({
+        destroys: text({ max: 22, pattern: /^[A-Za-z0-9_-]{22}$/, form: 'the id of a lease' }),
+      }),
+      reply: lease,
+      async handle({ params, body }) {
+        const ended = await leases.end(params.name, body.destroys);
+        return ended.ok ? ok(viewOf(ended.value)) : ended;
       },
     }),
   ];

@@ -2,7 +2,7 @@ import type { ConsoleParts } from '../daemon/daemon.js';
 import { NodeSession } from '../nodes/session.js';
 import { provenReceipts, receiptTexts } from '../nodes/receipts.js';
 import { askBlindness, wordsOf } from '../nodes/proving.js';
-import { Records } from '../store/records.js';
+import { Records, type Stored } from '../store/records.js';
 import { rights } from '../../protocol/commands.js';
 import { digestText, idText, nameText, publicJwk } from '../../protocol/fields.js';
 import type { HandOver } from '../../protocol/hand-over.js';
@@ -24,7 +24,7 @@ const takenForm = object({
 
 /** What this console remembers of a lease that it took. */
 const takingForm = object({
-  state: oneOf('taking', 'taken'),
+  state: oneOf('taking', 'taken', 'ended'),
   /** The card with which the node was, or is, addressed. */
   card: nodeCardForm,
   facility: nameText,
@@ -61,6 +61,12 @@ export interface Outcome {
   /** What the node proved of its keys right after, or why it did not. */
   readonly blindness?: readonly string[];
 }
+
+const endedForm = object({
+  ended: list(idText, { max: limits.levels_max }),
+  reason: oneOf('ended'),
+  receipts: receiptTexts,
+});
 
 /** The leases that this console holds: takes those of a hand-over, each on its own, and remembers them. */
 export class HeldLeases {
@@ -114,6 +120,42 @@ export class HeldLeases {
         return refuse('not-found', `no ${name} in the hand-over`);
     const outcomes = await Promise.all(plans.map(async ([, taking]) => this.#takeOne(taking)));
     return ok(outcomes);
+  }
+
+  /** What the node signed about a lease: of one that ended, which keys were destroyed and when. */
+  async receipts(node: string): Promise<Result<readonly string[]>> {
+    const found = await this.#latest(node);
+    return found.ok ? ok(found.value.value.receipts) : found;
+  }
+
+  /** Gives a lease back before its end. The node destroys its keys, and says so, signed, in the same answer: there is no second one. */
+  async end(node: string, destroys: string): Promise<Result<Taking>> {
+    const found = await this.#latest(node);
+    if (!found.ok) return found;
+    const { value: held } = found.value;
+    if (held.state !== 'taken') return refuse('lease-over', node);
+    const { lease } = held.card;
+    if (destroys !== lease) return refuse('destroys-not-named', undefined, { data: { destroys: [lease] } });
+    const { book, log } = this.#parts;
+    const reply = await book.request(node, { type: 'lease.end', lease });
+    if (!reply.ok) return reply;
+    const said = endedForm(reply.value.result ?? {}, 'answer');
+    if (!said.ok) return said;
+    const receipts = await provenReceipts(said.value.receipts, held.card, log);
+    const ended: Taking = { ...held, state: 'ended', receipts: [...held.receipts, ...receipts] };
+    const kept = await this.#records.put(lease, ended);
+    if (!kept.ok) return kept;
+    await book.remove(node);
+    return ok(ended);
+  }
+
+  /** A node may have been leased before. */
+  async #latest(node: string): Promise<Result<Stored<Taking>>> {
+    const all = await this.#records.all();
+    if (!all.ok) return all;
+    const mine = all.value.filter(({ value }) => value.card.name === node && value.state !== 'taking');
+    const found = mine.find(({ value }) => value.state === 'taken') ?? mine.at(-1);
+    return found ? ok(found) : refuse('lease-unknown', `this console holds no lease of ${node}`);
   }
 
   async #takeOne(wanted: Taking): Promise<Outcome> {

@@ -165,6 +165,30 @@ export class NodeBook {
     return ok({ session, to: { level: card.level, lease: card.lease, key: key.value } });
   }
 
+  /** One command to a node that is here, spoken by another key, over ways of its own. */
+  async speakAs(
+    name: string,
+    pair: Pair,
+    connect: BookOptions['connect'],
+    command: Command,
+  ): Promise<Result<Reply>> {
+    const line = this.#lines.get(name);
+    if (!line) return refuse('not-found', `no node ${name}`);
+    const { card, id } = line;
+    const key = levelKeyOf(card);
+    if (!key.ok) return key;
+    const ways = [...card.ways, ...this.#options.ownWays];
+    const channel = await firstOf(ways.map((way) => async () => connect(way, id)));
+    if (!channel.ok) return channel;
+    const session = new NodeSession(channel.value, pair, id, this.#options.clocks);
+    const reply = await session.request({
+      command,
+      to: { level: card.level, lease: card.lease, key: key.value },
+    });
+    session.close('spoken');
+    return reply;
+  }
+
   /** A connection of its own to a node that need not be here yet. */
   async connectTo(card: NodeCard): Promise<Result<MessageChannel>> {
     const identity = identityOf(card);

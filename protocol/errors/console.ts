@@ -82,6 +82,16 @@ export const consoleErrors = {
     why: 'The passphrase is not the one it was sealed with, or the file was altered.',
     todo: 'Try again; if it is lost, restore a backup or enroll a new key at every node.',
   },
+  'key-rotating': {
+    what: 'The key of this console is just being replaced.',
+    why: 'Two keys lie beside each other under one passphrase until every node has heard of the next one.',
+    todo: 'See how far it is with key rotate --status; wait for the nodes it names, leave them behind, or call it off.',
+  },
+  'key-not-rotating': {
+    what: 'The key of this console is not being replaced, or the next one has taken its place already.',
+    why: 'There is nothing that could be called off or left behind.',
+    todo: 'See key rotate --status.',
+  },
   'no-passphrase': {
     what: 'No passphrase was given.',
     why: 'The key of a console rests under a passphrase and is never used without it.',

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { openBox } from '../../crypto/box.js';
 import type { Command } from '../../protocol/commands.js';
 import { openWrapped } from '../../bmonitor/keys/wrap.js';
-import { Machine, type Running } from '../fakes/machine/machine.js';
+import { Machine, settled, type Running } from '../fakes/machine/machine.js';
 import type { FakeDisk } from '../fakes/machine/disk.js';
 import { pairs } from '../fakes/machine/pairs.js';
 import { rosterOf } from '../fakes/machine/principals.js';
@@ -12,13 +12,17 @@ import { refusalIn, value } from '../fakes/results.js';
 
 /**
  * The hunt: every sequence, up to a depth, of what a landlord can do who has the room, the power switch, the clock, copies of the disk from
- * every moment, and consoles of accomplices, and what a former tenant can do who kept its consoles. After each step: does anything that they
+ * every moment, and consoles of accomplices, and what a former tenant can do who kept its consoles, and a neighbour; then the same with commands that are
+ * broken off by a crash. After each step: does anything that they
  * reach open the tenant's data, in any image of the disk there ever was, and does any of them speak in the tenant's name?
  * `HUNT_DEPTH=4` looks longer.
  */
 const depth = Number(process.env['HUNT_DEPTH'] ?? 3);
+/** With crashes there are three times as many moves: they are looked at less deep. */
+const cutDepth = Math.max(1, depth - 1);
 const day = 86_400;
-const crooks = ['landlord', 'accomplice', 'former'] as const;
+/** The landlord, whom it helps, a tenant that is gone, and one who leases another node and whose consoles hear of this one. */
+const crooks = ['landlord', 'accomplice', 'former', 'neighbour'] as const;
 const crookIds: ReadonlySet<string> = new Set(
   crooks.flatMap((party) =>
     (['administrator', 'operator', 'developer'] as const).map((role) => consoleId(`${party}.${role}`)),
@@ -37,6 +41,8 @@ interface Move {
   /** What is commanded; absent: something is done to the machine. */
   readonly command?: (running: Running, machine: Machine, by: string) => Command;
   readonly do?: (hunted: Hunted) => void;
+  /** The command is cut off by a kill or a power cut at this point of it, counted from 1: from 0 to 1 of the way. */
+  readonly cut?: { readonly by: 'kill' | 'power'; readonly along: number };
 }
 
 const destroysAll = ({ core }: Running, from: number): string[] =>
@@ -65,6 +71,8 @@ const moves: readonly Move[] = [
   },
   { name: 'grant to an accomplice', command: (_, machine) => grant('accomplice', nowOf(machine) + day, 0) },
   { name: 'take as the accomplice', command: () => take('accomplice') },
+  { name: 'grant to the neighbour', command: (_, machine) => grant('neighbour', nowOf(machine) + day, 0) },
+  { name: 'take as the neighbour', command: () => take('neighbour') },
   {
     name: 'extend the lease',
     command: ({ core }, machine) => ({
@@ -99,37 +107,53 @@ const moves: readonly Move[] = [
   },
 ];
 
+/** The commands after which something else is wrapped, made or destroyed, broken off on their way: by a kill, or by the plug. */
+const cutMoves: readonly Move[] = moves
+  .filter(({ command }) => command !== undefined)
+  .map((move, at): Move => {
+    const cut = at % 2 === 0 ? ({ by: 'kill', along: 0.4 } as const) : ({ by: 'power', along: 0.8 } as const);
+    return { ...move, name: `${move.name}, cut off by ${at % 2 === 0 ? 'a kill' : 'the plug'}`, cut };
+  });
+
 describe('the hunt for a way to a tenant’s data', function () {
   this.timeout(depth > 3 ? 0 : 600_000);
 
-  it(`finds none in any sequence of ${depth} of ${moves.length} moves`, async () => {
+  it(`finds none in any sequence of ${depth} of ${moves.length} moves, each by four parties, nor of ${cutDepth} of them with crashes between`, async () => {
     const { machine: base, formerly, tenant } = await rented();
-    let front: Hunted[] = [{ machine: base, images: [formerly, base.disk.copy()], path: [] }];
     const known = new Set<string>();
-    let [tried, acted, refusedStarts] = [0, 0, 0];
-    for (let step = 1; step <= depth; step += 1) {
-      const next: Hunted[] = [];
-      for (const hunted of front)
-        for (const move of moves)
-          for (const by of move.command ? crooks : ['landlord']) {
-            tried += 1;
-            const after = await play(hunted, move, by, tenant);
-            if (after === 'refused') continue;
-            if (after === 'dark') {
-              refusedStarts += 1;
-              continue;
+    let [tried, acted, refusedStarts, crashes] = [0, 0, 0, 0];
+    const search = async (choice: readonly Move[], deep: number): Promise<void> => {
+      let front: Hunted[] = [{ machine: base, images: [formerly, base.disk.copy()], path: [] }];
+      const seen = new Set<string>();
+      for (let step = 1; step <= deep; step += 1) {
+        const next: Hunted[] = [];
+        for (const hunted of front)
+          for (const move of choice)
+            for (const by of move.command ? crooks : ['landlord']) {
+              tried += 1;
+              const after = await play(hunted, move, by, tenant);
+              if (after === 'refused') continue;
+              if (after === 'dark') {
+                refusedStarts += 1;
+                continue;
+              }
+              acted += 1;
+              if (move.cut) crashes += 1;
+              known.add(after.shape);
+              if (seen.has(after.shape)) continue;
+              seen.add(after.shape);
+              next.push(after.hunted);
             }
-            acted += 1;
-            if (known.has(after.shape)) continue;
-            known.add(after.shape);
-            next.push(after.hunted);
-          }
-      front = next;
-    }
+        front = next;
+      }
+    };
+    await search(moves, depth);
+    await search([...moves, ...cutMoves], cutDepth);
     console.log(
-      `      depth ${depth}: ${tried} moves tried, ${acted} had an effect, ${known.size} different states, ` +
-        `${refusedStarts} starts refused with an old image; nothing found`,
+      `      depth ${depth}, and ${cutDepth} with crashes: ${tried} moves tried, ${acted} had an effect, ${crashes} of them cut off, ` +
+        `${known.size} different states, ${refusedStarts} starts refused with an old image; nothing found`,
     );
+    expect(crashes).to.be.greaterThan(20);
     expect(known.size).to.be.greaterThan(20);
     expect(refusedStarts).to.be.greaterThan(0);
   });
@@ -198,7 +222,7 @@ async function play(
   move: Move,
   by: string,
   tenant: string,
-): Promise<'refused' | 'dark' | { readonly hunted: Hunted; readonly shape: string }> {
+): Promise<Played> {
   const machine = before.copy();
   const where = [...path, `${by}: ${move.name}`];
   move.do?.({ machine, images, path });
@@ -207,20 +231,57 @@ async function play(
   if (!started?.ok) return 'dark';
   const running = started.value;
   await sparePair(running);
+  if (move.command && move.cut) return cutOff({ machine, images, path: where }, move, by, tenant);
   if (move.command) {
     const answer = await give(running, asked(`${by}.administrator`, move.command(running, machine, by)));
     if (!answer.ok) return 'refused';
   } else await running.core.passTime();
-  await nobodySpeaksFor(running, tenant, where);
+  await settled(running);
+  return judged(running, { machine, images, path: where }, tenant);
+}
+
+/** How many points the command passes when nothing stops it, and then the machine stopped at one of them, and what its next start makes of that. */
+async function cutOff(
+  { machine, images, path }: Hunted,
+  { command, cut }: Move,
+  by: string,
+  tenant: string,
+): Promise<Played> {
+  const whole = machine.copy();
+  const calm = await whole.startWell();
+  await sparePair(calm);
+  calm.power.stopAt(undefined);
+  if (!command || !cut) throw new Error('it is a command that is cut off');
+  const answer = await give(calm, asked(`${by}.administrator`, command(calm, whole, by)));
+  const points = calm.power.passed.length;
+  await settled(calm);
+  await calm.core.close();
+  if (!answer.ok || points === 0) return 'refused';
+  const stopped = await machine.startWell();
+  await sparePair(stopped);
+  stopped.power.stopAt({ at: Math.max(1, Math.ceil(points * cut.along)), by: cut.by });
+  const given = give(stopped, asked(`${by}.administrator`, command(stopped, machine, by)));
+  await Promise.race([given, stopped.power.stopped]);
+  const again = await machine.start();
+  if (!again?.ok) return 'dark';
+  await settled(again.value);
+  return judged(again.value, { machine, images, path }, tenant);
+}
+
+type Played = 'refused' | 'dark' | { readonly hunted: Hunted; readonly shape: string };
+
+/** Does any of them speak as the tenant now, or open anything of it, in any image that there ever was? */
+async function judged(running: Running, { machine, images, path }: Hunted, tenant: string): Promise<Played> {
+  await nobodySpeaksFor(running, tenant, path);
   const all = [...images, machine.disk.copy()];
   const leases = running.core.state.levels
     .filter((level) => level.roster.some((entry) => crookIds.has(entry.id)))
     .map((level) => level.lease);
-  expect(leases, where.join('; ')).to.not.include(tenant);
-  expect(opened({ leases, running }, all, tenant), where.join('; ')).to.deep.equal([]);
+  expect(leases, path.join('; ')).to.not.include(tenant);
+  expect(opened({ leases, running }, all, tenant), path.join('; ')).to.deep.equal([]);
   const shape = `${machine.clock.wall()} ${shapeOf(running.core.state)}`;
   await running.core.close();
-  return { hunted: { machine, images: all, path: where }, shape };
+  return { hunted: { machine, images: all, path }, shape };
 }
 
 /** With everything of the levels for which they speak, and with the salt, which they have not: what of the tenant's opens? */
@@ -262,7 +323,7 @@ function opened(
 async function nobodySpeaksFor({ core }: Running, tenant: string, where: readonly string[]): Promise<void> {
   const level = core.state.levels.findIndex((one) => one.lease === tenant);
   if (level === -1) return;
-  for (const party of [...crooks, 'neighbour']) {
+  for (const party of crooks) {
     const request = {
       level,
       lease: tenant,

@@ -1,0 +1,55 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { RealConsole } from '../fakes/console.js';
+import { RealNode } from '../fakes/real-node.js';
+import { until } from '../fakes/until.js';
+
+const bmonitor = fileURLToPath(new URL('../../bmonitor/cli/index.js', import.meta.url));
+const isGood = (console: RealConsole, node: string) => (): boolean =>
+  console.cli('nodes', 'status', node).status === 0;
+
+describe('a lease that its holder gives back', function () {
+  this.timeout(300_000);
+  const landlord = new RealConsole('console-cluster');
+  const acme = new RealConsole('console-app');
+  let node: RealNode;
+
+  before(async () => {
+    for (const console of [landlord, acme]) {
+      console.init();
+      await console.run();
+    }
+    node = await RealNode.make('node-1', join(landlord.dir, 'console.pub.json'));
+    await node.run();
+    landlord.must('nodes', 'add', node.cardFile);
+    await until(isGood(landlord, 'node-1'), 120_000);
+    landlord.must('customers', 'set', 'acme', join(acme.dir, 'console.pub.json'));
+    landlord.must('leases', 'grant', 'node-1', '--customer', 'acme', '--until', '90d');
+    const file = landlord.file('acme.json', '');
+    landlord.must('leases', 'hand-over', 'acme', '--out', file);
+    acme.must('lease', 'take', file);
+    await until(isGood(acme, 'node-1'), 120_000);
+  });
+  after(async () => {
+    for (const console of [landlord, acme]) await console.remove();
+    await node.remove();
+  });
+
+  it('shows what that destroys, does it only by its name, and leaves a receipt that holds offline for who was there', () => {
+    const shown = acme.cli('lease', 'give-back', 'node-1');
+    expect(shown.status).to.equal(1);
+    const [, lease = ''] = /--destroy (\S+)/.exec(shown.out) ?? [];
+    expect(shown.out).to.include(`the key to all data of the lease ${lease}`);
+    const wrong = acme.cli('lease', 'give-back', 'node-1', '--destroy', 'A'.repeat(22));
+    expect(wrong.err).to.match(/^destroys-not-named/);
+    expect(acme.must('lease', 'give-back', 'node-1', '--destroy', lease)).to.include('given back');
+    expect(acme.cli('lease', 'give-back', 'node-1').err).to.match(/^lease-unknown/);
+    const last = acme.must('lease', 'receipts-of', 'node-1').trim().split('\n').at(-1) ?? '';
+    const file = acme.file('end.jws', `${last}\n`);
+    const words = [bmonitor, 'receipt', 'verify', file, '--node', node.cardFile];
+    const said = execFileSync(process.execPath, words, { encoding: 'utf8' });
+    expect(said).to.include(`the lease ${lease} of level 1 has ended`).and.include(`destroyed data ${lease}`);
+  });
+});
