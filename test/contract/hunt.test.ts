@@ -34,6 +34,8 @@ interface Hunted {
   /** Copies of the disk from every step, the oldest first. */
   readonly images: readonly FakeDisk[];
   readonly path: readonly string[];
+  /** Those of the crooks whose consoles are enrolled somewhere: every word of another is refused before it is looked at. */
+  readonly speak: readonly string[];
 }
 
 interface Move {
@@ -116,14 +118,16 @@ const cutMoves: readonly Move[] = moves
   });
 
 describe('the hunt for a way to a tenant’s data', function () {
-  this.timeout(depth > 3 ? 0 : 600_000);
+  this.timeout(0);
 
   it(`finds none in any sequence of ${depth} of ${moves.length} moves, each by four parties, nor of ${cutDepth} of them with crashes between`, async () => {
     const { machine: base, formerly, tenant } = await rented();
     const known = new Set<string>();
     let [tried, acted, refusedStarts, crashes] = [0, 0, 0, 0];
     const search = async (choice: readonly Move[], deep: number): Promise<void> => {
-      let front: Hunted[] = [{ machine: base, images: [formerly, base.disk.copy()], path: [] }];
+      let front: Hunted[] = [
+        { machine: base, images: [formerly, base.disk.copy()], path: [], speak: ['landlord'] },
+      ];
       const seen = new Set<string>();
       for (let step = 1; step <= deep; step += 1) {
         const next: Hunted[] = [];
@@ -131,6 +135,7 @@ describe('the hunt for a way to a tenant’s data', function () {
           for (const move of choice)
             for (const by of move.command ? crooks : ['landlord']) {
               tried += 1;
+              if (!hunted.speak.includes(by)) continue;
               const after = await play(hunted, move, by, tenant);
               if (after === 'refused') continue;
               if (after === 'dark') {
@@ -153,7 +158,7 @@ describe('the hunt for a way to a tenant’s data', function () {
       `      depth ${depth}, and ${cutDepth} with crashes: ${tried} moves tried, ${acted} had an effect, ${crashes} of them cut off, ` +
         `${known.size} different states, ${refusedStarts} starts refused with an old image; nothing found`,
     );
-    expect(crashes).to.be.greaterThan(20);
+    expect(crashes).to.be.greaterThan(depth > 2 ? 20 : 0);
     expect(known.size).to.be.greaterThan(20);
     expect(refusedStarts).to.be.greaterThan(0);
   });
@@ -218,20 +223,20 @@ async function sparePair({ core }: Running): Promise<void> {
 }
 
 async function play(
-  { machine: before, images, path }: Hunted,
+  { machine: before, images, path, speak }: Hunted,
   move: Move,
   by: string,
   tenant: string,
 ): Promise<Played> {
   const machine = before.copy();
   const where = [...path, `${by}: ${move.name}`];
-  move.do?.({ machine, images, path });
+  move.do?.({ machine, images, path, speak });
   const started = await machine.start();
   // An image that the chip has left behind opens nothing: the node stays dark.
   if (!started?.ok) return 'dark';
   const running = started.value;
   await sparePair(running);
-  if (move.command && move.cut) return cutOff({ machine, images, path: where }, move, by, tenant);
+  if (move.command && move.cut) return cutOff({ machine, images, path: where, speak }, move, by, tenant);
   if (move.command) {
     const answer = await give(running, asked(`${by}.administrator`, move.command(running, machine, by)));
     if (!answer.ok) return 'refused';
@@ -271,7 +276,11 @@ async function cutOff(
 type Played = 'refused' | 'dark' | { readonly hunted: Hunted; readonly shape: string };
 
 /** Does any of them speak as the tenant now, or open anything of it, in any image that there ever was? */
-async function judged(running: Running, { machine, images, path }: Hunted, tenant: string): Promise<Played> {
+async function judged(
+  running: Running,
+  { machine, images, path }: Omit<Hunted, 'speak'>,
+  tenant: string,
+): Promise<Played> {
   await nobodySpeaksFor(running, tenant, path);
   const all = [...images, machine.disk.copy()];
   const leases = running.core.state.levels
@@ -281,7 +290,12 @@ async function judged(running: Running, { machine, images, path }: Hunted, tenan
   expect(opened({ leases, running }, all, tenant), path.join('; ')).to.deep.equal([]);
   const shape = `${machine.clock.wall()} ${shapeOf(running.core.state)}`;
   await running.core.close();
-  return { hunted: { machine, images: all, path }, shape };
+  const speak = crooks.filter((party) =>
+    running.core.state.levels.some(({ roster }) =>
+      roster.some((entry) => entry.id === consoleId(`${party}.administrator`)),
+    ),
+  );
+  return { hunted: { machine, images: all, path, speak }, shape };
 }
 
 /** With everything of the levels for which they speak, and with the salt, which they have not: what of the tenant's opens? */
