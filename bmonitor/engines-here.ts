@@ -1,16 +1,20 @@
+import { totalmem } from 'node:os';
+import { limits } from '../protocol/limits.js';
 import type { Log } from '../protocol/log.js';
 import { ok, refuse, type Result } from '../protocol/result.js';
+import { EngineHealth } from './engines/health.js';
+import { MemoryGrants } from './engines/memory.js';
 import { Supervisor } from './engines/supervisor.js';
 import { Voices } from './engines/voices.js';
 import { hostTiming } from './host/clock.js';
 import { serveLocalImport } from './host/engines/local-import.js';
 import { EnginePorts } from './host/engines/ports.js';
 import { openEngines } from './host/engines/open.js';
-import type { Directories } from './node/directories.js';
 import { networkOf, portsIn, usualNetwork } from './node/engine-ways.js';
 import { EngineReport } from './node/engine-report.js';
 import { noEngines, SupervisedEngines, type Engines } from './node/engines.js';
-import type { EventLog } from './node/events.js';
+import type { Config } from './node/config.js';
+import type { EnginesStandOn } from './node/heart.js';
 import type { NodeState } from './node/state.js';
 import type { EngineNetwork } from './ports/engines.js';
 
@@ -29,25 +33,29 @@ interface EngineSurroundings {
   readonly log: Log;
   readonly levelOf: (lease: string) => number | undefined;
   /** Undefined: no filters are enforced on this node, and so its engines have no network. */
-  readonly filters: { readonly enforced: () => boolean; readonly network: string | undefined } | undefined;
+  /** Their network, and what memory they may have together: absent, what the machine has, less some for the rest of it. */
+  readonly config: NonNullable<Config['engines']>;
+  /** Undefined: no filters are enforced on this node, and so its engines have no network. */
+  readonly enforced: (() => boolean) | undefined;
 }
 
 /** Wires what runs engines on this machine; decides nothing. Where there can be none, it is said why. */
 export function makeEngines(
   folder: string,
-  on: { readonly events: EventLog; readonly directories: Directories },
-  { log, levelOf, filters }: EngineSurroundings,
+  on: EnginesStandOn,
+  { log, levelOf, config, enforced }: EngineSurroundings,
 ): MadeEngines {
   const ports = new EnginePorts();
   const network = (slot: number): Result<EngineNetwork | undefined> => {
-    if (!filters) return ok(undefined);
+    if (!enforced) return ok(undefined);
     // Before the filters stand in the kernel, nothing that has a network is started.
-    return filters.enforced() ? ok(networkOf(slot, filters.network)) : refuse('not-enforced');
+    return enforced() ? ok(networkOf(slot, config.network)) : refuse('not-enforced');
   };
   // What engines say is heard from before the first of them is looked at.
-  const supervised: { by?: Supervisor } = {};
+  const supervised: { by?: Supervisor; grants?: MemoryGrants } = {};
   const voices = new Voices({
     now: () => Date.now(),
+    steady: () => performance.now(),
     settingsOf: (id) => supervised.by?.described(id),
     tell: (id, text, count) => {
       const level = levelOf(supervised.by?.leaseOf(id) ?? '');
@@ -62,6 +70,17 @@ export function makeEngines(
     network,
     log,
     voice: voices,
+    secretOf: (lease, name) => on.secretOf(lease, name),
+    memory: (id, wanted_mb) =>
+      supervised.grants?.ask(id, wanted_mb) ?? Promise.resolve(refuse('not-that-way')),
+    neighbours: (lease) =>
+      (supervised.by?.engines(lease) ?? []).map(({ id, slot, described }) => {
+        const place = network(slot);
+        // What runs goes by what it was started with.
+        const settings = supervised.by?.facts(id)?.running?.settings ?? described.settings;
+        return { id, name: described.name, settings, address: place.ok ? place.value?.address : undefined };
+      }),
+    node: () => on.name(),
   });
   if (!host.ok) {
     log.warn('engines.not-here', { why: host.refusal.detail });
@@ -75,16 +94,51 @@ export function makeEngines(
       close: nothing,
     };
   }
-  const { runner, images, folders, logs, doors, sockets } = host.value;
+  const { runner, images, folders, logs, doors, sockets, prober, mailboxes } = host.value;
+  const tellOf = (id: string, kind: string, fields: Readonly<Record<string, string | number>>): void => {
+    const level = levelOf(supervised.by?.leaseOf(id) ?? '');
+    const name = supervised.by?.nameOf(id) ?? '';
+    if (level !== undefined) on.events.add({ to: [level], kind, fields: { name, ...fields } });
+  };
+  const health = new EngineHealth({
+    timing: hostTiming,
+    steady: () => performance.now(),
+    prober,
+    beatOf: (id) => voices.facts(id).beatSteady_ms,
+    tell: tellOf,
+  });
   const supervisor = new Supervisor({
     runner,
     timing: hostTiming,
+    health: {
+      begin(engine, unwell) {
+        health.begin(engine, unwell);
+        mailboxes.begin(engine);
+      },
+      freeze: (id, frozen) => health.freeze(id, frozen),
+      end(id) {
+        health.end(id);
+        mailboxes.end(id);
+      },
+    },
+    renewed: (id, names) => {
+      for (const secret of names) sockets.tell(id, { tell: 'secret', name: secret });
+    },
     tell: ({ lease, name }, kind, fields) => {
       const level = levelOf(lease);
       if (level !== undefined) on.events.add({ to: [level], kind, fields: { name, ...fields } });
     },
   });
   supervised.by = supervisor;
+  supervised.grants = new MemoryGrants({
+    runner,
+    running: () =>
+      new Map(
+        supervisor.running().flatMap(({ id, settings }) => (settings ? [[id, settings] as const] : [])),
+      ),
+    all_mb: config.memory_mb ?? Math.floor((totalmem() - limits.engine_memory_left_bytes) / 1024 / 1024),
+    tell: (id, fields) => tellOf(id, 'engine.memory', fields),
+  });
   const engines = new SupervisedEngines(supervisor, images, folders);
   const listening = serveLocalImport(folder, images);
   void listening.then((served: Result<unknown>) => {
@@ -93,14 +147,15 @@ export function makeEngines(
   return {
     engines,
     report: new EngineReport(
-      ok({ lives: supervisor, runner, images, folders, logs, doors, voices, asker: sockets }),
+      ok({ lives: supervisor, runner, images, folders, logs, doors, voices, asker: sockets, health }),
     ),
-    leadPorts: (state) => ports.apply(portsIn(state, filters?.network), filters?.network ?? usualNetwork),
+    leadPorts: (state) => ports.apply(portsIn(state, config.network), config.network ?? usualNetwork),
     tidy: (state) => engines.tidy(state),
     async close() {
       const served = await listening;
       if (served.ok) await served.value();
-      await runner.close();
+      health.close();
+      await host.value.close();
     },
   };
 }

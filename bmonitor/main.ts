@@ -193,10 +193,9 @@ export async function runNode(
     },
     power,
     engines: (on) => {
-      const network = config.value.engines?.network;
-      const filters = enforcer && { enforced: () => enforcer.facts().enforced === 'yes', network };
+      const enforced = enforcer && ((): boolean => enforcer.facts().enforced === 'yes');
       const levelOf = (lease: string): number | undefined => levelOfLease(opened, lease);
-      engines = makeEngines(folder, on, { log, levelOf, filters });
+      engines = makeEngines(folder, on, { log, levelOf, config: config.value.engines ?? {}, enforced });
       return engines.engines;
     },
   });

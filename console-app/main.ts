@@ -7,6 +7,7 @@ import { HeldLeases } from '../console/leases/take.js';
 import { serveConsole, type ConsoleParts } from '../console/daemon/daemon.js';
 import { refuse } from '../protocol/result.js';
 import { folderRoutes } from './engines/folder-routes.js';
+import { secretRoutes } from './engines/secret-routes.js';
 import { engineRoutes } from './engines/routes.js';
 import { Rolls } from './engines/roll.js';
 
@@ -27,6 +28,7 @@ export const consoleApp: ConsoleProgram = {
             ...heldLeaseRoutes(new HeldLeases(parts)),
             ...engineRoutes({ ...parts, rolls: rollsOf(parts) }),
             ...folderRoutes(parts),
+            ...secretRoutes(parts),
           ],
         })
       : refuse('not-loopback', parts.config.api.host, { where: 'console.json api.host' }),

@@ -9,6 +9,7 @@ import {
   variables,
 } from './engines.js';
 import { question, voiceName } from './engine-interface.js';
+import { sealedSecret, secretName } from './engine-secrets.js';
 import { identifyFields, powerFields } from './power.js';
 import { bytesText, digestText, idText, labelText, nameText, publicJwk } from './fields.js';
 import { limits } from './limits.js';
@@ -238,6 +239,12 @@ export const commandParsers = {
   'engine.remove': object({ name: engineName }),
   /** Destroys a folder with all that is in it. No engine may name it any more. */
   'folder.remove': object({ name: engineName }),
+  /** The names of the secrets that the level keeps for its engines, and since when each is what it is. */
+  'secrets.read': object({}),
+  /** Sets a secret of engines, sealed to the pair of this start of the node. Engines that have it are given the new one. */
+  'secret.set': object({ name: secretName, value: sealedSecret }),
+  /** Destroys a secret of engines; those that run have it no more. */
+  'secret.remove': object({ name: secretName }),
   /** How the machine is: each subject with what was read, its limit, and since when it is so. */
   'health.read': object({}),
   /** Starts the machine anew, after every level was told why and engines had their time to stop. */

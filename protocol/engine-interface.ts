@@ -1,5 +1,6 @@
 import { limits } from './limits.js';
 import { object, oneOf, optional, text, whole, type Parsed } from './parse.js';
+import { secretName } from './engine-secrets.js';
 import { refuse, type Result } from './result.js';
 
 /** What an engine says to BMonitor over its own socket, a line each. docs/engine-interface.md tells it to its readers. */
@@ -13,10 +14,26 @@ export const voiceName = text({
 });
 export const question = text({ min: 0, max: limits.engine_words_chars_max });
 
+/** Another engine, by its name on this node or among the peers of the settings. */
+const peerName = text({
+  max: limits.name_chars_max,
+  pattern: /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/,
+  form: 'the name of an engine',
+});
+
 const said = {
   beat: object({ do: oneOf('beat'), id }),
   error: object({ do: oneOf('error'), id, text: words }),
   config: object({ do: oneOf('config'), id }),
+  secret: object({ do: oneOf('secret'), id, name: secretName }),
+  /** Without `mb` it only asks what it has. */
+  memory: object({
+    do: oneOf('memory'),
+    id,
+    mb: optional(whole({ min: 1, max: limits.engine_memory_bytes_max / (1024 * 1024) })),
+  }),
+  send: object({ do: oneOf('send'), id, to: peerName, text: words }),
+  receive: object({ do: oneOf('receive'), id }),
   serve: object({ do: oneOf('serve'), id, name: voiceName }),
   answer: object({ do: oneOf('answer'), id, ask: text({ max: 64 }), text: words }),
 } as const;

@@ -12,6 +12,8 @@ import {
 } from './parse.js';
 import { limits } from './limits.js';
 import { ok, refuse, type Result } from './result.js';
+import { probe } from './engine-probes.js';
+import { secretName } from './engine-secrets.js';
 
 /** How an engine is described, in commands and in the node's memory. docs/engines.md tells it to its readers. */
 export const words = text({
@@ -75,6 +77,7 @@ const ownPlaces = [
   '/sys',
   '/dev',
   '/run/bmonitor',
+  '/run/secrets',
   '/etc/hosts',
   '/etc/hostname',
   '/etc/resolv.conf',
@@ -107,6 +110,31 @@ function placesOf({ mounts: folders = [], files: given = [] }: Placed, where: st
   return ok(undefined);
 }
 
+/** A port of the node on which it takes messages; what it shares with engines of other nodes; and where those are. */
+const messages = object({
+  port,
+  key: optional(secretName),
+  peers: optional(
+    dictionary(
+      object({
+        address: text({
+          max: 15,
+          pattern: /^((\d{1,2}|1\d\d|2[0-4]\d|25[0-5])(\.(?!$)|$)){4}$/,
+          form: 'an IPv4 address',
+        }),
+        port,
+        /** What it is called there. Absent: as here. */
+        engine: optional(engineName),
+      }),
+      {
+        name: /^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$/,
+        max: limits.engine_parts_max,
+        form: 'small letters, digits, dots and hyphens',
+      },
+    ),
+  ),
+});
+
 const settingsMembers = object({
   image: imageDigest,
   /** Instead of what the image starts. */
@@ -125,6 +153,10 @@ const settingsMembers = object({
   disk_mb: optional(
     whole({ min: limits.engine_disk_bytes_min / mib, max: limits.engine_disk_bytes_max / mib }),
   ),
+  /** How far it may go by itself, when it asks for more over its own socket. */
+  memory_most_mb: optional(
+    whole({ min: limits.engine_memory_bytes_min / mib, max: limits.engine_memory_bytes_max / mib }),
+  ),
   processor_thousandths: optional(
     whole({ min: limits.engine_processor_thousandths_min, max: limits.engine_processor_thousandths_max }),
   ),
@@ -135,10 +167,18 @@ const settingsMembers = object({
   mounts: optional(mounts),
   /** Files with what is in them, which every user of the engine reads and none changes. */
   files: optional(files),
+  /** It takes messages from other engines, and may send some. */
+  messages: optional(messages),
   /** Nothing can be written but to what is mounted and to /tmp. */
   readOnly: optional(flag),
   /** Started again when it ends: always, when it failed, or never. */
   restart: optional(oneOf('always', 'on-failure', 'never')),
+  /** How it is found out whether it works. */
+  probes: optional(list(probe, { max: limits.engine_probes_max })),
+  /** What it may know of the level's secrets: files in /run/secrets, by these names. */
+  secrets: optional(list(secretName, { max: limits.engine_parts_max })),
+  /** What it is told of a secret that is replaced: on its own socket, by SIGHUP to its first process as well, or it is started again. */
+  onSecret: optional(oneOf('tell', 'hangup', 'restart')),
   /** How long it is given to end when it is stopped. */
   grace_s: optional(grace),
 });
@@ -156,3 +196,11 @@ export const engineSettings = described<typeof settingsMembers>(
   ),
 );
 export type EngineSettings = Parsed<typeof settingsMembers>;
+
+/** The ports of the node that lead to an engine: those that it serves, and the one for its messages. */
+export function portsOf({ ports = [], messages: box }: Pick<EngineSettings, 'ports' | 'messages'>): readonly {
+  readonly port: number;
+  readonly protocol: 'tcp' | 'udp';
+}[] {
+  return box ? [...ports, { port: box.port, protocol: 'tcp' }] : ports;
+}

@@ -1,4 +1,5 @@
 import { engineDiskLimits } from './engine-disk-limits.js';
+import { engineLimits } from './engine-limits.js';
 import { networkLimits } from './network-limits.js';
 
 /**
@@ -381,6 +382,7 @@ export const limits = {
   /** Commands inside engines, attached terminals and forwarded connections of a node at once: each costs a helper of a few megabytes. */
   engine_doors_max: 128,
   ...networkLimits,
+  ...engineLimits,
   /** A line on an engine's own socket: a report with its trace, no file. */
   engine_line_bytes_max: 64 * 1024,
   /** Texts in such a line, so that they fit in it however they are escaped. */

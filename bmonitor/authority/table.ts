@@ -67,12 +67,11 @@ export const authority: Readonly<Record<CommandType, Grant>> = {
   'engine.read': read('developer', activeOrDark, 'engines'),
   'images.read': read('developer', activeOrDark, 'engines'),
   'folders.read': read('developer', activeOrDark, 'engines'),
+  'secrets.read': read('developer', activeOrDark, 'engines'),
   // An image that lies there does nothing: the command that names it is what changes the node.
   'image.send': read('developer', active, 'engines'),
   'engine.logs': read('developer', active, 'engines'),
   'engine.ask': read('developer', active, 'engines'),
-  // A debugger opens many connections: they are not recorded one by one, and neither is any other reading.
-  'engine.forward': read('developer', active, 'engines'),
   'engines.usage': read('developer', activeOrDark),
 
   'history.trim': change({}),
@@ -112,7 +111,10 @@ export const authority: Readonly<Record<CommandType, Grant>> = {
   'engine.resume': engines({}),
   'engine.remove': engines({ nonce: 'always' }),
   'folder.remove': engines({ nonce: 'always' }),
+  'secret.set': engines({}),
+  'secret.remove': engines({ nonce: 'always' }),
   'engine.exec': engines({}),
   'engine.attach': engines({}),
+  'engine.forward': engines({}),
   quarantine: change({ levels: 'landlord', right: 'boundaries', role: 'operator', nonce: 'loosens' }),
 };

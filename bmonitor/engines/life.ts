@@ -1,12 +1,16 @@
+import { engineDefaults } from '../../protocol/engines.js';
 import { limits } from '../../protocol/limits.js';
 import type { Refusal, Result } from '../../protocol/result.js';
 import type { EngineEnd, EngineRunner, RunningEngine, StartOrder } from '../ports/engines.js';
+import type { EngineHealth, Unwell } from './health.js';
 import { afterEnd, afterFailure, fresh, type RestartMemory } from './restart.js';
 
 /** An engine as its level wants it. */
 export interface WantedEngine extends Omit<StartOrder, 'settings' | 'name'> {
   readonly wanted: 'running' | 'paused' | 'stopped';
   readonly grace_s: number;
+  /** Changes with every secret of the level. Absent: it has none, or they are locked. */
+  readonly secretsAt?: string;
   /** Absent while the level's data key is locked: it goes on if it runs, and is not started. */
   readonly described?: Pick<StartOrder, 'settings' | 'name'>;
 }
@@ -40,9 +44,22 @@ export interface Timing {
 
 export interface LifeTells {
   (
-    kind: 'started' | 'ended' | 'failed' | 'stuck',
+    kind: 'started' | 'ended' | 'failed' | 'stuck' | 'renewed',
     fields: Readonly<Record<string, string | number | boolean>>,
   ): void;
+}
+
+/** Who follows what runs: its health, its messages. */
+export type Watch = Pick<EngineHealth, 'begin' | 'freeze' | 'end'>;
+
+/** Hung, ended, wrong answers and too much memory told apart. */
+export function howItEnded({ code, outOfMemory, outOfDisk, unwell }: EngineEnd): string {
+  if (outOfDisk) return 'out-of-disk';
+  if (outOfMemory) return 'out-of-memory';
+  if (unwell) return unwell.why;
+  if (code === undefined) return 'unseen';
+  // 128 and a signal is what shells say of a process that a signal ended.
+  return code > 128 ? 'signal' : 'exit';
 }
 
 /**
@@ -57,11 +74,19 @@ export class Life {
   readonly #runner: EngineRunner;
   readonly #timing: Timing;
   readonly #tell: LifeTells;
+  readonly #health: Watch | undefined;
+  readonly #renewed: (id: string, names: readonly string[]) => void;
   #wanted: WantedEngine;
   #removed = false;
   #halted = false;
   #running: RunningEngine | undefined;
   #ending: { readonly by_ms: number; readonly killed: boolean } | undefined;
+  /** Of which state of the level's secrets the engine was given its own. */
+  #secretsAt: string | undefined;
+  /** It is started again because a secret of its was replaced. */
+  #renewing = false;
+  /** It is ended because it does not work, and not because anybody wants it ended. */
+  #unwell: Unwell | undefined;
   #memory: RestartMemory = fresh;
   #round: number;
   #due_ms: number | undefined = 0;
@@ -75,7 +100,13 @@ export class Life {
   readonly gone: Promise<void>;
 
   constructor(
-    parts: { runner: EngineRunner; timing: Timing; tell: LifeTells },
+    parts: {
+      runner: EngineRunner;
+      timing: Timing;
+      tell: LifeTells;
+      health?: Watch | undefined;
+      renewed?: ((id: string, names: readonly string[]) => void) | undefined;
+    },
     wanted: WantedEngine,
     running?: RunningEngine,
   ) {
@@ -84,13 +115,20 @@ export class Life {
     this.#tell = parts.tell;
     this.#wanted = wanted;
     this.#round = wanted.round;
+    this.#health = parts.health;
+    this.#renewed = parts.renewed ?? ((): void => {});
     this.#running = running;
+    if (running) this.#watch(running);
     // A moment later: whoever made it must know it before anything happens to it.
     this.gone = Promise.resolve().then(() => this.#live());
   }
 
   get lease(): string {
     return this.#wanted.lease;
+  }
+
+  get slot(): number {
+    return this.#wanted.slot;
   }
 
   get described(): WantedEngine['described'] {
@@ -133,12 +171,19 @@ export class Life {
     return new Promise((resolve) => this.#onQuiet.push(resolve));
   }
 
-  ended(end: EngineEnd): void {
+  ended(seen: EngineEnd): void {
     const ran = this.#running;
     if (!ran) return;
     this.#running = undefined;
+    this.#health?.end(ran.id);
+    const unwell = this.#unwell;
+    const unwanted = this.#unwanted(ran);
+    this.#unwell = undefined;
+    this.#renewing = false;
+    const end: EngineEnd = unwell ? { ...seen, unwell } : seen;
     this.#lastEnd = end;
-    const asked = this.#ending !== undefined;
+    // Who is wanted ended is ended by wish, also when it did not work any more.
+    const asked = this.#ending !== undefined && (!unwell || unwanted);
     this.#ending = undefined;
     const { described } = this.#wanted;
     if (asked || !described) this.#due_ms = 0;
@@ -150,6 +195,7 @@ export class Life {
     }
     this.#tell('ended', {
       asked,
+      how: howItEnded(end),
       outOfMemory: end.outOfMemory,
       ...(end.outOfDisk ? { outOfDisk: true } : {}),
       ...(end.code === undefined ? {} : { code: end.code }),
@@ -184,15 +230,49 @@ export class Life {
   async #stepRunning(running: RunningEngine): Promise<'again' | 'wait'> {
     const wanted = this.#wanted;
     const now = this.#removed || this.#halted;
-    if (now || wanted.wanted === 'stopped' || wanted.round !== running.round)
-      return this.#end(running, now ? 0 : wanted.grace_s);
+    if (this.#unwanted(running)) return this.#end(running, now ? 0 : wanted.grace_s);
+    if (this.#unwell) return this.#end(running, running.settings?.grace_s ?? engineDefaults.grace_s);
     if (this.#ending) return this.#waitFor(this.#ending.by_ms);
+    if (wanted.described && wanted.secretsAt !== this.#secretsAt)
+      return this.#renew(running, wanted.secretsAt);
     const frozen = wanted.wanted === 'paused';
     if (frozen === running.frozen) return 'wait';
     const done = await this.#runner.freeze(running.id, frozen);
     if (!done.ok) return this.#failed(done);
-    if (this.#running === running) this.#running = { ...running, frozen };
+    if (this.#running === running) {
+      this.#running = { ...running, frozen };
+      this.#health?.freeze(running.id, frozen);
+    }
     return 'again';
+  }
+
+  #unwanted(running: RunningEngine): boolean {
+    const { wanted, round } = this.#wanted;
+    return this.#removed || this.#halted || this.#renewing || wanted === 'stopped' || round !== running.round;
+  }
+
+  /** Its secrets may have changed; also a new BMonitor asks that once of what it found running. */
+  async #renew(running: RunningEngine, secretsAt: string | undefined): Promise<'again' | 'wait'> {
+    const { secrets = [], onSecret = 'tell' } = running.settings ?? {};
+    const renewed = await this.#runner.renewSecrets(running.id, secrets);
+    if (!renewed.ok) return this.#failed(renewed);
+    this.#secretsAt = secretsAt;
+    this.#lastFailure = undefined;
+    if (renewed.value.length === 0) return 'again';
+    this.#tell('renewed', { secrets: renewed.value.join(' ') });
+    this.#renewed(running.id, renewed.value);
+    if (onSecret === 'hangup') await this.#runner.hangUp(running.id);
+    if (onSecret === 'restart') this.#renewing = true;
+    return 'again';
+  }
+
+  /** An engine that is not started again when it ends is left as it is when it does not work: somebody will want to look at it. */
+  #watch(running: RunningEngine): void {
+    this.#health?.begin(running, (what) => {
+      if (this.#running?.pid !== running.pid || (running.settings?.restart ?? 'always') === 'never') return;
+      this.#unwell ??= what;
+      this.#stir();
+    });
   }
 
   async #end(running: RunningEngine, grace_s: number): Promise<'again' | 'wait'> {
@@ -227,12 +307,14 @@ export class Life {
     if (this.#halted || wanted.wanted === 'stopped' || !described || this.#due_ms === undefined)
       return 'wait';
     if (this.#timing.now() < this.#due_ms) return this.#waitFor(this.#due_ms);
-    const { id, lease, slot, round, layer, revision } = wanted;
+    const { id, lease, slot, round, layer, revision, secretsAt } = wanted;
     const order: StartOrder = { id, lease, slot, round, layer, revision, ...described };
     const started = await this.#runner.start(order);
     if (!started.ok) return this.#failed(started);
     this.#lastFailure = undefined;
+    this.#secretsAt = secretsAt;
     this.#running = started.value;
+    this.#watch(started.value);
     this.#tell('started', { round });
     return 'again';
   }

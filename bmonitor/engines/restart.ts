@@ -25,7 +25,7 @@ export function afterEnd(
   ran_ms: number,
   memory: RestartMemory,
 ): Verdict {
-  const failed = ended.code !== 0 || ended.outOfMemory;
+  const failed = ended.code !== 0 || ended.outOfMemory || ended.unwell !== undefined;
   const policy = settings.restart ?? 'always';
   if (policy === 'never' || (policy === 'on-failure' && !failed))
     return { after_ms: undefined, memory: fresh };

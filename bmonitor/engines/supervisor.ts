@@ -1,11 +1,16 @@
 import { limits } from '../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { EngineRunner, RunningEngine } from '../ports/engines.js';
-import { Life, type LifeFacts, type Timing, type WantedEngine } from './life.js';
+import { Life, type LifeFacts, type Timing, type WantedEngine, type Watch } from './life.js';
+
+type Described = NonNullable<WantedEngine['described']>;
 
 export interface SupervisorParts {
   readonly runner: EngineRunner;
   readonly timing: Timing;
+  readonly health?: Watch;
+  /** An engine that runs was given other secrets: it is told over its own socket. */
+  readonly renewed?: (id: string, names: readonly string[]) => void;
   readonly tell: (
     engine: { readonly lease: string; readonly id: string; readonly name: string },
     kind: string,
@@ -23,11 +28,34 @@ export class Supervisor {
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
     parts.runner.onEnd((id, end) => this.#lives.get(id)?.ended(end));
+    parts.runner.onStarved((id, processes) => {
+      const lease = this.leaseOf(id);
+      if (lease !== undefined)
+        parts.tell({ id, lease, name: this.nameOf(id) }, 'engine.starved', { processes });
+    });
   }
 
   /** As it was described; what runs may be of an earlier description. */
   described(id: string): WantedEngine['described'] {
     return this.#lives.get(id)?.described;
+  }
+
+  /** What runs, with what it was started with. */
+  running(): readonly RunningEngine[] {
+    return [...this.#lives.values()].flatMap((life) => life.facts().running ?? []);
+  }
+
+  /** The engines of a lease, as they are described. */
+  engines(
+    lease: string,
+  ): readonly { readonly id: string; readonly slot: number; readonly described: Described }[] {
+    return [...this.#lives].flatMap(([id, life]) =>
+      life.lease === lease && life.described ? [{ id, slot: life.slot, described: life.described }] : [],
+    );
+  }
+
+  nameOf(id: string): string {
+    return this.#names.get(id) ?? '';
   }
 
   leaseOf(id: string): string | undefined {
@@ -66,12 +94,14 @@ export class Supervisor {
   }
 
   #begin(engine: WantedEngine, running = this.#adopted?.get(engine.id)): void {
-    const { runner, timing, tell } = this.#parts;
+    const { runner, timing, tell, health, renewed } = this.#parts;
     const { id, lease } = engine;
     const life = new Life(
       {
         runner,
         timing,
+        health,
+        renewed,
         tell: (kind, fields) =>
           tell({ id, lease, name: this.#names.get(id) ?? '' }, `engine.${kind}`, fields),
       },

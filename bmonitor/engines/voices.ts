@@ -5,11 +5,14 @@ import type { EngineVoice } from '../ports/engines.js';
 export interface VoiceFacts {
   /** Wall clock, of the last heartbeat. */
   readonly beat_ms?: number;
+  /** The same by the steady clock. */
+  readonly beatSteady_ms?: number;
   readonly error?: { readonly text: string; readonly at_ms: number; readonly count: number };
 }
 
 interface VoiceParts {
   readonly now: () => number;
+  readonly steady: () => number;
   readonly settingsOf: (
     id: string,
   ) => { readonly name: string; readonly settings: EngineSettings } | undefined;
@@ -35,7 +38,8 @@ export class Voices implements EngineVoice {
   }
 
   beat(id: string): void {
-    this.#facts.set(id, { ...this.facts(id), beat_ms: this.#parts.now() });
+    const { now, steady } = this.#parts;
+    this.#facts.set(id, { ...this.facts(id), beat_ms: now(), beatSteady_ms: steady() });
   }
 
   /** The last one is shown with how many there were; events of an engine that errs all the time are thinned out. */

@@ -30,6 +30,11 @@ export class BootKey {
     return undefined;
   }
 
+  /** Something else that is sealed to this start. Undefined: nobody ever asked for the pair, or it is not sealed to it. */
+  async openWith<T>(open: (pair: Pair) => T | undefined): Promise<T | undefined> {
+    return this.#pair && open(await this.#pair);
+  }
+
   #made(): Promise<Pair> {
     return (this.#pair ??= this.#make());
   }

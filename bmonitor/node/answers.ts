@@ -15,6 +15,7 @@ import type { FilterReport } from './filter-report.js';
 import { filterCount, setOf } from './filter-state.js';
 import type { Journal } from './journal.js';
 import { measurementFacts } from './measurement.js';
+import { secretsShown } from './secret-blocks.js';
 import { noEntry, rightsNow, type Level, type NodeState } from './state.js';
 
 /** What the machine says of itself; what it does not know it does not say. */
@@ -132,6 +133,8 @@ export class Answers {
         return this.#machine.engines.images(this.#own(level));
       case 'folders.read':
         return this.#machine.engines.folders(this.#own(level));
+      case 'secrets.read':
+        return secretsShown(this.#own(level), this.#core.ring);
       case 'engine.ask':
         return this.#machine.engines.ask(this.#own(level), command);
       case 'engines.usage':
@@ -142,6 +145,8 @@ export class Answers {
       case 'engine.forward':
       case 'engine.exec':
       case 'engine.attach':
+      case 'secret.set':
+      case 'secret.remove':
       case 'engine.put':
       case 'engine.start':
       case 'engine.stop':

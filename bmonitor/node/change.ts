@@ -1,5 +1,6 @@
 import type { KeyRing } from '../keys/ring.js';
 import type { StoreOp } from '../ports/store.js';
+import type { NewSecret } from './decision.js';
 import type { HistoryLine } from './history.js';
 import type { KeptReceipt } from './receipts.js';
 import type { RecordedReply } from './recorded.js';
@@ -17,6 +18,7 @@ export interface Change {
   readonly reply?: RecordedReply;
   /** Receipts of the change, for those who keep them. */
   readonly receipts?: readonly KeptReceipt[];
+  readonly secrets?: readonly NewSecret[];
   /** What other keepers of the node's data write in the same step. */
   readonly more?: readonly StoreOp[];
 }

@@ -50,14 +50,17 @@ export const configForm = object({
       bytes: whole({ min: limits.lease_directory_bytes_min, max: limits.lease_directory_bytes_max }),
     }),
   ),
-  /** The network that engines of this node have among themselves. Absent: 100.96.0.0/16. */
+  /** The network that engines of this node have among themselves (absent: 100.96.0.0/16), and the memory they may have together when they ask for more. */
   engines: optional(
     object({
-      network: text({
-        max: 18,
-        pattern: /^(\d{1,2}|1\d\d|2[0-4]\d|25[0-5])\.(\d{1,2}|1\d\d|2[0-4]\d|25[0-5])\.0\.0\/16$/,
-        form: 'an IPv4 network of 16 bits, as 100.96.0.0/16',
-      }),
+      network: optional(
+        text({
+          max: 18,
+          pattern: /^(\d{1,2}|1\d\d|2[0-4]\d|25[0-5])\.(\d{1,2}|1\d\d|2[0-4]\d|25[0-5])\.0\.0\/16$/,
+          form: 'an IPv4 network of 16 bits, as 100.96.0.0/16',
+        }),
+      ),
+      memory_mb: optional(whole({ min: 16, max: 64 * 1024 * 1024 })),
     }),
   ),
   /** Gateways to which the node dials out. */

@@ -21,6 +21,7 @@ import { brokenInvariants } from './invariants.js';
 import type { Journal } from './journal.js';
 import { withoutStaleApproval } from './measurement.js';
 import { keepReceipts, signReceipts, type KeptReceipt, type Receipted } from './receipts.js';
+import { sealedIn } from './sealed-in.js';
 import type { NodeState } from './state.js';
 import type { NodeTime } from './time.js';
 
@@ -251,9 +252,12 @@ export class Core {
         : refuse('id-reused', request.command.type);
     const holds = await stillHolds();
     if (!holds.ok) return holds;
-    const given = { ...this.#given(), ...(await this.#sharesIn(request)) };
+    const given = { ...this.#given(), ...(await sealedIn(this.#parts.boot, this.state, request)) };
     const decided = decide(this.state, request, given);
-    if (!decided.ok) return decided;
+    if (!decided.ok) {
+      given.secret?.wipe();
+      return decided;
+    }
     const ready = await this.#parts.effects.before(this.state, decided.value.state);
     if (!ready.ok) return ready;
     const { decision, kept: receipts, result } = await this.#receipted(decided.value, request);
@@ -269,6 +273,7 @@ export class Core {
       receipts,
       kept ? { ...reply, result } : undefined,
     );
+    given.secret?.wipe();
     if (!committed.ok) return committed;
     const effects = decision.effects.map((effect) => effect.kind).join(' ');
     this.#parts.log.info('command.durable', { id: request.jti, generation, effects });
@@ -325,6 +330,7 @@ export class Core {
       receipts,
       more,
       reencrypt: decision.reencrypt,
+      secrets: decision.secrets,
       ...(reply ? { reply } : {}),
     });
     events.written();
@@ -360,17 +366,6 @@ export class Core {
         share !== undefined && openShared(share, id, ring.locked.get(id)) !== undefined,
       ...(pair ? { sparePair: { id: pair.public.id, jwk: pair.public.jwk } } : {}),
     };
-  }
-
-  /** Shares are sealed to this start of the node, and are taken out before anything is decided. */
-  async #sharesIn({ command, level }: Request): Promise<Pick<Given, 'shares'>> {
-    const id = this.state.levels[level]?.symmetric;
-    if ((command.type !== 'keys.share' && command.type !== 'keys.unlock') || id === undefined) return {};
-    const { boot } = this.#parts;
-    const share = command.share === undefined ? undefined : await boot.open(command.share, id);
-    const before = command.type === 'keys.share' ? command.old : undefined;
-    const old = before === undefined ? undefined : await boot.open(before, id);
-    return { shares: { ...(share ? { share } : {}), ...(old ? { old } : {}) } };
   }
 
   #inTurn<T>(work: () => Promise<Result<T>>): Promise<Result<T>> {

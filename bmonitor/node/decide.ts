@@ -29,6 +29,7 @@ import { decideEndLease, decideExtendLease, decideGrantLease, decideTakeLease } 
 import { decideConsent, decideMakeKey, decideRotateKeys, decideShare, decideUnlock } from './decide/keys.js';
 import { decideLabel, decideRename } from './decide/node.js';
 import { decideApproveMeasurement, decideWithdrawMeasurement } from './decide/measurement.js';
+import { decideRemoveSecret, decideSetSecret } from './decide/secrets.js';
 import { decideTransfer } from './decide/transfer.js';
 import { decided, type Decision, type Given, type Request } from './decision.js';
 import { outOfScope, rightsNow, type NodeState } from './state.js';
@@ -97,10 +98,10 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
     case 'engine.read':
     case 'images.read':
     case 'folders.read':
+    case 'secrets.read':
     case 'image.send':
     case 'engine.logs':
     case 'engine.ask':
-    case 'engine.forward':
     case 'engines.usage':
       // These change nothing: they are answered from the state by answer.ts.
       return { ok: true, value: decided(state) };
@@ -166,7 +167,12 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
       return decideRemoveFolder(state, { ...request, command }, given);
     case 'engine.exec':
     case 'engine.attach':
+    case 'engine.forward':
       return decideEnterEngine(state, { ...request, command }, given);
+    case 'secret.set':
+      return decideSetSecret(state, { ...request, command }, given);
+    case 'secret.remove':
+      return decideRemoveSecret(state, { ...request, command }, given);
     case 'quarantine':
       return decideQuarantine(state, { ...request, command }, given);
     case 'hardware.reboot':

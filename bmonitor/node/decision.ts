@@ -3,6 +3,7 @@ import type { Command } from '../../protocol/commands.js';
 import type { Result } from '../../protocol/result.js';
 import type { KeyChange } from '../keys/ring.js';
 import type { ReceiptDraft } from './receipts.js';
+import type { KeptSecret } from './secret-state.js';
 import type { NodeState, PairName } from './state.js';
 
 /** A command as it comes out of the seal: who says it is proved, whether it may is not yet. */
@@ -36,6 +37,8 @@ export interface Given {
   readonly locked: ReadonlySet<string>;
   /** Ports on which BMonitor itself listens, as `tcp 7443`: a port that led to an engine would take them away. */
   readonly ownPorts?: ReadonlySet<string>;
+  /** The secret of engines that came with the command, taken out of its seal. */
+  readonly secret?: Secret;
   /** The shares that came with the command, taken out of their seal. */
   readonly shares?: { readonly share?: Secret; readonly old?: Secret };
   /** Does this share open this K as it rests? */
@@ -73,9 +76,17 @@ export interface Touched {
   readonly sees: 'statement' | 'name';
 }
 
+export interface NewSecret {
+  readonly lease: string;
+  readonly kept: KeptSecret;
+  readonly value: Secret;
+}
+
 export interface Decision {
   readonly state: NodeState;
   readonly keys: readonly KeyChange[];
+  /** Secrets of engines that begin to rest here. */
+  readonly secrets: readonly NewSecret[];
   readonly effects: readonly Effect[];
   readonly events: readonly NodeEvent[];
   readonly touched: readonly Touched[];
@@ -93,6 +104,7 @@ export function decided(state: NodeState, more: Partial<Omit<Decision, 'state'>>
   return {
     state,
     keys: [],
+    secrets: [],
     effects: [],
     events: [],
     touched: [],

@@ -11,7 +11,8 @@ import type {
   EngineRunner,
   ImageStore,
 } from '../ports/engines.js';
-import type { LifeFacts } from '../engines/life.js';
+import type { HealthFacts } from '../engines/health.js';
+import { howItEnded, type LifeFacts } from '../engines/life.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { Engine } from './engine-state.js';
 import type { Level, NodeState } from './state.js';
@@ -48,6 +49,7 @@ interface Host {
   readonly doors: EngineDoors;
   readonly voices: { facts(id: string): VoiceFacts };
   readonly asker: EngineAsker;
+  readonly health: { facts(id: string): HealthFacts | undefined };
 }
 
 /** What consoles are told of engines. Whether the asker may know was decided before. */
@@ -153,6 +155,7 @@ export class EngineReport {
       state: facts?.state ?? 'stopped',
       ...(facts?.running ? { since_ms: facts.running.since_ms, runs: facts.running.revision } : {}),
       restarts: facts?.restarts ?? 0,
+      ...(host.ok ? host.value.health.facts(id) : {}),
       ...(host.ok ? saidOf(host.value.voices.facts(id)) : {}),
       ...(facts?.lastEnd ? { lastEnd: endOf(facts.lastEnd) } : {}),
       ...(facts?.lastFailure ? { lastFailure: facts.lastFailure } : {}),
@@ -181,11 +184,15 @@ async function tellLog(
   return ok({});
 }
 
-/** 128 and a signal is what shells say of a process that a signal ended. */
-function endOf({ code, outOfMemory, outOfDisk, at_ms }: EngineEnd): Readonly<Record<string, unknown>> {
-  const byItself = code === undefined ? 'unseen' : code > 128 ? 'signal' : 'exit';
-  const how = outOfDisk ? 'out-of-disk' : outOfMemory ? 'out-of-memory' : byItself;
-  return { how, at_ms, ...(code === undefined ? {} : how === 'signal' ? { signal: code - 128 } : { code }) };
+function endOf(end: EngineEnd): Readonly<Record<string, unknown>> {
+  const { code, at_ms, unwell } = end;
+  const how = howItEnded(end);
+  return {
+    how,
+    at_ms,
+    ...(code === undefined ? {} : how === 'signal' ? { signal: code - 128 } : { code }),
+    ...(unwell ? { probe: unwell.probe, detail: unwell.detail } : {}),
+  };
 }
 
 /** What an engine said of itself: nobody else vouches for it. */

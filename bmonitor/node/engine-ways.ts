@@ -1,3 +1,4 @@
+import { portsOf } from '../../protocol/engines.js';
 import { parseAddress } from '../filters/address.js';
 import type { PeerRange } from '../filters/model.js';
 import type { EngineWay } from '../filters/nft/plan.js';
@@ -40,7 +41,7 @@ export function portsIn(state: NodeState, network: string | undefined): readonly
     .filter(({ status }) => status === 'active')
     .flatMap(({ engines }) => engines ?? [])
     .flatMap(({ slot, described }) =>
-      (described?.settings.ports ?? []).map((one) => ({ ...one, to: networkOf(slot, network).address })),
+      portsOf(described?.settings ?? {}).map((one) => ({ ...one, to: networkOf(slot, network).address })),
     );
 }
 

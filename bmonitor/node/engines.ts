@@ -2,7 +2,7 @@ import type { WantedEngine } from '../engines/life.js';
 import type { Supervisor } from '../engines/supervisor.js';
 import type { EngineFolders, ImageStore } from '../ports/engines.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
-import { reencryptionOf, type NodeState } from './state.js';
+import { reencryptionOf, type Level, type NodeState } from './state.js';
 
 /** What the state wants of engines, and what must happen to them before the state may change. */
 export interface Engines {
@@ -63,14 +63,23 @@ export const withoutEngines: Engines = noEngines(refuse('engines-not-here'));
 /** Engines of a dark level are kept, and do not run; nor do those whose files are being encrypted anew. */
 function wantedIn(state: NodeState): readonly WantedEngine[] {
   const stands = (lease: string): boolean => reencryptionOf(state, lease) !== undefined;
-  return state.levels.flatMap(({ lease, status, engines }) =>
+  return state.levels.flatMap(({ lease, status, engines, secrets }) =>
     (engines ?? []).map(({ described, ...engine }) => ({
       ...engine,
       lease,
       wanted: status === 'active' && !stands(lease) ? engine.wanted : 'stopped',
+      ...secretsAt(secrets),
       ...(described ? { described } : {}),
     })),
   );
+}
+
+/** Only what is named is known: what is locked is left as it is. */
+function secretsAt(secrets: Level['secrets']): Pick<WantedEngine, 'secretsAt'> {
+  const named = secrets?.filter(({ described }) => described) ?? [];
+  return named.length === 0
+    ? {}
+    : { secretsAt: named.map(({ id, revision }) => `${id}.${revision}`).join(' ') };
 }
 
 /** Leases that lose their keys or go dark between two states. */

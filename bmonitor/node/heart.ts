@@ -5,6 +5,7 @@ import type { DirectoryStore } from '../ports/directory-store.js';
 import type { MachinePower } from '../ports/power.js';
 import type { RootStore } from '../ports/root-store.js';
 import type { Store } from '../ports/store.js';
+import type { Secret } from '../../crypto/secret.js';
 import type { Pair } from '../../crypto/rsa.js';
 import { BootKey } from '../keys/boot.js';
 import { newId } from '../../protocol/request.js';
@@ -37,7 +38,16 @@ export interface HeartParts {
   /** Switches the machine, or what stands for it. */
   readonly power: MachinePower;
   /** Runs engines as the state says; made when there are the events, to which it tells, and the directories, in which engines write. */
-  readonly engines: (on: { readonly events: EventLog; readonly directories: Directories }) => Engines;
+  readonly engines: (on: EnginesStandOn) => Engines;
+}
+
+export interface EnginesStandOn {
+  readonly events: EventLog;
+  readonly directories: Directories;
+  /** What the node is called now. */
+  readonly name: () => string;
+  /** Undefined: the lease keeps nothing under this name, or it is locked. */
+  readonly secretOf: (lease: string, name: string) => Promise<Secret | undefined>;
 }
 
 /** What decides and remembers, put together: the same in the daemon and in the tests that cut its power. */
@@ -61,7 +71,12 @@ export async function openHeart(parts: HeartParts): Promise<Result<Heart>> {
   await events.load(journal.state);
   const time = new NodeTime(clock, journal.state.timeFloor_s);
   const directories = new Directories({ store: parts.directories, now: () => journal });
-  const engines = parts.engines({ events, directories });
+  const engines = parts.engines({
+    events,
+    directories,
+    name: () => journal.state.name,
+    secretOf: (lease, name) => journal.secret(lease, name),
+  });
   const effects = new Effects(enforce, directories, engines, (measurement) => roots.allow(measurement));
   const core = new Core(
     { journal, events, effects, keyStore: roots.kind, boot, log, ownPorts: parts.ownPorts ?? new Set() },

@@ -21,13 +21,17 @@ import {
   receiptKey,
   replyKey,
   rootKey,
+  secretKey,
 } from './places.js';
 import { RingPacker } from '../keys/pack.js';
 import type { RecordedReply } from './recorded.js';
 import { mayGoOn } from './measurement.js';
+import { removalsBetween } from './removals.js';
 import { openRoot, openWithEither, readBlock, sealRoot } from './root-seal.js';
 import { unpickRootState } from './root-state.js';
 import { withDescriptions } from './engine-blocks.js';
+import { secretIn, secretText, withSecretNames } from './secret-blocks.js';
+import type { Secret } from '../../crypto/secret.js';
 import type { NodeState } from './state.js';
 import { HistoryAhead } from './ahead.js';
 
@@ -38,6 +42,7 @@ import { HistoryAhead } from './ahead.js';
  *   f/<lease>/<block>                    a block of filters ┐ sealed under the lease's outer key:
  *   e/<lease>/<number>                   a receipt          ┘ needed with every K locked
  *   d/<lease>/<epoch>/<id>.<revision>    an engine's settings   ┐
+ *   s/<lease>/<epoch>/<id>.<revision>    a secret of engines    │
  *   h/<lease>/<epoch>/<seq>              a line of the history  │ sealed under the lease's data key,
  *   r/<lease>/<epoch>/<console>.<jti>    a reply that was given │ which rests wrapped by the disk key
  *   q/<lease>/<epoch>/<generation>       in which order replies ┘ were given; v/<lease>/… events (events.ts)
@@ -148,10 +153,14 @@ export class Journal {
     const before = this.#state;
     const next: RootSecrets = change.renewG ? { root: this.#secrets.root, g: newKey() } : this.#secrets;
     await this.#moveData(before, change);
-    const removals = this.#removals(before, change.state, change.ring);
+    const trimmed = this.ahead.trimmed(before, change.state, change.ring);
+    const removals = removalsBetween(before, change.state, trimmed);
     const ops: StoreOp[] = [
       ...this.#blockOps(before, change.state, change.ring),
       ...this.#engineOps(before, change.state, change.ring),
+      ...(change.secrets ?? []).map(({ lease, kept, value }) =>
+        this.#seal(change.ring, lease, secretKey(homeOf(change.state, lease), kept), secretText(kept, value)),
+      ),
       ...change.lines.map((line) =>
         this.#seal(
           change.ring,
@@ -216,6 +225,11 @@ export class Journal {
       if (text !== undefined) found.push(text);
     }
     return found;
+  }
+
+  /** A secret that a level keeps for its engines. Undefined: there is none of this name, or its key is locked. */
+  secret(lease: string, name: string): Promise<Secret | undefined> {
+    return secretIn(this.#state, { lease, name }, (of, key) => this.#open(of, key));
   }
 
   /** Seals bytes that a level owns, for other keepers of its data. */
@@ -327,19 +341,9 @@ export class Journal {
     return ops;
   }
 
-  #described(state: NodeState): Promise<NodeState> {
-    return withDescriptions(state, this.#ring, (lease, key) => this.#open(lease, key));
-  }
-
-  #removals(before: NodeState, after: NodeState, ring: KeyRing): readonly StoreOp[] {
-    const kept = blockKeys(after);
-    const described = engineKeys(after);
-    const keys = [
-      ...[...blockKeys(before).keys()].filter((key) => !kept.has(key)),
-      ...[...engineKeys(before).keys()].filter((key) => !described.has(key)),
-      ...this.ahead.trimmed(before, after, ring),
-    ];
-    return [...keys, rootKey(before.generation)].map((key) => ({ type: 'del', key }));
+  async #described(state: NodeState): Promise<NodeState> {
+    const read = (lease: string, key: string): Promise<string | undefined> => this.#open(lease, key);
+    return withSecretNames(await withDescriptions(state, this.#ring, read), this.#ring, read);
   }
 
   async #endedLeases(before: NodeState, after: NodeState): Promise<readonly StoreOp[]> {

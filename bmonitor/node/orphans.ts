@@ -1,17 +1,27 @@
 import { limits } from '../../protocol/limits.js';
 import type { Store } from '../ports/store.js';
-import { blockKeys, engineKeys, historyKey, homeOf, isGated, leaseRooms, receiptKey } from './places.js';
+import {
+  blockKeys,
+  engineKeys,
+  historyKey,
+  homeOf,
+  isGated,
+  leaseRooms,
+  receiptKey,
+  secretKeys,
+} from './places.js';
 import type { Level, NodeState } from './state.js';
 
 /** Of the keys in the rooms of leases, those that no state refers to: left by a crash, or by a change that never took hold. */
 export function orphansOf(state: NodeState): (key: string) => boolean {
   const levels = new Map(state.levels.map((level) => [level.lease, level]));
-  const [blocks, engines] = [blockKeys(state), engineKeys(state)];
+  const [blocks, engines, secrets] = [blockKeys(state), engineKeys(state), secretKeys(state)];
   return (key) => {
     const [room = '', lease = ''] = key.split('/');
     const level = levels.get(lease);
     if (!level || (isGated(key) && !key.startsWith(`${room}/${homeOf(state, lease)}/`))) return true;
     if (room === 'f') return !blocks.has(key);
+    if (room === 's') return !secrets.has(key);
     if (room === 'd') return !engines.has(key);
     return isBeyond(room, key.slice(key.lastIndexOf('/') + 1), level, state.generation);
   };

@@ -1,11 +1,12 @@
 import type { Engine } from './engine-state.js';
 import type { FilterBlock } from './filter-state.js';
+import type { KeptSecret } from './secret-state.js';
 import type { NodeState } from './state.js';
 
 /** Where things stand in the node's store. Every room but the root's begins with the lease whose data it is. */
-export const leaseRooms = ['d', 'e', 'f', 'h', 'r', 'q', 'v'] as const;
+export const leaseRooms = ['d', 'e', 'f', 'h', 'r', 'q', 's', 'v'] as const;
 /** What rests under the data key, and so needs every K to be read. */
-export const gatedRooms = ['d', 'h', 'r', 'q'] as const;
+export const gatedRooms = ['d', 'h', 'r', 'q', 's'] as const;
 
 export function isGated(key: string): boolean {
   return gatedRooms.some((room) => key.startsWith(`${room}/`));
@@ -53,6 +54,20 @@ export function engineKeys(
     for (const engine of engines ?? [])
       if (state) keys.set(engineKey(homeOf(state, lease), engine), { lease, engine });
   return keys;
+}
+
+export function secretKey(home: string, { id, revision }: KeptSecret): string {
+  return `s/${home}/${id}.${revision}`;
+}
+
+/** Where the secrets of engines of a state rest. */
+export function secretKeys(state: NodeState | undefined): ReadonlySet<string> {
+  if (!state) return new Set();
+  return new Set(
+    state.levels.flatMap(({ lease, secrets }) =>
+      (secrets ?? []).map((one) => secretKey(homeOf(state, lease), one)),
+    ),
+  );
 }
 
 export function blockKey(lease: string, block: string): string {

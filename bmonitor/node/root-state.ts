@@ -1,4 +1,5 @@
 import { undescribed } from './engine-state.js';
+import { undescribedSecret } from './secret-state.js';
 import type { FilterBlock, FilterState } from './filter-state.js';
 import type { Level, NodeState, WaitingFilters } from './state.js';
 
@@ -16,6 +17,7 @@ export function pickRootState(state: NodeState): NamedState {
     levels: state.levels.map(({ waiting, ...level }) => ({
       ...level,
       ...(level.engines ? { engines: level.engines.map(undescribed) } : {}),
+      ...(level.secrets ? { secrets: level.secrets.map(undescribedSecret) } : {}),
       filters: named(level.filters),
       ...(waiting ? { waiting: { ...waiting, before: named(waiting.before) } } : {}),
     })),

@@ -5,6 +5,7 @@ import type { HistoryHead } from '../../protocol/request.js';
 import type { LeaseStatus } from '../authority/table.js';
 import type { Engine } from './engine-state.js';
 import type { FilterState } from './filter-state.js';
+import type { KeptSecret } from './secret-state.js';
 import type { Approval } from './measurement.js';
 
 /**
@@ -66,6 +67,8 @@ export interface Level {
   readonly receipts: number;
   /** The engines that the level described. */
   readonly engines?: readonly Engine[];
+  /** What its engines may be given. */
+  readonly secrets?: readonly KeptSecret[];
 }
 
 /** A level's signed word that another may replace a key above its data and keep the data: used once. */

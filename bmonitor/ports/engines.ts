@@ -1,4 +1,5 @@
 import type { EngineSettings } from '../../protocol/engines.js';
+import type { Probe } from '../../protocol/engine-probes.js';
 import type { Result } from '../../protocol/result.js';
 
 /**
@@ -18,11 +19,19 @@ export interface EngineRunner {
   /** Ends every process of the engine. */
   kill(id: string): Promise<Result<void>>;
   freeze(id: string, frozen: boolean): Promise<Result<void>>;
+  /** Gives an engine that runs the secrets of these names as they are now; answers those that changed. */
+  renewSecrets(id: string, names: readonly string[]): Promise<Result<readonly string[]>>;
+  /** SIGHUP to its first process: what many programs take as a word to read their files again. */
+  hangUp(id: string): Promise<void>;
+  /** What it may use at most from now on, until it ends. */
+  setMemory(id: string, bytes: number): Promise<Result<void>>;
   /** Undefined: it does not run. */
   usage(id: string): Promise<EngineUsage | undefined>;
   /** Removes what an engine wrote. It does not run. */
   forget(lease: string, id: string): Promise<Result<void>>;
   onEnd(tell: (id: string, ended: EngineEnd) => void): void;
+  /** The kernel ended processes of an engine for its memory, and the engine goes on. */
+  onStarved(tell: (id: string, processes: number) => void): void;
   close(): Promise<void>;
 }
 
@@ -46,6 +55,8 @@ export interface RunningEngine {
   /** Wall clock. */
   readonly since_ms: number;
   readonly frozen: boolean;
+  /** What it was started with, which the description may not say any more. */
+  readonly settings?: EngineSettings;
 }
 
 export interface Adopted {
@@ -61,10 +72,33 @@ export interface EngineEnd {
   readonly outOfDisk?: true;
   /** Wall clock. */
   readonly at_ms: number;
+  /** It was ended because it did not work any more. */
+  readonly unwell?: { readonly probe: string; readonly why: Ailment; readonly detail: string };
+}
+
+/** Why an engine that runs does not do what it should. */
+export type Ailment =
+  /** It took what was asked and said nothing in time; or its heartbeats stopped. */
+  | 'hung'
+  | 'wrong-answer'
+  /** Nobody there takes what is asked. */
+  | 'silent';
+
+/** What a probe found, once. */
+export type Probed =
+  { readonly well: true } | { readonly well: false; readonly why: Ailment; readonly detail: string };
+
+/** Tries an engine out, as one of its probes says. */
+export interface EngineProber {
+  probe(id: string, probe: Exclude<Probe, { kind: 'beat' }>, timeout_ms: number): Promise<Probed>;
 }
 
 export interface EngineUsage {
   readonly memory_bytes: number;
+  /** Of that, what the kernel cannot take back by itself. */
+  readonly memory_held_bytes: number;
+  /** What it may use at most, which it may have asked for. */
+  readonly memory_limit_bytes: number;
   readonly processor_ms: number;
   readonly processes: number;
 }
@@ -96,9 +130,9 @@ export interface EngineVoice {
   config(id: string): Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Asks a thread or process of an engine that gave its name. */
+/** Asks a thread or process of an engine that gave its name. A refusal whose data say `late`: it is there, and did not answer in time. */
 export interface EngineAsker {
-  ask(id: string, of: string, text: string): Promise<Result<string>>;
+  ask(id: string, of: string, text: string, timeout_ms?: number): Promise<Result<string>>;
 }
 
 /** Ways into a running engine for who commands it. What goes through is in records (protocol/records.ts). */

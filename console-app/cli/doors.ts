@@ -11,8 +11,8 @@ const leave = Buffer.from([0x10, 0x11]);
 export function doorCommands(engines: Command, dirOf: () => string): void {
   engines
     .command('exec')
-    .argument('<node>')
     .argument('<engine>')
+    .argument('<node>')
     .argument('<command...>', 'the command and its words, after --')
     .option('--env <name=value>', 'one more variable (repeatable)', variable, {})
     .option('--no-terminal', 'pipes, also when this is a terminal')
@@ -21,17 +21,17 @@ export function doorCommands(engines: Command, dirOf: () => string): void {
       'after',
       `
 Examples:
-  engines exec node-1 web -- sh
-  engines exec node-1 web -- cat /etc/hosts > hosts
-  tar c conf | engines exec node-1 web -- tar x -C /srv
+  engines exec web node-1 -- sh
+  engines exec web node-1 -- cat /etc/hosts > hosts
+  tar c conf | engines exec web node-1 -- tar x -C /srv
 
 Exit codes: that of the command (128 and the signal when one ended it); 125 when it could not be run.
 `,
     )
     .action(
       async (
-        node: string,
         name: string,
+        node: string,
         command: string[],
         flags: { env: Readonly<Record<string, string>>; terminal: boolean },
       ) => {
@@ -42,17 +42,17 @@ Exit codes: that of the command (128 and the signal when one ended it); 125 when
     );
   engines
     .command('attach')
-    .argument('<node>')
     .argument('<engine>')
+    .argument('<node>')
     .description('see what an engine writes, and type to it if it has a terminal; Ctrl-P Ctrl-Q leaves it')
-    .addHelpText('after', '\nExample:\n  engines attach node-1 shell\n\nExit codes: 0 left, 125 refused.')
-    .action((node: string, name: string) =>
+    .addHelpText('after', '\nExample:\n  engines attach shell node-1\n\nExit codes: 0 left, 125 refused.')
+    .action((name: string, node: string) =>
       converse(dirOf(), node, { type: 'engine.attach', name }, process.stdin.isTTY),
     );
   engines
     .command('forward')
-    .argument('<node>')
     .argument('<engine>')
+    .argument('<node>')
     .argument(
       '<local:remote>',
       'a port of this machine (0 lets the system choose) and one inside the engine',
@@ -62,12 +62,12 @@ Exit codes: that of the command (128 and the signal when one ended it); 125 when
     .description('listen on this machine’s loopback, and lead connections to a port inside the engine')
     .addHelpText(
       'after',
-      '\nExample:\n  engines forward node-1 web 9229:9229\n\nIt goes on until it is interrupted.',
+      '\nExample:\n  engines forward web node-1 9229:9229\n\nIt goes on until it is interrupted.',
     )
     .action(
       async (
-        node: string,
         name: string,
+        node: string,
         [local, port]: readonly [number, number],
         flags: { json?: boolean },
       ) => {

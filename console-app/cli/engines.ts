@@ -7,6 +7,7 @@ import { refuse, type Result } from '../../protocol/result.js';
 import { archiveOf, readDescription } from './description.js';
 import { folderCommands } from './folders.js';
 import { listOf, nodesIn, printOutcomes, troubleText, type Json, type OnNode } from './outcomes.js';
+import { secretCommands } from './secrets.js';
 
 interface Roll {
   readonly id: string;
@@ -23,9 +24,12 @@ function word(value: unknown, absent: string): string {
 }
 
 function row(node: string, engine: Readonly<Record<string, unknown>>): string[] {
-  const usage = engine['usage'] as { memory_bytes?: number; processes?: number } | undefined;
+  const usage = engine['usage'] as { memory_bytes?: number; memory_limit_bytes?: number } | undefined;
+  const mib = (bytes = 0): number => Math.round(bytes / 1024 / 1024);
   const memory =
-    usage?.memory_bytes === undefined ? '' : `${Math.round(usage.memory_bytes / 1024 / 1024)} MiB`;
+    usage?.memory_bytes === undefined
+      ? ''
+      : `${mib(usage.memory_bytes)} of ${mib(usage.memory_limit_bytes)} MiB`;
   const last = engine['lastFailure'] ?? engine['lastEnd'];
   return [
     node,
@@ -142,6 +146,8 @@ export function engineCommands(program: Command, dirOf: () => string): Command {
     });
   logsCommand(engines, client);
   folderCommands(engines, client);
+  askCommand(engines, client);
+  secretCommands(engines, dirOf);
   return engines;
 }
 
@@ -231,6 +237,26 @@ async function watchRoll(api: ApiClient, begun: Roll, flags: Json): Promise<Roll
     await new Promise((resolve) => setTimeout(resolve, limits.roll_look_ms));
     roll = orExit(await api.call('GET', `/api/v1/rolls/${begun.id}`), flags.json) as unknown as Roll;
   }
+}
+
+function askCommand(engines: Command, client: (flags: Json) => ApiClient): void {
+  engines
+    .command('ask')
+    .argument('<engine>')
+    .argument('<node>')
+    .argument('<of>', 'the name that a thread or process in it gave over the engine’s own socket')
+    .argument('<text>', 'the question')
+    .option('--json', 'print JSON')
+    .description('ask a thread or process of a running engine, and print what it answers')
+    .addHelpText(
+      'after',
+      '\nExample:\n  engines ask web node-1 worker-1 "how long is your queue"\n\nExit codes: 0 answered, 1 nobody there answered in time.',
+    )
+    .action(async (engine: string, node: string, of: string, text: string, flags: Json) => {
+      const path = `/api/v1/engines/${encodeURIComponent(engine)}/questions`;
+      const answer = orExit(await client(flags).call('POST', path, { node, of, text }), flags.json);
+      console.log(flags.json ? JSON.stringify(answer) : String(answer['text']));
+    });
 }
 
 interface LogFlags extends Json {

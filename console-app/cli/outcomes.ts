@@ -3,6 +3,7 @@ export interface Json {
   readonly json?: boolean;
 }
 
+/** What came of something on one of several nodes. */
 export interface OnNode {
   readonly node: string;
   readonly value?: Readonly<Record<string, unknown>>;
@@ -13,6 +14,7 @@ export const troubleText = (trouble: OnNode['trouble']): string =>
   `${trouble?.code ?? ''} ${trouble?.detail ?? ''}`.trim();
 export const listOf = (targets: readonly string[]): string => encodeURIComponent(targets.join(','));
 
+/** One node that did not do it makes the exit code 1. */
 export function nodesIn(answer: Record<string, unknown>): readonly OnNode[] {
   const nodes = answer['nodes'] as readonly OnNode[];
   if (nodes.some(({ trouble }) => trouble)) process.exitCode = 1;

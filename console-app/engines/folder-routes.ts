@@ -3,7 +3,7 @@ import { name, object } from '../../console/api/shape.js';
 import type { Groups } from '../../console/filters/groups.js';
 import type { NodeBook } from '../../console/nodes/book.js';
 import { ask, onEach } from './ask.js';
-import { outcomes, outcomesOf, targetsText } from './routes.js';
+import { outcomes, outcomesOf, targetsText } from './outcomes.js';
 
 /** Folders of the lease that engines mount, on one or many nodes: each node has its own. */
 export function folderRoutes({

@@ -6,7 +6,6 @@ import {
   name,
   object,
   oneOf,
-  opaque,
   optional,
   text,
   whole,
@@ -17,21 +16,17 @@ import type { Groups } from '../../console/filters/groups.js';
 import type { NodeBook } from '../../console/nodes/book.js';
 import { engineSettings, type EngineSettings } from '../../protocol/engines.js';
 import { limits } from '../../protocol/limits.js';
-import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
-import { ask, describeOn, engineOn, enginesOn, onEach, type OnNode } from './ask.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import { ask, describeOn, engineOn, enginesOn, onEach } from './ask.js';
 import { sendImage } from './images.js';
 import { followLogs } from './logs.js';
+import { outcomes, outcomesOf, plain, targets, targetsText, trouble, troubleOf } from './outcomes.js';
 import type { Rolls } from './roll.js';
 
-export const targets = list(text({ max: 80 }), { min: 1, max: limits.group_nodes_max });
-export const targetsText = text({ max: 20_000, about: 'nodes or group:NAME, with commas between' });
 const settings: Shape<EngineSettings> = {
   parse: engineSettings,
   schema: { type: 'object', description: 'how the engine is run, see docs/engines.md' },
 };
-const trouble = object({ code: text({ max: 64 }), detail: optional(text({ min: 0, max: 4000 })) });
-const onNode = object({ node: name, value: optional(opaque('what came of it')), trouble: optional(trouble) });
-export const outcomes = object({ nodes: list(onNode, { max: limits.group_nodes_max }) });
 const acts = ['start', 'stop', 'kill', 'restart', 'reload', 'pause', 'resume'] as const;
 const rollView = object({
   id: text({ max: 22 }),
@@ -47,20 +42,6 @@ const rollView = object({
   ),
 });
 
-function troubleOf({ code, detail }: Refusal): { code: string; detail?: string } {
-  return { code, ...(detail === undefined ? {} : { detail: detail.slice(0, 4000) }) };
-}
-
-export function outcomesOf<T>(all: readonly OnNode<T>[], view: (value: T) => Record<string, unknown>) {
-  return ok({
-    nodes: all.map(({ node, value, trouble: said }) => ({
-      node,
-      ...(value === undefined ? {} : { value: view(value) }),
-      ...(said ? { trouble: troubleOf(said) } : {}),
-    })),
-  });
-}
-
 /** The tenant's software on one or many nodes. */
 export function engineRoutes(parts: {
   readonly book: NodeBook;
@@ -69,7 +50,6 @@ export function engineRoutes(parts: {
 }): AnyRoute[] {
   const { book, groups, rolls } = parts;
   const named = object({ name });
-  const plain = (value: unknown): Record<string, unknown> => ({ ...(value as Record<string, unknown>) });
   return [
     route({
       method: 'GET',
@@ -178,6 +158,25 @@ export function engineRoutes(parts: {
           ask(book, node, { type: `engine.${act}`, name: engine, ...given }),
         );
         return outcomesOf(done, plain);
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/api/v1/engines/{name}/questions',
+      summary:
+        'Ask a thread or process of an engine on one node, which gave its name over the engine’s own socket',
+      role: 'operate',
+      params: named,
+      body: object({
+        node: name,
+        of: text({ max: 64 }),
+        text: text({ min: 0, max: limits.engine_words_chars_max }),
+      }),
+      reply: object({ text: text({ min: 0, max: limits.engine_words_chars_max }) }),
+      async handle({ params, body }) {
+        const { node, of, text: question } = body;
+        const said = await ask(book, node, { type: 'engine.ask', name: params.name, of, text: question });
+        return said.ok ? ok({ text: String(said.value['text']) }) : said;
       },
     }),
     route({

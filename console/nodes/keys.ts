@@ -3,15 +3,15 @@ import { Secret } from '../../crypto/secret.js';
 import type { Command } from '../../protocol/commands.js';
 import { digestText, idText, publicJwk } from '../../protocol/fields.js';
 import { limits } from '../../protocol/limits.js';
-import { identityOf, type NodeCard } from '../../protocol/node-card.js';
 import { flag, list, object, oneOf, optional, text, type Parsed } from '../../protocol/parse.js';
 import { newId } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
-import { sealShare, shareBytes, verifyBoot } from '../../protocol/unlock.js';
+import { sealShare, shareBytes } from '../../protocol/unlock.js';
 import type { PublicKey } from '../../crypto/rsa.js';
 import { openVault, type Vault } from '../daemon/vault.js';
 import type { ConsoleParts } from '../daemon/daemon.js';
 import { Records } from '../store/records.js';
+import { bootOf } from './boot.js';
 import { receiptTexts } from './receipts.js';
 
 const rotationForm = object({
@@ -223,7 +223,7 @@ export class NodeKeys {
     );
     if (!parsed.ok) return parsed;
     if (parsed.value.symmetric === undefined) return refuse('no-key', name);
-    const boot = await this.#bootOf(card);
+    const boot = await bootOf(this.#parts.book, card);
     if (!boot.ok) return boot;
     const vault = await this.#openVault();
     if (!vault.ok) return vault;
@@ -234,17 +234,6 @@ export class NodeKeys {
       shared: parsed.value.shared === true,
       vault: vault.value,
     });
-  }
-
-  async #bootOf(card: NodeCard): Promise<Result<PublicKey>> {
-    const identity = identityOf(card);
-    if (!identity.ok) return identity;
-    const said = await this.#ask(card.name, { type: 'keys.boot' });
-    if (!said.ok) return said;
-    const { statement, boot } = said.value;
-    return typeof statement === 'string' && typeof boot === 'string'
-      ? verifyBoot(statement, identity.value, boot)
-      : refuse('malformed', 'no statement of a start');
   }
 
   async #openVault(): Promise<Result<Vault>> {

@@ -1,4 +1,5 @@
-"""An engine that speaks to BMonitor: it says that it lives, answers questions, and reports an error. Needs nothing but Python."""
+"""An engine that speaks to BMonitor: it says that it lives, answers questions, reports an error, takes and sends messages, knows a secret, and asks for memory.
+Needs nothing but Python."""
 import json
 import socket
 import threading
@@ -6,8 +7,9 @@ import time
 
 
 class BMonitor:
-    def __init__(self, answer, path="/run/bmonitor/socket"):
+    def __init__(self, answer, told=print, path="/run/bmonitor/socket"):
         self.answer = answer
+        self.told = told
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(path)
         self.lines = self.socket.makefile("r", encoding="utf8")
@@ -19,15 +21,21 @@ class BMonitor:
     def write(self, words):
         self.socket.sendall((json.dumps(words) + "\n").encode())
 
+    def answered(self, ask, of, text):
+        self.write({"do": "answer", "ask": ask, "text": self.answer(of, text)})
+
     def listen(self):
         for line in self.lines:
             said = json.loads(line)
             if "ask" in said:
-                self.write({"do": "answer", "ask": said["ask"], "text": self.answer(said["of"], said["text"])})
+                threading.Thread(target=self.answered, args=(said["ask"], said["of"], said["text"])).start()
             elif "id" in said:
                 with self.changed:
                     self.replies[said["id"]] = said
                     self.changed.notify_all()
+            elif "message" in said or "tell" in said:
+                # A message of another engine, or that a secret was replaced.
+                self.told(said)
 
     def do(self, what, **words):
         with self.changed:
@@ -43,8 +51,29 @@ class BMonitor:
 
 
 if __name__ == "__main__":
-    bmonitor = BMonitor(lambda of, text: f"{of} heard {text}")
+    messages = []
+
+    def answer(of, text):
+        """What it is asked, it does: "send web hello", "secret password", "memory 300", "messages"."""
+        what, _, rest = text.partition(" ")
+        try:
+            if what == "send":
+                to, _, words = rest.partition(" ")
+                bmonitor.do("send", to=to, text=words)
+                return "sent"
+            if what == "secret":
+                return bmonitor.do("secret", name=rest)["text"]
+            if what == "memory":
+                return json.dumps(bmonitor.do("memory", **({"mb": int(rest)} if rest else {})))
+            if what == "messages":
+                return json.dumps(messages)
+        except RuntimeError as error:
+            return f"refused: {error}"
+        return f"{of} heard {text}"
+
+    bmonitor = BMonitor(answer, messages.append)
     bmonitor.do("serve", name="worker-1")
+    bmonitor.do("receive")
     config = bmonitor.do("config")["config"]
     bmonitor.do("error", text=f"{config['name']} has {config['settings']['memory_mb']} MiB")
     while True:

@@ -32,6 +32,36 @@ export const engineErrors = {
     why: 'An OCI runtime that works with its control groups, conmon, or something of the kernel is missing; or BMonitor does not run as root.',
     todo: 'Run bmonitor doctor, and install what it names.',
   },
+  'secret-unknown': {
+    what: 'The level keeps no secret of this name.',
+    why: 'A name that is not known is never guessed at.',
+    todo: 'List the secrets and name one of them, or set it first.',
+  },
+  'secret-unreadable': {
+    what: 'The secret is not sealed to this start of the node, for this name and lease, or it is too large.',
+    why: 'A secret is sealed to a pair that lives as long as one start of the node, so that nobody opens it later.',
+    todo: 'Ask for the pair of this start (keys.boot), and seal the secret to it anew.',
+  },
+  'secret-missing': {
+    what: 'The engine may know a secret that is not set.',
+    why: 'An engine is started with all that its settings name, or not at all.',
+    todo: 'Set the secret, or take its name out of the settings of the engine; it is tried again by itself.',
+  },
+  'message-not-taken': {
+    what: 'The message was not taken.',
+    why: 'The other engine is not there, nobody in it receives, a filter of some level stands between, or it does not take messages that are sealed so.',
+    todo: 'Look at messages in the settings of both, at the filters between them, and whether the other one says receive.',
+  },
+  'no-message-key': {
+    what: 'Messages to other nodes are sealed, and there is no key for that.',
+    why: 'Between nodes others could read them, or send some under any name.',
+    todo: 'Set a secret with the same value on both nodes, and name it as key in messages of both engines.',
+  },
+  'memory-refused': {
+    what: 'The engine is not given that much memory, or cannot give that much back.',
+    why: 'It asks for more than its settings allow or the node has, or uses more than it wants to keep.',
+    todo: 'Raise memory_most_mb in its settings, end what is not needed, or let the engine free memory first.',
+  },
   'engine-silent': {
     what: 'Nobody in the engine answered.',
     why: 'Nobody there gave this name over the engine’s own socket, or who did hangs or hung up.',

@@ -1,3 +1,6 @@
+import { Secret } from '../../crypto/secret.js';
+import { sealSecret } from '../../protocol/engine-secrets.js';
+import { verifyBoot } from '../../protocol/unlock.js';
 import type { CommandType } from '../../protocol/commands.js';
 import type { Running } from './machine/machine.js';
 import { asked, give, type Asked } from './machine/world.js';
@@ -13,6 +16,15 @@ function put(name: string, expect?: number): Asked {
     settings: { ...settings, ports: [{ port: expect === undefined ? 80 : 81, protocol: 'tcp' }] },
     ...(expect === undefined ? {} : { expect }),
   });
+}
+
+/** Sealed to the pair of this start, as its console would. */
+async function setSecret({ core }: Running): Promise<Asked> {
+  const statement = await core.boot.statement(core.identity);
+  const to = value(await verifyBoot(statement, core.identity.public, core.boot.boot));
+  const place = { lease: core.state.levels[1]?.lease ?? '', name: 'password' };
+  const sealed = await sealSecret(to, place, Secret.take(Buffer.from('correct horse')));
+  return asked('tenant.developer', { type: 'secret.set', name: 'password', value: sealed });
 }
 
 async function described(running: Running): Promise<void> {
@@ -70,6 +82,37 @@ export const engineSamples: Partial<Record<CommandType, readonly Sample[]>> = {
       base: 'tenant',
       prepare: started,
       ask: () => asked('tenant.developer', { type: 'engine.attach', name: 'web' }),
+    },
+  ],
+  'engine.forward': [
+    {
+      title: 'the tenant opens a connection to a port inside an engine',
+      base: 'tenant',
+      prepare: started,
+      ask: () => asked('tenant.developer', { type: 'engine.forward', name: 'web', port: 9229 }),
+    },
+  ],
+  'secret.set': [
+    {
+      title: 'the tenant sets a secret of engines',
+      base: 'tenant',
+      passing: true,
+      ask: async (running) => setSecret(running),
+    },
+    {
+      title: 'the tenant replaces a secret of engines',
+      base: 'tenant',
+      passing: true,
+      prepare: async (running) => value(await give(running, await setSecret(running))),
+      ask: async (running) => setSecret(running),
+    },
+  ],
+  'secret.remove': [
+    {
+      title: 'the tenant destroys a secret of engines',
+      base: 'tenant',
+      prepare: async (running) => value(await give(running, await setSecret(running))),
+      ask: () => asked('tenant.developer', { type: 'secret.remove', name: 'password' }),
     },
   ],
   'engine.stop': [

@@ -11,7 +11,12 @@ import { firstIdOf, specOf, userOf } from './spec.js';
 export async function writeBundle(
   order: StartOrder,
   image: UsableImage,
-  at: { readonly run: string; readonly cgroup: string; readonly leaseFolder: string },
+  at: {
+    readonly run: string;
+    readonly cgroup: string;
+    readonly leaseFolder: string;
+    readonly secrets: string;
+  },
 ): Promise<Result<readonly FolderMount[]>> {
   const { settings } = order;
   const named = settings.user ?? image.config.user;
@@ -32,6 +37,7 @@ export async function writeBundle(
     user,
     files: at.run,
     interface: interfaceFolder(at.run),
+    secrets: at.secrets,
     machine: process.arch,
     folders,
   });

@@ -7,6 +7,15 @@ const mounted = '/sys/fs/cgroup';
 const unified = 0x6367_7270;
 const controllers = ['memory', 'cpu', 'cpuacct', 'pids', 'freezer', 'devices'] as const;
 
+function limitFile(version: 1 | 2): string {
+  return version === 2 ? 'memory.max' : 'memory.limit_in_bytes';
+}
+
+/** Copies of files that nothing uses just now. */
+function cachedOf(kinds = ''): number {
+  return Number(/^(?:total_)?inactive_file (\d+)$/mu.exec(kinds)?.[1] ?? 0);
+}
+
 /** The control groups of engines: one hierarchy (v2), or one for each controller (v1). */
 export class Cgroups {
   readonly version: 1 | 2;
@@ -37,8 +46,10 @@ export class Cgroups {
 
   async usage(instance: string): Promise<EngineUsage | undefined> {
     const v2 = this.version === 2;
-    const [memory, processor, processes] = await Promise.all([
+    const [memory, most, kinds, processor, processes] = await Promise.all([
       this.#read(instance, 'memory', v2 ? 'memory.current' : 'memory.usage_in_bytes'),
+      this.#read(instance, 'memory', limitFile(this.version)),
+      this.#read(instance, 'memory', 'memory.stat'),
       this.#read(instance, 'cpuacct', v2 ? 'cpu.stat' : 'cpuacct.usage'),
       this.#read(instance, 'pids', 'pids.current'),
     ]);
@@ -48,9 +59,23 @@ export class Cgroups {
       : Number(processor ?? 0) / 1e6;
     return {
       memory_bytes: Number(memory),
+      memory_held_bytes: Math.max(0, Number(memory) - cachedOf(kinds)),
+      memory_limit_bytes: most === undefined || most === 'max' ? 0 : Number(most),
       processor_ms: Math.round(used_ms),
       processes: Number(processes ?? 0),
     };
+  }
+
+  /** The kernel first takes back what it can; it refuses, or here would end the engine, where that is not enough. */
+  async setMemory(instance: string, bytes: number): Promise<void> {
+    const [folder = ''] = this.#folders(instance, 'memory');
+    await writeFile(join(folder, limitFile(this.version)), String(bytes));
+  }
+
+  /** How many processes of the group the kernel ended because it had no more memory, since it was made. */
+  async oomKills(instance: string): Promise<number> {
+    const file = this.version === 2 ? 'memory.events' : 'memory.oom_control';
+    return Number(/^oom_kill (\d+)$/mu.exec((await this.#read(instance, 'memory', file)) ?? '')?.[1] ?? 0);
   }
 
   /** Resolves when every process of the group stands still, or goes again. */

@@ -2,6 +2,7 @@ import { existsSync, watch, type FSWatcher } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { statfsSync } from 'node:fs';
+import { engineSettings, type EngineSettings } from '../../../protocol/engines.js';
 import type { EngineEnd } from '../../ports/engines.js';
 import { runTool } from './tools.js';
 
@@ -34,6 +35,7 @@ const tmpfs = 0x0102_1994;
  * stands there too, and so on no disk.
  *
  *   i/<instance>/handle.json   what is remembered
+ *   i/<instance>/settings.json what it was started with
  *   i/<instance>/…             the runtime's bundle
  *   exits/<instance>           written by conmon: what it ended with
  */
@@ -93,20 +95,37 @@ export class Instances {
     await rename(`${file}.new`, file);
   }
 
+  /** What it was started with: in memory, like what the runtime is told. */
+  async keepSettings(instance: string, settings: EngineSettings): Promise<void> {
+    await writeFile(join(this.folderOf(instance), 'settings.json'), JSON.stringify(settings), {
+      mode: 0o600,
+    });
+  }
+
+  async settingsOf(instance: string): Promise<EngineSettings | undefined> {
+    try {
+      const text = await readFile(join(this.folderOf(instance), 'settings.json'), 'utf8');
+      const parsed = engineSettings(JSON.parse(text), 'settings');
+      return parsed.ok ? parsed.value : undefined;
+    } catch {
+      // It was started by a BMonitor that did not write them down.
+      return undefined;
+    }
+  }
+
   async forget(instance: string): Promise<void> {
     await rm(this.folderOf(instance), { recursive: true, force: true });
     await rm(join(this.exits, instance), { force: true });
   }
 
   /** What conmon wrote when it ended. Undefined: it has not, or nobody saw it. */
-  async endOf(instance: string): Promise<EngineEnd | undefined> {
+  async endOf(instance: string): Promise<Omit<EngineEnd, 'outOfMemory'> | undefined> {
     const file = join(this.exits, instance);
     try {
       const [said, { mtimeMs }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
       if (said === '') return undefined;
       return {
         code: Number(said),
-        outOfMemory: existsSync(join(this.folderOf(instance), 'oom')),
         at_ms: Math.floor(mtimeMs),
       };
     } catch {

@@ -9,6 +9,13 @@ import { messageOf } from '../../../protocol/log.js';
 import { ok, refuse, type Refusal, type Result } from '../../../protocol/result.js';
 import type { EngineVoice } from '../../ports/engines.js';
 
+/** What an engine may ask of BMonitor beside what is heard of it. */
+export interface EngineVerbs {
+  secret(id: string, name: string): Promise<Result<object>>;
+  memory(id: string, wanted_mb: number | undefined): Promise<Result<object>>;
+  send(id: string, to: string, text: string): Promise<Result<object>>;
+}
+
 interface Asked {
   readonly connection: Connection;
   settle(result: Result<string>): void;
@@ -31,10 +38,13 @@ export function interfaceFolder(run: string): string {
  */
 export class EngineSockets {
   readonly #hears: EngineVoice;
+  readonly #verbs: EngineVerbs;
   readonly #open = new Map<string, Open>();
+  #turns = 0;
 
-  constructor(hears: EngineVoice) {
+  constructor(hears: EngineVoice, verbs: EngineVerbs) {
     this.#hears = hears;
+    this.#verbs = verbs;
   }
 
   /** Before the engine is started, and when it is found running by a new BMonitor. */
@@ -74,8 +84,29 @@ export class EngineSockets {
     await Promise.all([...this.#open.keys()].map((id) => this.close(id)));
   }
 
+  /** Something that every connection of an engine is told. */
+  tell(id: string, words: object): void {
+    for (const connection of this.#open.get(id)?.connections ?? []) connection.say(words);
+  }
+
+  /** Something for one of those that receive, in turn. Who does not read what it is told is left out. */
+  deliver(id: string, words: object): 'taken' | 'nobody' | 'full' {
+    const receiving = [...(this.#open.get(id)?.connections ?? [])].filter((one) => one.receives);
+    const ready = receiving.filter((one) => one.socket.writableLength < limits.engine_line_bytes_max / 2);
+    this.#turns += 1;
+    const one = ready[this.#turns % Math.max(1, ready.length)];
+    if (!one) return receiving.length > 0 ? 'full' : 'nobody';
+    one.say(words);
+    return 'taken';
+  }
+
   /** A question to a thread or process of the engine that gave its name. */
-  ask(id: string, of: string, text: string): Promise<Result<string>> {
+  ask(
+    id: string,
+    of: string,
+    text: string,
+    timeout_ms: number = limits.engine_answer_ms_max,
+  ): Promise<Result<string>> {
     const open = this.#open.get(id);
     const connection = [...(open?.connections ?? [])].find((one) => one.names.has(of));
     if (!open || !connection) return Promise.resolve(refuse('engine-silent', `nobody there is called ${of}`));
@@ -87,8 +118,11 @@ export class EngineSockets {
         resolve(result);
       };
       const late = setTimeout(
-        () => settle(refuse('engine-silent', `${of} did not answer in ${limits.engine_answer_ms_max} ms`)),
-        limits.engine_answer_ms_max,
+        () =>
+          settle(
+            refuse('engine-silent', `${of} did not answer in ${timeout_ms} ms`, { data: { late: true } }),
+          ),
+        timeout_ms,
       );
       open.asked.set(ask, { connection, settle });
       connection.say({ ask, of, text });
@@ -105,7 +139,12 @@ export class EngineSockets {
     });
   }
 
-  #hear(id: string, open: Open, connection: Connection, said: EngineSaid): Result<object> {
+  #hear(
+    id: string,
+    open: Open,
+    connection: Connection,
+    said: EngineSaid,
+  ): Result<object> | Promise<Result<object>> {
     switch (said.do) {
       case 'beat':
         this.#hears.beat(id);
@@ -115,6 +154,15 @@ export class EngineSockets {
         return ok({});
       case 'config':
         return ok({ config: this.#hears.config(id) ?? {} });
+      case 'memory':
+        return this.#verbs.memory(id, said.mb);
+      case 'send':
+        return this.#verbs.send(id, said.to, said.text);
+      case 'receive':
+        connection.receives = true;
+        return ok({});
+      case 'secret':
+        return this.#verbs.secret(id, said.name);
       case 'serve':
         if (connection.names.size >= limits.engine_parts_max) return refuse('too-many', 'names');
         connection.names.add(said.name);
@@ -131,21 +179,27 @@ export class EngineSockets {
   }
 }
 
+type Hear = (said: EngineSaid) => Result<object> | Promise<Result<object>>;
+
 /** One connection: cuts what comes into lines, and takes no more of them than it may say. */
 class Connection {
   readonly socket: Socket;
   readonly names = new Set<string>();
-  readonly #hear: (said: EngineSaid) => Result<object>;
+  /** It takes messages of other engines. */
+  receives = false;
+  readonly #hear: Hear;
+  /** What was asked and is not answered yet. */
+  #under = 0;
   #held: Buffer = Buffer.alloc(0);
   #tokens: number = limits.engine_lines_per_s;
   #filled_ms = performance.now();
-  #later: NodeJS.Timeout | undefined;
+  #again: NodeJS.Timeout | undefined;
 
-  constructor(socket: Socket, hear: (said: EngineSaid) => Result<object>) {
+  constructor(socket: Socket, hear: Hear) {
     this.socket = socket;
     this.#hear = hear;
     socket.on('error', () => socket.destroy());
-    socket.on('close', () => clearTimeout(this.#later));
+    socket.on('close', () => clearTimeout(this.#again));
     socket.on('data', (piece: Buffer) => {
       this.#held = this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece]);
       this.#lines();
@@ -177,16 +231,29 @@ class Connection {
       const said = json.ok ? engineSaid(json.value) : json;
       if (!said.ok) return this.#refuse(said.refusal);
       const done = this.#hear(said.value);
-      const { id } = said.value;
-      this.say({
-        ...(id === undefined ? {} : { id }),
-        ...(done.ok ? { ok: true, ...done.value } : errorOf(done.refusal)),
-      });
+      if (done instanceof Promise) void this.#later(said.value, done);
+      else this.#answer(said.value, done);
       if (this.socket.destroyed) return;
     }
   }
 
+  #answer({ id }: EngineSaid, done: Result<object>): void {
+    this.say({
+      ...(id === undefined ? {} : { id }),
+      ...(done.ok ? { ok: true, ...done.value } : errorOf(done.refusal)),
+    });
+  }
+
+  /** What takes a while holds up nothing that is said after it, until there is too much of it. */
+  async #later(said: EngineSaid, done: Promise<Result<object>>): Promise<void> {
+    this.#under += 1;
+    const result = await done.catch(() => refuse('internal'));
+    this.#under -= 1;
+    if (!this.socket.destroyed) this.#answer(said, result);
+  }
+
   #may(): boolean {
+    if (this.#under >= limits.engine_asks_at_once_max) return false;
     const now = performance.now();
     const more = ((now - this.#filled_ms) * limits.engine_lines_per_s) / 1000;
     this.#tokens = Math.min(limits.engine_lines_per_s, this.#tokens + more);
@@ -198,8 +265,8 @@ class Connection {
 
   #wait(): void {
     this.socket.pause();
-    clearTimeout(this.#later);
-    this.#later = setTimeout(() => {
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => {
       this.#lines();
       if (!this.socket.destroyed && this.#held.indexOf(0x0a) === -1) this.socket.resume();
     }, 1000 / limits.engine_lines_per_s);

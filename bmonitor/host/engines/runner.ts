@@ -3,6 +3,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { engineDefaults } from '../../../protocol/engines.js';
+import type { EngineSettings } from '../../../protocol/engines.js';
 import { limits } from '../../../protocol/limits.js';
 import { messageOf, type Log } from '../../../protocol/log.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
@@ -25,10 +26,13 @@ import type { FolderImages, UsableImage } from './images/store.js';
 import type { EngineSockets } from './interface.js';
 import { bornOf, passable, type Handle, type Instances } from './instances.js';
 import { launch } from './conmon.js';
+import { MemoryWatch } from './memory-watch.js';
 import { putAside } from './log-files.js';
 import { LogRotation } from './log-rotation.js';
+import { buried, quietly, signal, signalOf } from './signals.js';
+import type { GivenSecrets } from './given-secrets.js';
 import { firstIdOf } from './spec.js';
-import { runTool } from './tools.js';
+import { runTool, tried } from './tools.js';
 
 export interface RunnerParts {
   /** Where the data of a lease rests. A refusal: it is locked, or not there. */
@@ -38,6 +42,7 @@ export interface RunnerParts {
   readonly images: FolderImages;
   readonly instances: Instances;
   readonly cgroups: Cgroups;
+  readonly secrets: GivenSecrets;
   readonly runtime: string;
   readonly log: Log;
   readonly sockets: EngineSockets;
@@ -54,15 +59,21 @@ export class OciRunner implements EngineRunner {
   readonly #disk = new DiskWatch((id) => void this.#tooMuch(id));
   /** Ended because they wrote more than they may. */
   readonly #full = new Set<string>();
+  readonly #memory: MemoryWatch;
   #look: NodeJS.Timeout | undefined;
   #begun: Promise<Result<void>> | undefined;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
+    this.#memory = new MemoryWatch(parts.cgroups);
   }
 
   onEnd(tell: (id: string, ended: EngineEnd) => void): void {
     this.#told = tell;
+  }
+
+  onStarved(tell: (id: string, processes: number) => void): void {
+    this.#memory.starved = tell;
   }
 
   async adopt(): Promise<Result<readonly Adopted[]>> {
@@ -71,18 +82,22 @@ export class OciRunner implements EngineRunner {
     if (!instances.made) return ok(found);
     const begun = await this.#begin();
     if (!begun.ok) return begun;
-    for (const handle of await instances.all()) {
-      const engine = runningOf(handle, await cgroups.isFrozen(handle.instance));
+    const handles = await instances.all();
+    await this.#parts.secrets.keepOnly(new Set(handles.map(({ instance }) => instance)));
+    for (const handle of handles) {
+      const frozen = await cgroups.isFrozen(handle.instance);
+      const engine = runningOf(handle, frozen, await instances.settingsOf(handle.instance));
       const alive = (await bornOf(handle.pid)) === handle.born;
       if (alive) {
         this.#running.set(handle.id, handle);
         this.#watch(handle);
+        await this.#memory.begin(handle);
         await this.#listen(handle.id, handle.instance);
         found.push({ engine });
         continue;
       }
-      const ended = (await instances.endOf(handle.instance)) ?? { outOfMemory: false, at_ms: Date.now() };
-      found.push({ engine, ended });
+      const ended = (await instances.endOf(handle.instance)) ?? { at_ms: Date.now() };
+      found.push({ engine, ended: await this.#memory.judged(handle, ended) });
       await this.#bury(handle);
     }
     return ok(found);
@@ -108,8 +123,13 @@ export class OciRunner implements EngineRunner {
       await passable(run);
       await this.#listen(order.id, instance);
       const cgroup = this.#parts.cgroups.pathOf(instance);
-      const folders = await writeBundle(order, image.value, { run, cgroup, leaseFolder: folder.value });
+      const secrets = this.#parts.secrets.folderOf(instance);
+      const at = { run, cgroup, leaseFolder: folder.value, secrets };
+      const folders = await writeBundle(order, image.value, at);
       if (!folders.ok) return await this.#undo(instance, folders);
+      await instances.keepSettings(instance, order.settings);
+      const given = await this.#parts.secrets.giveAll(instance, order);
+      if (!given.ok) return await this.#undo(instance, given);
       // While it is made, and before anything of it runs, it is looked whether the image is still what its digest says.
       const same = images.check(order.lease, order.settings.image);
       const pid = await this.#launch(order, image.value, {
@@ -126,13 +146,14 @@ export class OciRunner implements EngineRunner {
       const logs = join(engineFolder(folder.value, order.id), 'logs');
       const handle = await this.#handle(order, image.value, { instance, pid: pid.value, logs });
       await instances.remember(handle);
+      await this.#memory.begin(handle);
       const started = await begin(this.#parts.runtime, instances.runtimeRoot, instance);
       if (!started.ok) return await this.#undo(instance, started, handle);
       this.#running.set(order.id, handle);
       this.#watch(handle);
       // It may have ended before anybody listened.
       setImmediate(() => void this.#seen(instance));
-      return ok(runningOf(handle, false));
+      return ok(runningOf(handle, false, order.settings));
     } catch (error) {
       return this.#undo(instance, refuse('engine-failed', messageOf(error)));
     }
@@ -159,17 +180,28 @@ export class OciRunner implements EngineRunner {
   async freeze(id: string, frozen: boolean): Promise<Result<void>> {
     const handle = this.#running.get(id);
     if (!handle) return ok(undefined);
-    try {
-      await this.#parts.cgroups.freeze(handle.instance, frozen);
-      return ok(undefined);
-    } catch (error) {
-      return refuse('engine-failed', messageOf(error));
-    }
+    return tried('engine-failed', () => this.#parts.cgroups.freeze(handle.instance, frozen));
+  }
+
+  async setMemory(id: string, bytes: number): Promise<Result<void>> {
+    const handle = this.#running.get(id);
+    if (!handle) return refuse('not-that-way', 'it does not run');
+    return tried('memory-refused', () => this.#parts.cgroups.setMemory(handle.instance, bytes));
   }
 
   async usage(id: string): Promise<EngineUsage | undefined> {
     const handle = this.#running.get(id);
     return handle && this.#parts.cgroups.usage(handle.instance);
+  }
+
+  async renewSecrets(id: string, names: readonly string[]): Promise<Result<readonly string[]>> {
+    const handle = this.#running.get(id);
+    return handle ? this.#parts.secrets.renew(handle, names) : ok([]);
+  }
+
+  async hangUp(id: string): Promise<void> {
+    const handle = this.#running.get(id);
+    if (handle) await signal(handle, 'SIGHUP');
   }
 
   async forget(lease: string, id: string): Promise<Result<void>> {
@@ -186,6 +218,7 @@ export class OciRunner implements EngineRunner {
     await this.#parts.sockets.closeAll();
     this.#parts.instances.close();
     if (!this.#begun || this.#running.size > 0) return;
+    await this.#parts.secrets.close();
     await this.#parts.instances.remove();
     for (const group of ['watch', '']) await this.#parts.cgroups.remove(group);
   }
@@ -315,13 +348,14 @@ export class OciRunner implements EngineRunner {
     if (handle && ended) await this.#ended(handle, ended);
   }
 
-  async #ended(handle: Handle, ended: EngineEnd): Promise<void> {
+  async #ended(handle: Handle, ended: Omit<EngineEnd, 'outOfMemory'>): Promise<void> {
     if (this.#running.get(handle.id) !== handle) return;
     this.#running.delete(handle.id);
     this.#rotation.forget(handle.instance);
     this.#disk.forget(handle.id);
     await buried(handle.watcher);
-    this.#told(handle.id, this.#full.has(handle.id) ? { ...ended, outOfDisk: true } : ended);
+    const judged = await this.#memory.judged(handle, ended);
+    this.#told(handle.id, this.#full.has(handle.id) ? { ...judged, outOfDisk: true } : judged);
     await this.#bury(handle);
   }
 
@@ -331,9 +365,9 @@ export class OciRunner implements EngineRunner {
       if ((await bornOf(handle.pid)) === handle.born) continue;
       const ended = await this.#parts.instances.endOf(handle.instance);
       if (ended) await this.#ended(handle, ended);
-      else if ((await bornOf(handle.watcher)) === undefined)
-        await this.#ended(handle, { outOfMemory: false, at_ms: Date.now() });
+      else if ((await bornOf(handle.watcher)) === undefined) await this.#ended(handle, { at_ms: Date.now() });
     }
+    await this.#memory.look(this.#running);
   }
 
   async #bury(handle: Handle): Promise<void> {
@@ -347,6 +381,7 @@ export class OciRunner implements EngineRunner {
     const { instances, cgroups, runtime } = this.#parts;
     await runTool(runtime, ['--root', instances.runtimeRoot, 'delete', '--force', instance]);
     await cgroups.remove(instance);
+    await this.#parts.secrets.forget(instance);
     await instances.forget(instance);
   }
 }
@@ -355,40 +390,7 @@ function diskOfSettings({ disk_mb = engineDefaults.disk_mb }: StartOrder['settin
   return disk_mb * 1024 * 1024;
 }
 
-function runningOf(handle: Handle, frozen: boolean): RunningEngine {
+function runningOf(handle: Handle, frozen: boolean, settings?: EngineSettings): RunningEngine {
   const { id, lease, round, revision, pid, since_ms } = handle;
-  return { id, lease, round, revision, pid, since_ms, frozen };
-}
-
-/** With conmon go the mounts in which the engine lived: until then its files are in use. It ends right after it wrote how the engine did. */
-async function buried(watcher: number): Promise<void> {
-  for (let tries = 0; tries < 200 && (await bornOf(watcher)) !== undefined; tries += 1)
-    await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
-async function signal({ pid, born }: Handle, name: NodeJS.Signals): Promise<void> {
-  if ((await bornOf(pid)) === born) quietly(pid, name);
-}
-
-function quietly(pid: number, name: NodeJS.Signals = 'SIGKILL'): void {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // It is gone already.
-  }
-}
-
-const stopSignals: ReadonlySet<string> = new Set([
-  'SIGTERM',
-  'SIGINT',
-  'SIGQUIT',
-  'SIGHUP',
-  'SIGUSR1',
-  'SIGUSR2',
-  'SIGWINCH',
-]);
-
-function signalOf(name: string): NodeJS.Signals {
-  const full = name.startsWith('SIG') ? name : `SIG${name}`;
-  return stopSignals.has(full) ? (full as NodeJS.Signals) : 'SIGTERM';
+  return { id, lease, round, revision, pid, since_ms, frozen, ...(settings ? { settings } : {}) };
 }

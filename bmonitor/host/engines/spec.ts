@@ -5,6 +5,7 @@ import type { StartOrder } from '../../ports/engines.js';
 import type { FolderMount } from './folders.js';
 import type { ImageConfig } from './images/oci.js';
 import { seccomp } from './seccomp.js';
+import type { Owner } from './secret-files.js';
 
 /** Each engine has 65,536 ids of its own, above those of people, services and other containers of the machine. */
 const ids = 65_536;
@@ -62,6 +63,8 @@ export interface SpecParts {
   readonly files: string;
   /** The folder of its own socket. */
   readonly interface: string;
+  /** The folder of its secrets. */
+  readonly secrets: string;
   readonly machine: string;
   /** Where the folders that it mounts are in the machine, in their order. */
   readonly folders: readonly FolderMount[];
@@ -126,6 +129,7 @@ function mountsOf({
   order,
   interface: own,
   folders,
+  secrets,
 }: SpecParts): readonly Readonly<Record<string, unknown>>[] {
   const tmpfs = (destination: string, ...options: readonly string[]): Readonly<Record<string, unknown>> => ({
     destination,
@@ -169,6 +173,9 @@ function mountsOf({
       ...given(`given-${index}`),
       destination: at,
     })),
+    ...((order.settings.secrets ?? []).length > 0
+      ? [{ ...given('secrets'), destination: '/run/secrets', source: secrets }]
+      : []),
   ];
 }
 
@@ -179,6 +186,12 @@ function environment(image: readonly string[], own: Readonly<Record<string, stri
   for (const line of image) all.set(line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1));
   for (const [name, value] of Object.entries(own)) all.set(name, value);
   return Array.from(all, ([name, value]) => `${name}=${value}`);
+}
+
+/** Who it runs as, in ids of the machine. */
+export function ownerIn(slot: number, spec: Readonly<Record<string, unknown>>): Owner {
+  const { user } = spec['process'] as { readonly user: Owner };
+  return { uid: firstIdOf(slot) + user.uid, gid: firstIdOf(slot) + user.gid };
 }
 
 /** `1000`, `1000:1000`, `www-data` or `www-data:www-data`, by the image's own files. */

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
+import type { ErrorCode } from '../../../protocol/errors/index.js';
 import { limits } from '../../../protocol/limits.js';
+import { messageOf } from '../../../protocol/log.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 
 const output_bytes_max = 512 * 1024 * 1024;
@@ -34,4 +36,14 @@ export function runTool(
     child.stdin?.on('error', () => {});
     child.stdin?.end(options.input ?? '');
   });
+}
+
+/** What the machine refuses is told, and not thrown. */
+export async function tried(code: ErrorCode, work: () => Promise<void>): Promise<Result<void>> {
+  try {
+    await work();
+    return ok(undefined);
+  } catch (error) {
+    return refuse(code, messageOf(error));
+  }
 }

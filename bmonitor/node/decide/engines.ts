@@ -1,4 +1,4 @@
-import { engineDefaults } from '../../../protocol/engines.js';
+import { engineDefaults, portsOf } from '../../../protocol/engines.js';
 import { limits } from '../../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { Decide, Decision, Given, RequestOf } from '../decision.js';
@@ -64,12 +64,13 @@ function portTaken(
   }: { readonly before: Engine | undefined; readonly own: ReadonlySet<string> | undefined },
 ): string | undefined {
   const others = state.levels.flatMap((level) => level.engines ?? []).filter((one) => one.id !== before?.id);
-  const taken = new Set([...own, ...others.flatMap((one) => portsOf(one.described))]);
-  return portsOf({ name: '', settings }).find((port) => taken.has(port));
+  const taken = new Set([...own, ...others.flatMap((one) => portTexts(one.described?.settings))]);
+  const wanted = portTexts(settings);
+  return wanted.find((port, at) => taken.has(port) || wanted.indexOf(port) !== at);
 }
 
-function portsOf(described: Description | undefined): readonly string[] {
-  return (described?.settings.ports ?? []).map(({ port, protocol }) => `${protocol} ${port}`);
+function portTexts(settings: Description['settings'] | undefined): readonly string[] {
+  return portsOf(settings ?? {}).map(({ port, protocol }) => `${protocol} ${port}`);
 }
 
 export const decideStartEngine: Decide<'engine.start'> = (state, request) =>
@@ -111,7 +112,7 @@ export const decideResumeEngine: Decide<'engine.resume'> = (state, request) =>
   );
 
 /** Changes nothing that the node keeps, but who went in is recorded. What a command says stands in the history only: it may hold secrets. */
-export const decideEnterEngine: Decide<'engine.exec' | 'engine.attach'> = (
+export const decideEnterEngine: Decide<'engine.exec' | 'engine.attach' | 'engine.forward'> = (
   state,
   { level: index, command },
 ) => {

@@ -74,7 +74,17 @@ describe('the tenant’s console at a door of an engine', function () {
       command: ['/bin/node', '--inspect=127.0.0.1:9229', '-e', script],
       memory_mb: 512,
     });
-    for (const name of ['small', 'shell', 'debugged']) await rig.is(name, 'running');
+    const answers = [
+      `const socket = require('node:net').connect('/run/bmonitor/socket');`,
+      `const say = (words) => socket.write(JSON.stringify(words) + '\\n');`,
+      `say({ do: 'serve', name: 'worker-1' });`,
+      `require('node:readline').createInterface({ input: socket }).on('line', (line) => {`,
+      `  const { ask, text } = JSON.parse(line);`,
+      `  if (ask) say({ do: 'answer', ask, text: text + ' yourself' });`,
+      `});`,
+    ].join('\n');
+    await rig.run('asked', { image: withNode, command: ['/bin/node', '-e', answers], memory_mb: 512 });
+    for (const name of ['small', 'shell', 'debugged', 'asked']) await rig.is(name, 'running');
   });
   after(async () => {
     await app.remove();
@@ -83,7 +93,7 @@ describe('the tenant’s console at a door of an engine', function () {
   });
 
   it('runs a command with pipes and ends as it did', () => {
-    const words = [index, '--dir', app.dir, 'engines', 'exec', 'node-1', 'small', '--env', 'A=b c', '--'];
+    const words = [index, '--dir', app.dir, 'engines', 'exec', 'small', 'node-1', '--env', 'A=b c', '--'];
     const script = 'cat; echo "$A" >&2; exit 9';
     const run = spawnSync(process.execPath, [...words, 'sh', '-c', script], {
       input: 'piped\n',
@@ -95,7 +105,7 @@ describe('the tenant’s console at a door of an engine', function () {
   });
 
   it('says what it could not do', () => {
-    const none = app.cli('engines', 'exec', 'node-1', 'nobody', '--', 'true');
+    const none = app.cli('engines', 'exec', 'nobody', 'node-1', '--', 'true');
     expect(none.status).to.equal(125);
     expect(none.err).to.match(/^engine-unknown: /);
   });
@@ -117,8 +127,8 @@ describe('the tenant’s console at a door of an engine', function () {
       ],
       'engines',
       'exec',
-      'node-1',
       'small',
+      'node-1',
       '--',
       'sh',
     );
@@ -128,7 +138,7 @@ describe('the tenant’s console at a door of an engine', function () {
 
   it('attaches to the terminal of an engine and leaves it running', async () => {
     const before = (await rig.is('shell', 'running')).since_ms;
-    const words = ['engines', 'attach', 'node-1', 'shell'];
+    const words = ['engines', 'attach', 'shell', 'node-1'];
     // The shell shows its prompt only when it is asked for something.
     const child = spawn(process.execPath, [index, '--dir', app.dir, ...words]);
     let seen = '';
@@ -142,6 +152,16 @@ describe('the tenant’s console at a door of an engine', function () {
     expect((await rig.is('shell', 'running')).since_ms).to.equal(before);
   });
 
+  it('asks a thread of an engine by its name, and says that nobody of another name is there', async () => {
+    await until(() => app.cli('engines', 'ask', 'asked', 'node-1', 'worker-1', 'ready').status === 0);
+    expect(app.must('engines', 'ask', 'asked', 'node-1', 'worker-1', 'how are you')).to.equal(
+      'how are you yourself\n',
+    );
+    const nobody = app.cli('engines', 'ask', 'asked', 'node-1', 'worker-2', '');
+    expect(nobody.status).to.equal(1);
+    expect(nobody.err).to.match(/^engine-silent: /);
+  });
+
   it('leads a debugger to a real node --inspect, which evaluates what it is asked', async () => {
     const child = spawn(process.execPath, [
       index,
@@ -149,8 +169,8 @@ describe('the tenant’s console at a door of an engine', function () {
       app.dir,
       'engines',
       'forward',
-      'node-1',
       'debugged',
+      'node-1',
       '0:9229',
       '--json',
     ]);
@@ -175,6 +195,12 @@ describe('the tenant’s console at a door of an engine', function () {
         result: { result: { type: 'number', value: 42, description: '42' } },
       });
       inspector.terminate();
+      // Who went in stands in the level's history, like a command inside and an attached terminal.
+      const read = await rig.ask({ type: 'history.read', from: 1, count: 100 });
+      const commands = (read['lines'] as readonly string[]).map(
+        (entry) => (JSON.parse(entry) as { command: string }).command,
+      );
+      expect(commands).to.include.members(['engine.exec', 'engine.attach', 'engine.forward']);
     } finally {
       child.kill();
       await once(child, 'exit');

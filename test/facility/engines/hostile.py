@@ -207,6 +207,103 @@ def lines(_):
             held = held[-50:]
 
 
+def said(words):
+    one = socket.socket(socket.AF_UNIX)
+    one.settimeout(20)
+    one.connect("/run/bmonitor/socket")
+    one.sendall(words if isinstance(words, bytes) else (__import__("json").dumps(words) + "\n").encode())
+    got = b""
+    while not got.endswith(b"\n"):
+        more = one.recv(65536)
+        if not more:
+            break
+        got += more
+    return got
+
+
+def asks(_):
+    '''What an engine may ask for, and is not given: secrets of others, more memory than it has, messages to nowhere and under false names.'''
+    import json
+    refused = [
+        {"do": "secret", "name": "theirs"},
+        {"do": "secret", "name": "../web/theirs"},
+        {"do": "secret", "name": "/etc/shadow"},
+        {"do": "secret", "name": "."},
+        {"do": "secret", "name": ".theirs"},
+        {"do": "secret", "name": "a" * 65},
+        {"do": "secret", "name": ["theirs"]},
+        {"do": "memory", "mb": 97},
+        {"do": "memory", "mb": 2 ** 52},
+        {"do": "memory", "mb": -1},
+        {"do": "memory", "mb": 1.5},
+        {"do": "memory", "mb": "64"},
+        {"do": "send", "to": "web", "text": "to who takes none"},
+        {"do": "send", "to": "__proto__", "text": ""},
+        {"do": "send", "to": "constructor", "text": ""},
+        {"do": "send", "to": "box", "text": "x" * 8193},
+        {"do": "send", "to": "box", "text": "a lie", "from": "web"},
+        {"do": "send", "to": "../../x", "text": ""},
+        {"do": "receive", "of": "web"},
+    ]
+    for words in refused:
+        if b'"error"' not in said(words):
+            won.append(json.dumps(words)[:60])
+    for path in ("/run/secrets", "/run/bmonitor/../secrets", "/run/bmonitor/secrets"):
+        tried(path, lambda: bool(os.listdir(path)))
+
+
+def ask_flood(_):
+    '''Everything that takes a while, as fast as it can be said, without reading an answer.'''
+    held = []
+    lines = b'{"do":"secret","name":"theirs"}\n{"do":"memory","mb":96}\n{"do":"memory"}\n{"do":"send","to":"box","text":"flood"}\n{"do":"receive"}\n'
+    while True:
+        try:
+            one = socket.socket(socket.AF_UNIX)
+            one.connect("/run/bmonitor/socket")
+            one.setblocking(False)
+            held.append(one)
+            while True:
+                one.send(lines * 1000)
+        except OSError:
+            held = held[-30:]
+
+
+def message_flood(_):
+    '''Messages to another engine, read as they are answered; and connections to its port that say nothing, or rubbish.'''
+    import threading
+
+    def sends():
+        while True:
+            try:
+                said({"do": "send", "to": "box", "text": "x" * 8000})
+            except OSError:
+                pass
+
+    for _ in range(16):
+        threading.Thread(target=sends, daemon=True).start()
+    held = []
+    while True:
+        for rubbish in (b"", b"\0{}", b"\1" + os.urandom(70_000)):
+            try:
+                one = socket.socket()
+                one.settimeout(0.2)
+                one.connect((os.environ["BOX"], 7410))
+                one.send(rubbish)
+                held = held[-100:] + [one]
+            except OSError:
+                pass
+
+
+def memory_greed(_):
+    '''Asks for more whenever it is given some, and uses all of it.'''
+    held = []
+    mb = 96
+    while True:
+        said({"do": "memory", "mb": mb})
+        mb = mb + 8 if mb < 192 else 96
+        held.append(bytearray(4 * 1024 * 1024))
+
+
 globals()[sys.argv[1]](sys.argv[2] if len(sys.argv) > 2 else "")
 if won:
     import json

@@ -3,20 +3,33 @@ import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Bed, until, type Place } from '../bed/index.js';
+import type { EngineSettings } from '../../../protocol/engines.js';
 import { Commanded } from '../firewall/commanded.js';
+import { sealedFor } from './sealed.js';
 import { importInto } from './rig.js';
 import { pythonSystem } from './systems.js';
 
 const program = fileURLToPath(new URL('../../../../test/facility/engines/hostile.py', import.meta.url));
 
+const client = fileURLToPath(new URL('../../../../docs/examples/engine-client.py', import.meta.url));
+const worker = { name: 'box', of: 'worker-1' } as const;
+
 interface Read {
   readonly state: string;
   readonly restarts: number;
+  readonly health?: string;
   readonly lastEnd?: { readonly how: string; readonly code?: number };
   readonly lastFailure?: unknown;
   /** What it says that it could do. */
   readonly error?: { readonly text: string };
 }
+
+/** It may send, and go to twice its memory; the address is the one that the third engine of a node gets. */
+const greedy: Partial<EngineSettings> = {
+  memory_most_mb: 192,
+  messages: { port: 7411 },
+  env: { BOX: '100.96.0.3' },
+};
 
 describe('a hostile engine', function () {
   this.timeout(180_000);
@@ -30,8 +43,11 @@ describe('a hostile engine', function () {
   const read = async (name: string): Promise<Read> =>
     (await commanded.must(1, { type: 'engine.read', name })) as unknown as Read;
 
-  async function run(name: string, command: readonly string[], port?: number): Promise<void> {
-    const ports = port === undefined ? {} : { ports: [{ port, protocol: 'tcp' as const }] };
+  async function run(
+    name: string,
+    command: readonly string[],
+    more: Partial<EngineSettings> = {},
+  ): Promise<void> {
     const settings = {
       image,
       command,
@@ -39,7 +55,7 @@ describe('a hostile engine', function () {
       memory_mb: 96,
       processes: 64,
       restart: 'never' as const,
-      ...ports,
+      ...more,
     };
     await commanded.must(1, { type: 'engine.put', name, settings });
     await commanded.must(1, { type: 'engine.start', name });
@@ -74,7 +90,12 @@ describe('a hostile engine', function () {
     expect(await commanded.must(1, { type: 'status' })).to.include({ status: 'active' });
     expect(await other.tryTcp({ to: node.ipv4, port: 81 })).to.equal('silent');
     await until(async () => (await other.tryTcp({ to: node.ipv4, port: 80 })) === 'answered');
-    for (const name of ['web', 'shut']) expect((await read(name)).restarts).to.equal(0);
+    for (const name of ['web', 'shut', 'box']) expect((await read(name)).restarts).to.equal(0);
+    await until(async () => (await read('web')).health === 'good');
+    await until(
+      async () =>
+        (await commanded.ask(1, { type: 'engine.ask', ...worker, text: 'well?' })).result !== undefined,
+    );
   }
 
   before(async () => {
@@ -83,6 +104,7 @@ describe('a hostile engine', function () {
     commanded = await Commanded.at(node, 'network');
     folder = pythonSystem();
     cpSync(program, join(folder, 'hostile.py'));
+    cpSync(client, join(folder, 'engine-client.py'));
     image = importInto(commanded, folder);
     await commanded.must(0, {
       type: 'filters.replace',
@@ -99,12 +121,20 @@ describe('a hostile engine', function () {
       '-c',
       `while :; do echo hello | nc -l -p ${port}; done`,
     ];
-    await run('web', answering(80), 80);
-    await run('shut', answering(81), 81);
+    await commanded.must(1, {
+      type: 'secret.set',
+      name: 'theirs',
+      value: await sealedFor(commanded, 'theirs', 'nobody else knows this'),
+    });
+    const tcp = (port: number): Partial<EngineSettings> => ({ ports: [{ port, protocol: 'tcp' }] });
+    const probes = [{ kind: 'tcp', port: 80, every_s: 1 }] as const;
+    await run('web', answering(80), { ...tcp(80), probes, secrets: ['theirs'] });
+    await run('shut', answering(81), tcp(81));
+    await run('box', ['python3', '/engine-client.py'], { messages: { port: 7410 }, memory_mb: 200 });
     await allIsWell();
   });
   after(async () => {
-    for (const name of ['web', 'shut']) await end(name);
+    for (const name of ['web', 'shut', 'box']) await end(name);
     await commanded.close();
     await bed.remove();
     rmSync(folder, { recursive: true, force: true });
@@ -113,7 +143,7 @@ describe('a hostile engine', function () {
     await end('hostile');
     await until(async () => {
       const { engines } = (await commanded.must(1, { type: 'engines.read' })) as { engines: unknown[] };
-      return engines.length === 2;
+      return engines.length === 3;
     });
   });
 
@@ -124,6 +154,7 @@ describe('a hostile engine', function () {
       '-',
     ],
     ['neither sees, signals, traces nor reads what is not its own', 'others', String(process.pid)],
+    ['is given no secret, memory or message that is not its own, however it asks', 'asks', '-'],
   ] as const)
     it(title, async () => {
       await run('hostile', ['python3', '/hostile.py', what, word]);
@@ -155,9 +186,12 @@ describe('a hostile engine', function () {
     ['opens connections without end', 'connections'],
     ['fills its log', 'logs'],
     ['floods its own socket with huge and broken lines, and descriptors', 'lines'],
+    ['floods its own socket with all that it may ask for', 'ask_flood'],
+    ['floods another engine with messages, and its port with rubbish', 'message_flood'],
+    ['asks for memory without end, and uses it', 'memory_greed'],
   ] as const)
     it(`harms only itself when it ${title}`, async () => {
-      await run('hostile', ['python3', '/hostile.py', what, other.ipv4]);
+      await run('hostile', ['python3', '/hostile.py', what, other.ipv4], greedy);
       await allIsWell();
       if (what === 'disk' || what === 'many_files') await endsFor('out-of-disk');
       await allIsWell();

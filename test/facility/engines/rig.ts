@@ -219,7 +219,7 @@ export class EngineRig {
     await until(() => !existsSync(join(this.runFolder, 'i')) || this.running().length === 0);
     this.#session?.close('done');
     await this.node.kill();
-    for (const mounted of [dirname(this.dataFolder), this.runFolder]) spawnSync('umount', [mounted]);
+    for (const mounted of [dirname(this.dataFolder), this.runFolder]) spawnSync('umount', ['-R', mounted]);
     await this.node.remove();
     rmSync(this.runFolder, { recursive: true, force: true });
   }

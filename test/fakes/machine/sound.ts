@@ -2,7 +2,7 @@ import { openBox } from '../../../crypto/box.js';
 import { digestOf } from '../../../crypto/bytes.js';
 import { approvedBy } from '../../../bmonitor/node/measurement.js';
 import { brokenInvariants } from '../../../bmonitor/node/invariants.js';
-import { engineKeys, historyKey, homeOf } from '../../../bmonitor/node/places.js';
+import { engineKeys, historyKey, homeOf, secretKeys } from '../../../bmonitor/node/places.js';
 import { openWithEither } from '../../../bmonitor/node/root-seal.js';
 import { noEntry, type NodeState } from '../../../bmonitor/node/state.js';
 import { limits } from '../../../protocol/limits.js';
@@ -88,6 +88,7 @@ function unaccounted({ core }: Running, { disk }: Machine): readonly string[] {
     ...lines(state),
     ...receipts(state),
     ...engineKeys(state).keys(),
+    ...secretKeys(state),
   ]);
   const leases = new Set(state.levels.map((level) => level.lease));
   const broken: string[] = [];

@@ -11,7 +11,8 @@ import { ImageStore } from '../../../bmonitor/host/data/image-store.js';
 import { makePair, type PublicJwk } from '../../../crypto/rsa.js';
 import { Secret } from '../../../crypto/secret.js';
 import { sealShare, verifyBoot } from '../../../protocol/unlock.js';
-import { publicKeyFromJwk } from '../../../crypto/rsa.js';
+import { publicKeyFromJwk, type PublicKey } from '../../../crypto/rsa.js';
+import { sealSecret } from '../../../protocol/engine-secrets.js';
 import { value } from '../../fakes/results.js';
 import { SoftwareTpm } from '../../fakes/swtpm.js';
 import { NodeProcess } from '../node-process.js';
@@ -138,15 +139,25 @@ describe('a node that was used hard', function () {
     return reply.result as Readonly<Record<string, unknown>>;
   }
 
-  async function setShare(tenancy: Tenancy, share: Secret): Promise<void> {
+  async function bootPair(tenancy: Tenancy): Promise<PublicKey> {
     const { boot, statement } = (await ask({ type: 'keys.boot' }, tenancy)) as {
       boot: string;
       statement: string;
     };
-    const { symmetric } = tenancy.taken as { symmetric: string };
     const identity = publicKeyFromJwk(node.card.identity);
     if (!identity) throw new Error('the card has a key');
-    const to = value(await verifyBoot(statement, identity, boot));
+    return value(await verifyBoot(statement, identity, boot));
+  }
+
+  async function setSecret(tenancy: Tenancy, secret: Buffer): Promise<void> {
+    const place = { lease: tenancy.lease, name: 'password' };
+    const sealed = await sealSecret(await bootPair(tenancy), place, Secret.take(Buffer.from(secret)));
+    await ask({ type: 'secret.set', name: place.name, value: sealed }, tenancy);
+  }
+
+  async function setShare(tenancy: Tenancy, share: Secret): Promise<void> {
+    const { symmetric } = tenancy.taken as { symmetric: string };
+    const to = await bootPair(tenancy);
     await ask({ type: 'keys.share', share: await sealShare(to, symmetric, share) }, tenancy);
   }
 
@@ -156,6 +167,8 @@ describe('a node that was used hard', function () {
     const gone = await rent(node);
     await ask({ type: 'lease.end', lease: gone.lease });
     const tenancy = await rent(node);
+    const engineSecrets = [randomBytes(32), randomBytes(32), randomBytes(32)];
+    for (const secret of engineSecrets) await setSecret(tenancy, secret);
     await setShare(tenancy, share);
     await ask({ type: 'keys.rotate', level: 1, key: false, data: 'reencrypt' }, tenancy);
     const rotated = (await ask({
@@ -196,6 +209,7 @@ describe('a node that was used hard', function () {
         'the share',
         share.use((one) => Buffer.from(one)),
       ),
+      ...engineSecrets.flatMap((secret, at) => piecesOfKey(`secret ${at} of engines`, secret)),
       ...piecesOfKey('the key of the files', fileKey),
       ...piecesOfKey('the content of the files', fileContent),
     ];

@@ -69,7 +69,6 @@ const lines = `
   image.send           any       dev    A    engines     -
   engine.logs          any       dev    A    engines     -
   engine.ask           any       dev    A    engines     -
-  engine.forward       any       dev    A    engines     -
   engines.usage        any       dev    AD   -           -
   engine.put           any       dev    A    engines     -
   engine.start         any       dev    A    engines     -
@@ -82,7 +81,11 @@ const lines = `
   engine.remove        any       dev    A    engines     always
   folder.remove        any       dev    A    engines     always
   engine.exec          any       dev    A    engines     -
+  secrets.read         any       dev    AD   engines     -
+  secret.set           any       dev    A    engines     -
+  secret.remove        any       dev    A    engines     always
   engine.attach        any       dev    A    engines     -
+  engine.forward       any       dev    A    engines     -
 `;
 
 interface Row {

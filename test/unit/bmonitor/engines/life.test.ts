@@ -85,6 +85,20 @@ class FakeRunner implements EngineRunner {
     return Promise.resolve(ok(undefined));
   }
 
+  renewSecrets(id: string, names: readonly string[]): Promise<Result<readonly string[]>> {
+    this.asked.push(`renew ${id}`);
+    return Promise.resolve(ok(names));
+  }
+
+  hangUp(id: string): Promise<void> {
+    this.asked.push(`hang up ${id}`);
+    return Promise.resolve();
+  }
+
+  setMemory(): Promise<Result<void>> {
+    return Promise.resolve(ok(undefined));
+  }
+
   usage(): Promise<undefined> {
     return Promise.resolve(undefined);
   }
@@ -98,6 +112,8 @@ class FakeRunner implements EngineRunner {
   onEnd(tell: (id: string, end: EngineEnd) => void): void {
     this.#told = tell;
   }
+
+  onStarved(): void {}
 
   close(): Promise<void> {
     return Promise.resolve();

@@ -1,3 +1,4 @@
+import { Secret } from '../../../../crypto/secret.js';
 import { expect } from 'chai';
 import { authority } from '../../../../bmonitor/authority/table.js';
 import { decide } from '../../../../bmonitor/node/decide.js';
@@ -45,6 +46,8 @@ describe('decide', () => {
           provenNew: true,
         });
         const [spare] = running.core.ring.pool.map((id) => running.core.ring.pairs.get(id));
+        // As the core takes it out of its seal.
+        const secret = Secret.take(Buffer.from('correct horse'));
         const given = () =>
           frozen({
             now_s: running.core.now_s(),
@@ -52,6 +55,7 @@ describe('decide', () => {
             locked: new Set<string>(),
             shareOpens: () => false,
             newId: countingIds(),
+            ...(type === 'secret.set' ? { secret } : {}),
             ...(spare ? { sparePair: { id: spare.public.id, jwk: spare.public.jwk } } : {}),
           });
         const once = decide(state, request, given());

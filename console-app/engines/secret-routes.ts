@@ -1,0 +1,102 @@
+import { route, type AnyRoute } from '../../console/api/route.js';
+import { object, optional, text } from '../../console/api/shape.js';
+import type { Groups } from '../../console/filters/groups.js';
+import { bootOf } from '../../console/nodes/boot.js';
+import type { NodeBook } from '../../console/nodes/book.js';
+import { fromB64u } from '../../crypto/bytes.js';
+import { Secret } from '../../crypto/secret.js';
+import { sealSecret, secretName } from '../../protocol/engine-secrets.js';
+import { limits } from '../../protocol/limits.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import { ask, onEach } from './ask.js';
+import { outcomes, outcomesOf, plain, targets, targetsText } from './outcomes.js';
+
+const named = object({ name: { parse: secretName, schema: { type: 'string', maxLength: 64 } } });
+
+/** Secrets of engines. They are sealed for each node here, and never kept by the console. */
+export function secretRoutes({
+  book,
+  groups,
+}: {
+  readonly book: NodeBook;
+  readonly groups: Groups;
+}): AnyRoute[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/api/v1/engine-secrets',
+      summary: 'The names of the secrets that these nodes keep for engines, and which engines may know them',
+      role: 'view',
+      query: object({ targets: optional(targetsText) }),
+      reply: outcomes,
+      async handle({ query }) {
+        const all = query.targets?.split(',') ?? book.list().map(({ card }) => card.name);
+        const nodes = await groups.expand(all);
+        if (!nodes.ok) return nodes;
+        const found = await onEach(nodes.value.toSorted(), async (node) =>
+          ask(book, node, { type: 'secrets.read' }),
+        );
+        return outcomesOf(found, plain);
+      },
+    }),
+    route({
+      method: 'PUT',
+      path: '/api/v1/engine-secrets/{name}',
+      summary: 'Set a secret of engines on these nodes; engines that have it are given the new one',
+      role: 'operate',
+      params: named,
+      body: object({
+        targets,
+        value: text({ min: 0, max: limits.engine_secret_bytes_max * 2, about: 'base64url' }),
+      }),
+      reply: outcomes,
+      async handle({ params, body }) {
+        const bytes = fromB64u(body.value);
+        if (!bytes || bytes.length > limits.engine_secret_bytes_max)
+          return refuse('too-large', `at most ${limits.engine_secret_bytes_max} bytes, in base64url`);
+        const secret = Secret.take(bytes);
+        try {
+          const nodes = await groups.expand(body.targets);
+          if (!nodes.ok) return nodes;
+          const done = await onEach(nodes.value, async (node) => setOn(book, node, params.name, secret));
+          return outcomesOf(done, plain);
+        } finally {
+          secret.wipe();
+        }
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/api/v1/engine-secrets/{name}',
+      summary: 'Destroy a secret of engines on these nodes',
+      role: 'operate',
+      params: named,
+      query: object({ targets: targetsText }),
+      reply: outcomes,
+      async handle({ params, query }) {
+        const nodes = await groups.expand(query.targets.split(','));
+        if (!nodes.ok) return nodes;
+        const done = await onEach(nodes.value, async (node) =>
+          ask(book, node, { type: 'secret.remove', name: params.name }),
+        );
+        return outcomesOf(done, plain);
+      },
+    }),
+  ];
+}
+
+async function setOn(
+  book: NodeBook,
+  node: string,
+  secret: string,
+  value: Secret,
+): Promise<Result<Readonly<Record<string, unknown>>>> {
+  const known = book.get(node);
+  if (!known.ok) return known;
+  const { card } = known.value;
+  const boot = await bootOf(book, card);
+  if (!boot.ok) return boot;
+  const sealed = await sealSecret(boot.value, { lease: card.lease, name: secret }, value);
+  const reply = await ask(book, node, { type: 'secret.set', name: secret, value: sealed });
+  return reply.ok ? ok({ revision: reply.value['revision'] }) : reply;
+}
