@@ -33,6 +33,8 @@ export interface Heard {
 export class Follower {
   #last: number | undefined;
   #ask: ((nonce: string) => void) | undefined;
+  #rubbish = false;
+  #opening = false;
   readonly #heard: (heard: Heard, before: number | undefined) => void;
 
   /** `before`: the number of the last event before what was heard. */
@@ -49,9 +51,21 @@ export class Follower {
     return this.#ask;
   }
 
+  /** A stream was asked for, and it is not known yet whether there will be one. */
+  get opening(): boolean {
+    return this.#opening;
+  }
+
+  /** Did the last stream end because of what the node said under its seal? A refusal may be said by whoever carries the connection. */
+  get rubbish(): boolean {
+    return this.#rubbish;
+  }
+
   /** Resolves when the stream has ended, with why. */
   async follow(session: NodeSession, to: Addressee): Promise<Result<true>> {
     let mine: ((nonce: string) => void) | undefined;
+    this.#rubbish = false;
+    this.#opening = true;
     const ended = await new Promise<Result<true>>((resolve) => {
       const after = this.#last === undefined ? {} : { after: this.#last };
       void session
@@ -60,12 +74,15 @@ export class Follower {
           command: { type: 'events.follow', ...after },
           onFrame: (frame) => {
             const taken = this.#take(frame);
-            if (!taken.ok) resolve(taken);
+            if (taken.ok) return;
+            this.#rubbish = true;
+            resolve(taken);
           },
           onEnd: resolve,
           onAsker: (ask) => (this.#ask = mine = ask),
         })
         .then((reply) => {
+          this.#opening = false;
           if (!reply.ok) resolve(reply);
         });
     });

@@ -228,8 +228,7 @@ export class NodeLink {
     const { log, node } = this.#options;
     if (!ended.ok) log.debug('stream-ended', { node, code: ended.refusal.code });
     if (this.#stopped) return;
-    // Under the node's seal, so nobody on the way can have put it there.
-    if (!ended.ok && ended.refusal.code === 'malformed') {
+    if (this.#follower.rubbish) {
       this.#known = { ...this.#known, refusal: this.#questioner.rubbish() };
       this.#set({ wrong: true });
     }
@@ -244,6 +243,8 @@ export class NodeLink {
     const { clocks, ask_ms } = this.#options;
     const ask = session.open ? this.#follower.ask : undefined;
     this.#hurried = false;
+    if (!ask && session.open && this.#follower.opening)
+      return this.#later(() => this.#turn(session), Math.min(ask_ms, limits.reply_ms_max));
     if (!ask) return this.#ask(session);
     const now = clocks.steady();
     const { since = now } = this.#questioner;

@@ -38,6 +38,8 @@ export class FakeNode {
   /** What a stream brings, and whether it ends then. */
   words: readonly string[] = ['{"alive":0}'];
   endsStreams = false;
+  /** Commands that are answered by a hint with this code: unsealed, as whoever carries the connection could send it. */
+  readonly hints = new Map<Command['type'], string>();
   status: Record<string, unknown> = { name: 'fake' };
   readonly #channels = new Set<MessageChannel>();
   #server: Server | undefined;
@@ -136,7 +138,7 @@ export class FakeNode {
     const said = Buffer.from(opened.plaintext).toString();
     this.acknowledged.push(said);
     const { ask } = JSON.parse(said) as { readonly ask?: string };
-    if (ask === undefined || following.sealer.ended) return;
+    if (ask === undefined || following.sealer.ended || this.behaviour === 'silent') return;
     const status = { ...this.status, node: this.id, lease: this.lease, started: 1, nextEvent: 1000 };
     this.#right = { answer: ask, head: { seq: 7, digest: 'A'.repeat(43) }, status };
     const answer = this.answers(this.#right);
@@ -158,6 +160,8 @@ export class FakeNode {
     if (!statement.ok) return void (await channel.send(formatHint({ code: statement.refusal.code, re })));
     const { claims, secret } = statement.value;
     this.commands.push(claims.command);
+    const hint = this.hints.get(claims.command.type);
+    if (hint !== undefined) return void (await channel.send(formatHint({ code: hint, re })));
     const stream = claims.command.type === 'events.follow' ? newId() : undefined;
     const reply = await sealReply(secret, re, {
       v: 1,
