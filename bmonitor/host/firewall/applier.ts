@@ -13,6 +13,7 @@ import { endKeepers, haltKeepers } from './keeper.js';
 import { listTables, outsideLatches, readListing, differing, ourTables, type Listed } from './listing.js';
 import { NftShell, type Prefix } from './nft-shell.js';
 import { runTool } from './tool.js';
+import { rulesKey, unnumbered } from './unnumbered.js';
 import { id, rebuild, transition, type Standing, type Transition } from './transition.js';
 
 /**
@@ -27,7 +28,7 @@ export class Applier {
   readonly #shell: NftShell;
   #standing: Standing | undefined;
   #wanted: FirewallProgram | undefined;
-  #rules: { readonly standing: Standing; readonly text: string } | undefined;
+  #rules: { readonly key: string; readonly text: string } | undefined;
   #epoch = 0;
   #slot = 1;
 
@@ -69,9 +70,11 @@ export class Applier {
     if (standing === undefined) return ok(['unknown']);
     const actual = await listTables(this.#prefix, options);
     if (!actual.ok) return actual;
-    const expected = options.elements
-      ? await this.#expected(standing, options)
-      : await this.#expectedRules(standing);
+    if (!options.elements) {
+      const rules = await this.#expectedRules(standing);
+      return rules.ok ? ok(differing(rules.value, unnumbered(actual.value, standing))) : rules;
+    }
+    const expected = await this.#expected(standing, options);
     return expected.ok ? ok(differing(expected.value, actual.value)) : expected;
   }
 
@@ -86,13 +89,15 @@ export class Applier {
     return this.#shell.close();
   }
 
-  /** Rules are looked at every other second, and change only when we change them. */
+  /** Rules are looked at every other second, and most changes are of elements: what they should be is worked out again only for others. */
   async #expectedRules(standing: Standing): Promise<Result<string>> {
-    const known = this.#rules;
-    if (known?.standing === standing) return ok(known.text);
-    const text = await this.#expected(standing, { elements: false });
-    if (text.ok) this.#rules = { standing, text: text.value };
-    return text;
+    const key = rulesKey(standing.program);
+    if (this.#rules?.key === key) return ok(this.#rules.text);
+    const listed = await this.#expected(standing, { elements: false });
+    if (!listed.ok) return listed;
+    const text = unnumbered(listed.value, standing);
+    this.#rules = { key, text };
+    return ok(text);
   }
 
   /** nft writes rules in its own way, so what is expected is loaded in a namespace of its own and listed there. */
