@@ -13,6 +13,7 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true },
     quick: { type: 'boolean' },
     minutes: { type: 'string' },
+    part: { type: 'string', multiple: true },
     out: { type: 'string' },
   },
 });
@@ -26,6 +27,7 @@ if (minutes !== undefined && !(minutes > 0 && minutes <= 24 * 60)) {
 const tools: BenchTools = {
   quick: values.quick === true,
   ...(minutes === undefined ? {} : { minutes }),
+  ...(values.part === undefined ? {} : { parts: values.part }),
   async time(run, { samples = 20, warmup = 3 } = {}) {
     const taken: number[] = [];
     for (let round = -warmup; round < samples; round++) {

@@ -2,10 +2,11 @@ import { LevelCompiler, compileSet } from '../../bmonitor/filters/compile.js';
 import type { LevelBoxes } from '../../bmonitor/filters/boxes.js';
 import type { Filter } from '../../bmonitor/filters/model.js';
 import { noNames, normaliseFilter, normaliseSet } from '../../bmonitor/filters/normalise.js';
+import { withoutLatch } from '../../bmonitor/ports/firewall-text.js';
 import { ProgramMaker } from '../../bmonitor/filters/nft/compile.js';
 import { Bed, sourcePath, type Place } from '../../test/facility/bed/index.js';
 import { Enforced, valueOf } from '../../test/facility/firewall/enforced.js';
-import type { BenchSuite, Measurement } from './suite.js';
+import type { BenchSuite, BenchTools, Measurement } from './suite.js';
 
 /** What filters cost a packet, a connection and a change, beside a node without filters in the same run. */
 const port = 5201;
@@ -132,16 +133,35 @@ async function tracked(place: Place): Promise<void> {
   await place.must(['nft', '-f', '-'], { input: text });
 }
 
-function setsFor(quick: boolean): readonly (readonly [number, Kind])[] {
-  const sizes = quick ? [10, 10_000] : [10, 1000, 10_000, 100_000];
-  const ordinaries = sizes.map((size) => [size, 'of the ordinary kind'] as const);
-  if (quick) return ordinaries;
-  return [
-    ...ordinaries,
-    [100_000, 'all exact'],
-    [10_000, 'half of them odd ranges'],
-    [100_000, 'half of them odd ranges'],
-  ];
+/** Each by the name that `--part` has for it. */
+const sets = {
+  '10': [10, 'of the ordinary kind'],
+  '1000': [1000, 'of the ordinary kind'],
+  '10000': [10_000, 'of the ordinary kind'],
+  '100000': [100_000, 'of the ordinary kind'],
+  'exact-100000': [100_000, 'all exact'],
+  'odd-10000': [10_000, 'half of them odd ranges'],
+  'odd-100000': [100_000, 'half of them odd ranges'],
+} as const satisfies Record<string, readonly [number, Kind]>;
+const setNames = Object.keys(sets) as readonly (keyof typeof sets)[];
+const quickParts: readonly string[] = ['10', '10000', 'latch', 'tracked', 'line', 'changes'];
+const allParts: readonly string[] = [...setNames, 'latch', 'tracked', 'line', 'changes'];
+
+function partsFor({ quick, parts }: Pick<BenchTools, 'quick' | 'parts'>): ReadonlySet<string> {
+  const unknown = parts?.find((part) => !allParts.includes(part));
+  if (unknown !== undefined) throw new Error(`no such part: ${unknown}; there are ${allParts.join(', ')}`);
+  return new Set(parts ?? (quick ? quickParts : allParts));
+}
+
+/** The same ten filters with the latch behind them and without: what it costs. */
+async function latchAlone(nodes: Nodes, enforced: Enforced, quick: boolean): Promise<readonly Measurement[]> {
+  const levels = [levelOf(filtersFor(10, nodes.sender))];
+  await enforced.enforce({ levels });
+  const behind = await pairs(nodes, { name: '10 filters and the latch', to: nodes.filtered, quick });
+  const program = new ProgramMaker().make({ ...enforced.plan, levels });
+  valueOf(await enforced.firewall.apply(withoutLatch(program)));
+  const alone = await pairs(nodes, { name: '10 filters, no latch', to: nodes.filtered, quick });
+  return [...behind, ...alone];
 }
 
 async function changes(enforced: Enforced, from: Place, quick: boolean): Promise<readonly Measurement[]> {
@@ -218,7 +238,8 @@ async function changes(enforced: Enforced, from: Place, quick: boolean): Promise
 export const suite: BenchSuite = {
   name: 'packets',
   about: 'what filters in the kernel cost a packet, a connection and a change',
-  async run({ quick }) {
+  async run({ quick, parts }) {
+    const wanted = partsFor({ quick, ...(parts ? { parts } : {}) });
     const bed = await Bed.create({ nodes: ['bare', 'filtered', 'listed', 'sender', 'tracked'] });
     const nodes: Nodes = {
       sender: bed.place('sender'),
@@ -243,19 +264,26 @@ export const suite: BenchSuite = {
         ]);
         await server.says(/ready/u);
       }
-      for (const [size, kind] of setsFor(quick)) {
+      for (const part of setNames) {
+        if (!wanted.has(part)) continue;
+        const [size, kind] = sets[part];
         const filters = filtersFor(size, nodes.sender, kind);
         await enforced.enforce({ levels: [levelOf(filters)] });
         const name = `${size.toLocaleString('en')} filters ${kind}`;
         rows.push(...(await pairs(nodes, { name, to: nodes.filtered, quick, size })));
       }
-      await tracked(nodes.tracked);
-      rows.push(...(await pairs(nodes, { name: 'connection tracking alone', to: nodes.tracked, quick })));
-      const lined = quick ? 1000 : 10_000;
-      await inALine(nodes.listed, filtersFor(lined, nodes.sender));
-      const name = `${lined.toLocaleString('en')} plain rules in a line`;
-      rows.push(...(await pairs(nodes, { name, to: nodes.listed, quick })));
-      rows.push(...(await changes(enforced, nodes.sender, quick)));
+      if (wanted.has('latch')) rows.push(...(await latchAlone(nodes, enforced, quick)));
+      if (wanted.has('tracked')) {
+        await tracked(nodes.tracked);
+        rows.push(...(await pairs(nodes, { name: 'connection tracking alone', to: nodes.tracked, quick })));
+      }
+      if (wanted.has('line')) {
+        const lined = quick ? 1000 : 10_000;
+        await inALine(nodes.listed, filtersFor(lined, nodes.sender));
+        const name = `${lined.toLocaleString('en')} plain rules in a line`;
+        rows.push(...(await pairs(nodes, { name, to: nodes.listed, quick })));
+      }
+      if (wanted.has('changes')) rows.push(...(await changes(enforced, nodes.sender, quick)));
       return rows;
     } finally {
       await enforced.close();

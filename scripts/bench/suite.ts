@@ -32,6 +32,8 @@ export interface BenchTools {
   readonly quick: boolean;
   /** How long to watch, for a suite that watches; each has a default of its own. */
   readonly minutes?: number;
+  /** Which parts to measure, for a suite that has parts; absent: all. */
+  readonly parts?: readonly string[];
   /** Times a function, in milliseconds for each of its runs; `warmup` runs are not counted. */
   time(
     run: () => unknown,
