@@ -10,13 +10,16 @@ import { writeBootFile } from './host/firewall/boot-file.js';
 import { KernelFirewall } from './host/firewall/kernel-firewall.js';
 import type { Config } from './node/config.js';
 import { waysIn } from './node/engine-ways.js';
-import { Enforcer, type Standing } from './node/enforcer.js';
-import { bootProgram, standingOf, standingWith } from './node/standing.js';
+import { Enforcer } from './node/enforcer.js';
+import { bootProgram, standingFor, standingOf, standingWith, type Standing } from './node/standing.js';
+import type { NodeState } from './node/state.js';
 
 export interface Filtering {
   readonly firewall: KernelFirewall;
   readonly enforcer: Enforcer;
   readonly standing: Standing;
+  /** Makes the kernel filter as the state says, and keeps for the next boot from where consoles reach the machine. */
+  enforce(state: NodeState): Promise<Result<void>>;
 }
 
 /** Wires the filters of this machine. Undefined when its configuration names no addresses: nothing is enforced, and status says so. */
@@ -45,7 +48,20 @@ export async function openFiltering(
       : undefined;
   const first = held === undefined ? standing.value : standingWith(standing.value, { new: held });
   const enforcer = new Enforcer(firewall.value, first, (state) => waysIn(state, config.engines?.network));
-  return ok({ firewall: firewall.value, enforcer, standing: standing.value });
+  let ways: NodeState['ways'];
+  const keepWays = async (state: NodeState): Promise<void> => {
+    if (state.ways === ways) return;
+    ways = state.ways;
+    const program = bootProgram(standingFor(standing.value, state));
+    const written = await writeBootFile(bootFileIn(folder), program);
+    if (!written.ok) log.error('boot-file.failed', { why: written.refusal.detail });
+  };
+  const enforce = async (state: NodeState): Promise<Result<void>> => {
+    const enforced = await enforcer.enforce(state, Math.floor(hostClock.wall() / 1000));
+    await keepWays(state);
+    return enforced;
+  };
+  return ok({ firewall: firewall.value, enforcer, standing: standing.value, enforce });
 }
 
 /** From its first boot on a machine is closed, but not to its consoles. */

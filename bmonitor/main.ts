@@ -173,7 +173,7 @@ export async function runNode(
   if (!store.ok) return store;
   const filtering = await openFiltering(folder, config.value, log);
   if (!filtering.ok) return filtering;
-  const { enforcer, firewall, standing } = filtering.value ?? {};
+  const { enforcer, enforce, firewall, standing } = filtering.value ?? {};
   const boot = newId();
   let engines: MadeEngines | undefined;
   const power = new HostPower(actsOn, config.value.interface);
@@ -187,7 +187,7 @@ export async function runNode(
     directories: await directoriesOf(folder, config.value, log),
     ownPorts: ownPortsIn(config.value),
     enforce: async (state) => {
-      const enforced = await enforcer?.enforce(state, Math.floor(hostClock.wall() / 1000));
+      const enforced = await enforce?.(state);
       if (enforced?.ok) return (await engines?.leadPorts(state)) ?? enforced;
       return enforced ?? ok(undefined);
     },

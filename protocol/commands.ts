@@ -38,9 +38,11 @@ export type Role = (typeof roles)[number];
 
 /** Seconds since 1970. */
 const moment = whole({ min: 0, max: 32_503_680_000 });
+const anAddress = text({ max: 45, pattern: /^[0-9a-fA-F:.]+$/, form: 'an IPv4 or IPv6 address' });
+
 /** How the asking console reaches the node: its own address, and the port that it dialled. */
 const consoleWay = object({
-  peer: text({ max: 45, pattern: /^[0-9a-fA-F:.]+$/, form: 'an IPv4 or IPv6 address' }),
+  peer: anAddress,
   port: whole({ min: 1, max: 65_535 }),
 });
 export type ConsoleWay = Parsed<typeof consoleWay>;
@@ -257,6 +259,13 @@ export const commandParsers = {
   'hardware.identify': object(identifyFields),
   /** Closes everything but the consoles, or lifts that. */
   quarantine: object({ on: flag, reason: optional(note) }),
+  /** Says from which addresses consoles reach the node whatever filters say, instead of those of its configuration; undone unless it is confirmed. */
+  'ways.set': object({
+    consoles: list(anAddress, { min: 1, max: limits.console_ways_max }),
+    confirmWithin: whole({ min: 1, max: limits.confirm_s_max }),
+  }),
+  /** Keeps the ways that were set. */
+  'ways.confirm': object({}),
 } as const satisfies Record<string, Parse<object>>;
 
 export type CommandType = keyof typeof commandParsers;

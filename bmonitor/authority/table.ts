@@ -117,4 +117,6 @@ export const authority: Readonly<Record<CommandType, Grant>> = {
   'engine.attach': engines({}),
   'engine.forward': engines({}),
   quarantine: change({ levels: 'landlord', right: 'boundaries', role: 'operator', nonce: 'loosens' }),
+  'ways.set': change({ levels: 'landlord', right: 'boundaries' }),
+  'ways.confirm': change({ levels: 'landlord', right: 'boundaries', nonce: 'never' }),
 };

@@ -16,7 +16,7 @@ import { filterCount, setOf } from './filter-state.js';
 import type { Journal } from './journal.js';
 import { measurementFacts } from './measurement.js';
 import { secretsShown } from './secret-blocks.js';
-import { noEntry, rightsNow, type Level, type NodeState } from './state.js';
+import { noEntry, rightsNow, type ConsoleWays, type Level, type NodeState } from './state.js';
 
 /** What the machine says of itself; what it does not know it does not say. */
 export interface MachineFacts {
@@ -77,6 +77,10 @@ export function groundFacts({ keyStore, directories, kernelRelease }: MachineFac
       ...(none ? [`this node takes no files of levels: ${none.detail ?? none.code}`] : []),
     ],
   };
+}
+
+function waysFacts({ consoles, waiting }: ConsoleWays): Readonly<Record<string, unknown>> {
+  return { consoles, ...(waiting ? { pending: { undoAt: waiting.undoAt_s } } : {}) };
 }
 
 /** Answers commands that read, from the state as it stands. Whether the asker may was decided before. */
@@ -178,6 +182,8 @@ export class Answers {
       case 'filters.confirm':
       case 'filters.undo':
       case 'quarantine':
+      case 'ways.set':
+      case 'ways.confirm':
       case 'hardware.reboot':
       case 'hardware.power-off':
       case 'hardware.suspend':
@@ -270,6 +276,7 @@ export class Answers {
       },
       addresses: this.#machine.addresses?.() ?? [],
       locked: !ring.data.has(own.lease),
+      ...(level === 0 && state.ways ? { ways: waysFacts(state.ways) } : {}),
       quarantine: quarantine
         ? { on: true, since: quarantine.since_s, reason: quarantine.reason }
         : { on: false },

@@ -30,6 +30,7 @@ import { decideConsent, decideMakeKey, decideRotateKeys, decideShare, decideUnlo
 import { decideLabel, decideRename } from './decide/node.js';
 import { decideApproveMeasurement, decideWithdrawMeasurement } from './decide/measurement.js';
 import { decideRemoveSecret, decideSetSecret } from './decide/secrets.js';
+import { decideConfirmWays, decideSetWays } from './decide/ways.js';
 import { decideTransfer } from './decide/transfer.js';
 import { decided, type Decision, type Given, type Request } from './decision.js';
 import { outOfScope, rightsNow, type NodeState } from './state.js';
@@ -175,6 +176,10 @@ function dispatch(state: NodeState, request: Request, given: Given): Result<Deci
       return decideRemoveSecret(state, { ...request, command }, given);
     case 'quarantine':
       return decideQuarantine(state, { ...request, command }, given);
+    case 'ways.set':
+      return decideSetWays(state, { ...request, command }, given);
+    case 'ways.confirm':
+      return decideConfirmWays(state, { ...request, command }, given);
     case 'hardware.reboot':
       return decidePower(state, request, 'reboot', command, given);
     case 'hardware.power-off':

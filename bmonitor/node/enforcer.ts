@@ -7,10 +7,8 @@ import { oldKernelWarning } from '../ports/kernel-version.js';
 import type { Comparisons, Firewall } from '../ports/firewall.js';
 import type { FilterFacts } from './answers.js';
 import { LevelFollower, type CompiledLevel } from './compiled-level.js';
+import { standingFor, type Standing } from './standing.js';
 import type { Level, NodeState } from './state.js';
-
-/** What is fixed while the node runs: its addresses, and the ways to consoles that no filter can close. */
-export type Standing = Pick<NodePlan, 'addresses' | 'consoles' | 'engines' | 'dhcp' | 'routers'>;
 
 /** Nothing passes: a level that has not been taken, or has gone dark. */
 export const nothing: LevelBoxes = { otherwise: 'deny', onRefuse: 'drop', boxes: [] };
@@ -70,11 +68,12 @@ export class Enforcer {
     const levels = next.map((follower) => follower?.level);
     const quarantine = state.quarantine !== undefined;
     const engines = this.#ways(state);
+    const { consolePort: _, ...standing } = standingFor(this.#standing, state);
     const plan: NodePlan = {
       ...closedPlan,
-      ...this.#standing,
+      ...standing,
       engines,
-      addresses: [...this.#standing.addresses, ...engines.flatMap(({ addresses }) => addresses)],
+      addresses: [...standing.addresses, ...engines.flatMap(({ addresses }) => addresses)],
       levels: levels.map((level) => level?.boxes ?? nothing),
       quarantine,
     };

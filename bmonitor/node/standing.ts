@@ -2,12 +2,18 @@ import { readRange } from '../filters/address.js';
 import type { PeerRange } from '../filters/model.js';
 import { servicePoint, tcp } from '../filters/protocols.js';
 import { programOf } from '../filters/nft/compile.js';
-import { closedPlan, type ConsoleWay } from '../filters/nft/plan.js';
+import { closedPlan, type ConsoleWay, type NodePlan } from '../filters/nft/plan.js';
 import type { FirewallProgram } from '../ports/firewall.js';
 import { refuse, ok, type Result } from '../../protocol/result.js';
 import type { Config } from './config.js';
-import type { Standing } from './enforcer.js';
+import type { NodeState } from './state.js';
 import { ownAddresses } from './fixed-addresses.js';
+
+/** What is fixed while the node runs: its addresses, and the ways to consoles that no filter can close. */
+export interface Standing extends Pick<NodePlan, 'addresses' | 'consoles' | 'engines' | 'dhcp' | 'routers'> {
+  /** Where consoles dial. */
+  readonly consolePort: number;
+}
 
 /** What the configuration says of addresses and of the ways to consoles and gateways. */
 export function standingOf(config: Config): Result<Standing> {
@@ -32,6 +38,7 @@ export function standingOf(config: Config): Result<Standing> {
     addresses,
     consoles,
     engines: [],
+    consolePort: config.listen.port,
     dhcp: config.dhcp === true ? { servers: [] } : undefined,
     routers: [],
   });
@@ -49,7 +56,16 @@ export function standingWith(standing: Standing, change: { new?: string; server?
  * configuration alone, and no change of filters waits for a file.
  */
 export function bootProgram(standing: Standing): FirewallProgram {
-  return programOf({ ...closedPlan, ...standing });
+  const { consolePort: _, ...plan } = standing;
+  return programOf({ ...closedPlan, ...plan });
+}
+
+/** The same, with the ways of consoles that the landlord commanded, if it did; those of gateways stay. */
+export function standingFor(standing: Standing, { ways }: Pick<NodeState, 'ways'>): Standing {
+  if (!ways) return standing;
+  const commanded = ways.consoles.flatMap(rangesOf).map((peer) => way('in', peer, standing.consolePort));
+  const gateways = standing.consoles.filter(({ direction }) => direction === 'out');
+  return { ...standing, consoles: [...commanded, ...gateways] };
 }
 
 function rangesOf(address: string | undefined): readonly PeerRange[] {

@@ -20,6 +20,8 @@ export interface NodeState {
   /** The chain, landlord first. There is always a landlord. */
   readonly levels: readonly [Level, ...Level[]];
   readonly quarantine?: { readonly reason: string; readonly since_s: number };
+  /** Where the landlord's consoles are that no filter may cut off. Absent: where the configuration says. */
+  readonly ways?: ConsoleWays;
   /** What the levels approved that the machine may measure at its next start. */
   readonly approval?: Approval;
   /** The last measurement that was approved and then measured. */
@@ -116,6 +118,17 @@ export interface HistoryMark {
   readonly head: HistoryHead;
   /** The first entry that is still kept. */
   readonly first: number;
+}
+
+export interface ConsoleWays {
+  readonly consoles: readonly string[];
+  readonly waiting?: {
+    /** Only the console that asked can confirm. */
+    readonly console: string;
+    readonly undoAt_s: number;
+    /** Absent: the configuration's. */
+    readonly before?: readonly string[];
+  };
 }
 
 /** Each level has its own: nobody's unconfirmed change holds up another level. */

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { clientFor } from '../../console/cli/client.js';
 import { orExit } from '../../console/cli/output.js';
+import { number } from '../../console/cli/program.js';
+import { limits } from '../../protocol/limits.js';
 import { nodePath } from './hardware.js';
 
 interface Flags {
@@ -37,4 +39,48 @@ export function quarantineCommands(program: Command, dirOf: () => string): void 
     .description('the filters of all levels hold again, as they are then')
     .addHelpText('after', '\nExample:\n  quarantine off node-1')
     .action((node: string, flags: Flags) => set(node, false, flags));
+  wayCommands(program, dirOf);
+}
+
+/** From where consoles reach a node whatever filters say. */
+function wayCommands(program: Command, dirOf: () => string): void {
+  const ways = program
+    .command('ways')
+    .description('from which addresses consoles reach a node, whatever filters say');
+  ways
+    .command('set')
+    .argument('<node>')
+    .argument('<address...>', 'all of them: they replace those of the node’s configuration')
+    .option(
+      '--confirm-within <seconds>',
+      'undone unless it is confirmed within so long',
+      number(1, limits.confirm_s_max),
+      60,
+    )
+    .option('--json', 'print JSON')
+    .description('replace the addresses; say `ways confirm` over one of the new ones')
+    .addHelpText('after', '\nExample:\n  ways set node-1 10.0.0.2 10.0.0.3 --confirm-within 60')
+    .action(
+      async (
+        node: string,
+        consoles: readonly string[],
+        { json, confirmWithin }: { json?: boolean; confirmWithin: number },
+      ) => {
+        const client = orExit(clientFor(dirOf()), json);
+        const body = { consoles, confirmWithin };
+        const answer = orExit(await client.call('PUT', nodePath(node, 'ways'), body), json);
+        console.log(json ? JSON.stringify(answer) : `set; undone unless you say: ways confirm ${node}`);
+      },
+    );
+  ways
+    .command('confirm')
+    .argument('<node>')
+    .option('--json', 'print JSON')
+    .description('keep the ways that were set')
+    .addHelpText('after', '\nExample:\n  ways confirm node-1')
+    .action(async (node: string, { json }: { json?: boolean }) => {
+      const client = orExit(clientFor(dirOf()), json);
+      const answer = orExit(await client.call('POST', nodePath(node, 'ways/confirm')), json);
+      console.log(json ? JSON.stringify(answer) : `${node} keeps its ways to consoles`);
+    });
 }

@@ -232,6 +232,28 @@ export const samples: Partial<Record<CommandType, readonly Sample[]>> = {
       ask: () => asked('landlord.operator', { type: 'quarantine', on: false }),
     },
   ],
+  'ways.set': [
+    {
+      title: 'the landlord moves its consoles',
+      base: 'tenant',
+      ask: () =>
+        asked('landlord.administrator', { type: 'ways.set', consoles: ['10.9.0.1'], confirmWithin: 60 }),
+    },
+  ],
+  'ways.confirm': [
+    {
+      title: 'the landlord keeps the ways it set',
+      base: 'tenant',
+      prepare: async (running) =>
+        value(
+          await give(
+            running,
+            asked('landlord.administrator', { type: 'ways.set', consoles: ['10.9.0.1'], confirmWithin: 60 }),
+          ),
+        ),
+      ask: () => asked('landlord.administrator', { type: 'ways.confirm' }),
+    },
+  ],
   'history.trim': [
     {
       title: 'the landlord trims its history',

@@ -86,6 +86,8 @@ const needs: Readonly<Record<string, Role | 'anyone'>> = {
   'GET /api/v1/nodes/{name}/filters/counters': 'view',
   'POST /api/v1/nodes/{name}/filters/probe': 'operate',
   'PUT /api/v1/nodes/{name}/quarantine': 'operate',
+  'PUT /api/v1/nodes/{name}/ways': 'administer',
+  'POST /api/v1/nodes/{name}/ways/confirm': 'administer',
   'GET /api/v1/nodes/{name}/levels': 'view',
   'GET /api/v1/customers': 'view',
   'PUT /api/v1/customers/{name}': 'administer',

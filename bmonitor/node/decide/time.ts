@@ -4,6 +4,7 @@ import type { Decision, Given } from '../decision.js';
 import { decided } from '../decision.js';
 import { ownTime_s, withoutWaiting, type Level, type NodeState } from '../state.js';
 import { undoWaiting } from './filters.js';
+import { undoWays } from './ways.js';
 import { endFrom, range } from './leases.js';
 
 /** What the passing of time does by itself, one thing at a time: the caller asks again until there is nothing left. */
@@ -16,6 +17,7 @@ export function decideTime(state: NodeState, given: Given): Decision | undefined
   if (dark > 0) return goDark(state, dark, given.now_s);
   const unconfirmed = state.levels.findIndex(({ waiting }) => waiting && given.now_s >= waiting.undoAt_s);
   if (unconfirmed !== -1) return undoWaiting(state, unconfirmed);
+  if (state.ways?.waiting && given.now_s >= state.ways.waiting.undoAt_s) return undoWays(state);
   // What the node knows of the time must not be lost with the power: a clock that is set back then would give leases more of it.
   if (given.now_s - state.timeFloor_s >= limits.time_floor_s_max) return decided(state);
   return undefined;

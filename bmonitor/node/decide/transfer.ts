@@ -57,7 +57,7 @@ export const decideTransfer: Decide<'node.transfer'> = (state, { command }, give
     { kind: 'make-data', lease },
     { kind: 'new-salt' },
   ];
-  const { quarantine: _, ...rest } = end?.state ?? state;
+  const { quarantine: _, ways: __, ...rest } = end?.state ?? state;
   const kept = goOn ? below.map((one) => withoutConsentTo(withoutWaiting(one), old.lease)) : [];
   const levels = [level, ...kept] as unknown as NodeState['levels'];
   const receipts = [

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Bed, distPath, until, type BedProcess, type Place } from '../bed/index.js';
@@ -171,5 +171,29 @@ describe('a landlord’s console that commands a node from an address that filte
     expect(await atHome('nodes', 'status', 'node-1', '--json')).to.include('it attacks others');
     await atHome('quarantine', 'off', 'node-1');
     expect(await reaches(7443)).to.equal(true);
+  });
+
+  it('moves the ways that no filter can close, and has them back when nobody confirms that', async () => {
+    const closed = await set('closed.json', { action: 'deny' });
+    const atHome = (...args: readonly string[]): Promise<Ran> => ran(bed.console, ...args);
+    const back = async (): Promise<boolean> =>
+      (await atHome('nodes', 'status', 'node-1', '--json')).code === 0;
+    expect((await atHome('filters', 'apply', 'node-1', closed)).code).to.equal(0);
+    expect(await reaches(7443)).to.equal(false);
+    // A wrong address: who asks is cut off, and cannot confirm.
+    const wrong = atHome('ways', 'set', 'node-1', '10.77.0.250', '--confirm-within', '20');
+    await until(async () => !(await reaches(7443, bed.console)), { what: 'the console cut off' });
+    await wrong;
+    await until(back, { bound_ms: 90_000 });
+    expect(await reaches(7443)).to.equal(false);
+    const set2 = await atHome('ways', 'set', 'node-1', bed.console.ipv4, office.ipv4);
+    expect(set2.code, set2.err).to.equal(0);
+    expect((await atHome('ways', 'confirm', 'node-1')).code).to.equal(0);
+    expect(await reaches(7443)).to.equal(true);
+    expect(await reaches(80)).to.equal(false);
+    const boot = await readFile(join(await place.dir(), 'node', 'boot.nft'), 'utf8');
+    expect(boot).to.include(office.ipv4);
+    expect((await atHome('ways', 'confirm', 'node-1')).err).to.match(/^nothing-pending: /u);
+    expect((await atHome('ways', 'set', 'node-1', 'nowhere')).err).to.match(/^bad-input: /u);
   });
 });

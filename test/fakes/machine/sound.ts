@@ -170,10 +170,11 @@ export function opensAnything(running: Running, disk: Machine['disk'], lease: st
 
 /** What of the state the kernel must know. */
 export function enforcedShape(state: NodeState): string {
-  const { levels, quarantine } = state;
+  const { levels, quarantine, ways } = state;
   return JSON.stringify([
     levels.map(({ lease, status, filters }) => [lease, status, filters]),
     quarantine ?? null,
+    ways ?? null,
   ]);
 }
 

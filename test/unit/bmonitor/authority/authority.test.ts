@@ -51,6 +51,8 @@ const lines = `
   filters.confirm      any       op     A    boundaries  -
   filters.undo         any       op     A    boundaries  loosens
   quarantine           landlord  op     A    boundaries  loosens
+  ways.set             landlord  admin  A    boundaries  always
+  ways.confirm         landlord  admin  A    boundaries  -
   keys.read            any       dev    AD   -           -
   keys.boot            any       dev    GAD  -           -
   keys.blindness       any       dev    AD   -           -
