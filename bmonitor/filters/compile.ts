@@ -24,6 +24,7 @@ interface Piece extends Rect {
 }
 
 const ranks = { deny: 0, allow: 1, oneway: 2 } as const satisfies Record<Verdict, number>;
+const none: readonly never[] = [];
 /** Outranks all. */
 const first = -1;
 const verdicts = ['deny', 'allow', 'oneway'] as const satisfies readonly Verdict[];
@@ -79,10 +80,16 @@ class Plane {
   }
 
   #piecesOf(filter: NormalFilter): readonly Piece[] {
+    if (!filter.directions.includes(this.#direction)) return none;
     const rank = filter.first === true ? first : ranks[verdictOf(filter)];
     const pieces: Piece[] = [];
-    for (const rect of rectsOf(filter, this.#direction, this.#family))
-      pieces.push({ ...rect, rank, id: filter.id, boxes: [] });
+    // A set has many thousands, each looked at for every plane: nothing is made here that is not kept.
+    for (const { family, lo, hi } of filter.peers) {
+      if (family !== this.#family) continue;
+      const [x1, x2] = [peerCoord(family, lo), peerCoord(family, hi)];
+      for (const service of filter.services[family])
+        pieces.push({ x1, x2, y1: service.lo, y2: service.hi, rank, id: filter.id, boxes: none });
+    }
     if (pieces.length > 0) this.#byId.set(filter.id, pieces);
     return pieces;
   }

@@ -43,7 +43,9 @@ export function normalFilter(filter: Filter, names: NamesOf, where: string): Res
   if (known && (known.names === undefined || known.names === names)) return ok(known.normal);
   const normal = normaliseFilter(filter, namesOf(names), { id: 0, where });
   if (!normal.ok) return normal;
-  const named = filter.peers?.some((peer) => readRange(peer).kind !== 'range') === true;
+  // Where no names are given, none was looked up.
+  const named =
+    namesOf(names).size > 0 && filter.peers?.some((peer) => readRange(peer).kind !== 'range') === true;
   knownFilters.set(filter, { normal: normal.value, names: named ? names : undefined });
   return normal;
 }

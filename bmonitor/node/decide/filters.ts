@@ -233,13 +233,22 @@ function settle(state: NodeState, at: number, next: FilterState, how: Settling):
   );
 }
 
+/** Filters are never changed in place, and most of a set that is replaced were in the one before. */
+const knownTexts = new WeakMap<Filter, string>();
+
+function textOf(filter: Filter): string {
+  const known = knownTexts.get(filter) ?? JSON.stringify(filter);
+  knownTexts.set(filter, known);
+  return known;
+}
+
 /** True unless it is plain that nothing new passes: no new allow, no deny less, no name that means something else. */
 function loosens(before: FilterState, after: FilterState): boolean {
   if (before.otherwise === 'deny' && after.otherwise === 'inherit') return true;
   if (!sameNames(before, after)) return true;
   const { added, removed } = changedFilters(before, after);
   const texts = (list: readonly Filter[], action: Filter['action']): ReadonlySet<string> =>
-    new Set(list.filter((filter) => filter.action === action).map((filter) => JSON.stringify(filter)));
+    new Set(list.filter((filter) => filter.action === action).map(textOf));
   const gone = texts(removed, 'allow');
   const come = texts(added, 'deny');
   return (
