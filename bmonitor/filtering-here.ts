@@ -19,7 +19,7 @@ export interface Filtering {
   readonly enforcer: Enforcer;
   readonly standing: Standing;
   /** Makes the kernel filter as the state says, and keeps for the next boot from where consoles reach the machine. */
-  enforce(state: NodeState): Promise<Result<void>>;
+  readonly enforce: (state: NodeState) => Promise<Result<void>>;
 }
 
 /** Wires the filters of this machine. Undefined when its configuration names no addresses: nothing is enforced, and status says so. */

@@ -7,7 +7,7 @@ import type { Claims, HistoryHead } from '../../protocol/request.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
 import { tryBlindness } from '../keys/blindness.js';
 import type { Core } from './core.js';
-import { missesDuringChanges, oldKernelWarning } from '../ports/kernel-version.js';
+import { groundFacts, waysFacts } from './ground.js';
 import { packetOf, passedAbove, proofOf } from './decide/fit.js';
 import { isStreamed, type EngineReport, type ServeStream } from './engine-report.js';
 import type { EventLog } from './events.js';
@@ -16,7 +16,7 @@ import { filterCount, setOf } from './filter-state.js';
 import type { Journal } from './journal.js';
 import { measurementFacts } from './measurement.js';
 import { secretsShown } from './secret-blocks.js';
-import { noEntry, rightsNow, type ConsoleWays, type Level, type NodeState } from './state.js';
+import { noEntry, rightsNow, type Level, type NodeState } from './state.js';
 
 /** What the machine says of itself; what it does not know it does not say. */
 export interface MachineFacts {
@@ -55,32 +55,6 @@ export interface FilterFacts {
   /** What another program had altered when something last differed; it was put back. */
   readonly differed?: { readonly at_s: number; readonly what: readonly string[] };
   readonly detail?: string;
-}
-
-/** Said wherever the keys rest in a file. */
-export const fileKeysWarning =
-  'the secrets of this node rest in a file: whoever copies its disk can become this node';
-
-/** What the levels' data, and their filters, stand on. */
-export function groundFacts({ keyStore, directories, kernelRelease }: MachineFacts): {
-  readonly files: string;
-  readonly kernel: string;
-  readonly warnings: readonly string[];
-} {
-  const none = typeof directories === 'object' ? directories : undefined;
-  return {
-    kernel: kernelRelease,
-    files: none ? 'none' : typeof directories === 'string' ? directories : 'unknown',
-    warnings: [
-      ...(keyStore === 'file' ? [fileKeysWarning] : []),
-      ...(missesDuringChanges(kernelRelease) ? [oldKernelWarning(kernelRelease)] : []),
-      ...(none ? [`this node takes no files of levels: ${none.detail ?? none.code}`] : []),
-    ],
-  };
-}
-
-function waysFacts({ consoles, waiting }: ConsoleWays): Readonly<Record<string, unknown>> {
-  return { consoles, ...(waiting ? { pending: { undoAt: waiting.undoAt_s } } : {}) };
 }
 
 /** Answers commands that read, from the state as it stands. Whether the asker may was decided before. */

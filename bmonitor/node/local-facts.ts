@@ -1,4 +1,5 @@
-import { groundFacts, type MachineFacts } from './answers.js';
+import type { MachineFacts } from './answers.js';
+import { groundFacts } from './ground.js';
 import type { Core } from './core.js';
 import type { Term } from './state.js';
 import { limits } from '../../protocol/limits.js';
