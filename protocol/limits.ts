@@ -89,8 +89,6 @@ export const limits = {
   destroy_after_s_max: 31 * 86_400,
   /** How long a change of filters may wait for its confirmation. */
   confirm_s_max: 600,
-  /** Addresses from which consoles reach a node whatever filters say: a handful for each site of the landlord's. */
-  console_ways_max: 64,
   /** Filters added or removed in one change; more is a replacement. */
   filters_per_change_max: 10_000,
   /** The body of a call to a console's API: the largest is a filter set with its notes. */

@@ -58,4 +58,6 @@ export const networkLimits = {
   gateway_ping_ms: 15_000,
   /** Nodes that are not known yet and knocked at the gateway, kept to be shown. */
   gateway_waiting_nodes_max: 1000,
+  /** Addresses from which consoles reach a node whatever filters say: a handful for each site of the landlord's. */
+  console_ways_max: 64,
 } as const;

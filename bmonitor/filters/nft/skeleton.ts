@@ -258,14 +258,15 @@ export function engineSource(otherwise: string): ProgramChain {
   };
 }
 
-/** Before routing. */
+/** Before routing, and only for engines: a hook costs every packet something, also when it asks nothing. */
 function prerouting(choice: SkeletonChoice): readonly ProgramChain[] {
+  if (!choice.engines) return [];
   return [
     engineSource('goto refuse_engine_source'),
     {
       name: 'prerouting',
       hook: { type: 'filter', hook: 'prerouting', priority: -300 },
-      rules: choice.engines ? [`${fromEngine} goto engine_source`, 'accept'] : ['accept'],
+      rules: [`${fromEngine} goto engine_source`, 'accept'],
     },
   ];
 }
