@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { RealConsole } from '../fakes/console.js';
@@ -81,7 +81,7 @@ describe('the own key of a console', function () {
     await until(() => acme.cli('keys', 'unlock', 'node-1').status === 0, 120_000);
     // A backup from before is the backup of a key that nobody knows any more, and does not take the place of the one that works.
     const refused = acme.cli('key', 'restore', backup, '--backup-passphrase-file', acme.passphrase);
-    expect(refused.err).to.match(/^already-there: .*opens nothing any more/);
+    expect(refused.err).to.match(/^already-there: [^]*opens nothing any more/);
   });
 
   it('is backed up and restored with the new one, and the console works from it', async () => {
@@ -91,7 +91,6 @@ describe('the own key of a console', function () {
     await acme.stop();
     writeFileSync(join(acme.dir, 'key.json.lost'), readFileSync(join(acme.dir, 'key.json')), { mode: 0o600 });
     const id = idIn(acme);
-    const { rmSync } = await import('node:fs');
     rmSync(join(acme.dir, 'key.json'));
     const restore = ['--backup-passphrase-file', acme.passphrase, '--new-passphrase-file', acme.passphrase];
     expect(acme.must('key', 'restore', backup, ...restore)).to.include(`${id} is restored`);
@@ -170,6 +169,5 @@ describe('the own key of a console', function () {
     expect(landlord.must('key', 'rotate', '--leave', 'node-2')).to.include('left behind');
     await until(isDone(landlord), 120_000);
     expect(landlord.cli('key', 'rotate', '--leave', 'node-2').err).to.match(/^key-not-rotating/);
-    mkdirSync(join(landlord.dir, '..', 'done'));
   });
 });
