@@ -4,8 +4,14 @@ import type { ConsoleProgram } from '../console/cli/program.js';
 import { isLoopback } from '../console/daemon/config.js';
 import { heldLeaseRoutes } from '../console/leases/routes.js';
 import { HeldLeases } from '../console/leases/take.js';
-import { serveConsole, type ConsoleParts } from '../console/daemon/daemon.js';
-import { refuse } from '../protocol/result.js';
+import { serveConsole, type ConsoleParts, type Serving } from '../console/daemon/daemon.js';
+import { LeaseBook } from '../console/granting/book.js';
+import { Customers } from '../console/granting/customers.js';
+import { leaseRoutes as subLeaseRoutes } from '../console/granting/routes.js';
+import { CatchUp } from '../console/past/catch-up.js';
+import { Presence } from '../console/past/presence.js';
+import { pastRoutes } from '../console/past/routes.js';
+import { ok, refuse, type Result } from '../protocol/result.js';
 import { folderRoutes } from './engines/folder-routes.js';
 import { secretRoutes } from './engines/secret-routes.js';
 import { engineRoutes } from './engines/routes.js';
@@ -22,17 +28,52 @@ export const consoleApp: ConsoleProgram = {
   hasGateway: false,
   serve: async (parts) =>
     isLoopback(parts.config.api.host)
-      ? serveConsole(parts, {
-          title: 'console-app',
-          routes: [
-            ...heldLeaseRoutes(new HeldLeases(parts)),
-            ...engineRoutes({ ...parts, rolls: rollsOf(parts) }),
-            ...folderRoutes(parts),
-            ...secretRoutes(parts),
-          ],
-        })
+      ? serve(parts)
       : refuse('not-loopback', parts.config.api.host, { where: 'console.json api.host' }),
 };
+
+async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
+  const { store, book, pair, clocks, log } = parts;
+  const now = (): number => clocks.wall();
+  const presence = new Presence(store, now, log);
+  const catchUp = new CatchUp({ store, book, own: pair.public, now, log });
+  const customers = new Customers(store, () => undefined);
+  const subLeases = new LeaseBook({
+    store,
+    prefix: 'sub-lease/',
+    nodes: book,
+    customers,
+    facility: parts.config.name,
+    // The ways to a node are those by which this console reaches it.
+    gateways: [],
+    now,
+    log,
+    ended: () => undefined,
+  });
+  await presence.begin();
+  const serving = await serveConsole(parts, {
+    title: 'console-app',
+    routes: [
+      ...heldLeaseRoutes(new HeldLeases(parts)),
+      ...engineRoutes({ ...parts, rolls: rollsOf(parts) }),
+      ...folderRoutes(parts),
+      ...secretRoutes(parts),
+      ...pastRoutes({ ...parts, catchUp, presence, now }),
+      ...customers.routes(),
+      ...subLeaseRoutes(subLeases, book, '/api/v1/sub-leases'),
+    ],
+  });
+  if (!serving.ok) return serving;
+  catchUp.begin();
+  subLeases.start();
+  const close = async (): Promise<void> => {
+    catchUp.end();
+    subLeases.close();
+    await presence.end();
+    await serving.value.close();
+  };
+  return ok({ ...serving.value, close });
+}
 
 function rollsOf({ book, log, clocks }: ConsoleParts): Rolls {
   return new Rolls({ book, log, steady: () => clocks.steady() });

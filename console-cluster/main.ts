@@ -16,7 +16,7 @@ import { adoptionRoutes, besideFrom, inventoryRoutes } from './adoption/routes.j
 import { ClusterBook } from './clusters/book.js';
 import { clusterOf } from './clusters/compute.js';
 import { clusterRoutes } from './clusters/routes.js';
-import { Customers } from './customers.js';
+import { Customers } from '../console/granting/customers.js';
 import { DhcpDesk } from './dhcp/desk.js';
 import { dhcpRoutes } from './dhcp/routes.js';
 import { Hub } from './gateway/hub.js';
@@ -27,9 +27,9 @@ import { Controllers } from './hardware/controllers.js';
 import { outOfBandRoutes } from './hardware/out-of-band-routes.js';
 import { quarantineRoutes } from './clusters/quarantine-routes.js';
 import { hardwareRoutes } from './hardware/routes.js';
-import { LeaseBook } from './leases/book.js';
-import { leaseStates } from './leases/record.js';
-import { leaseRoutes } from './leases/routes.js';
+import { LeaseBook } from '../console/granting/book.js';
+import { leaseStates } from '../console/granting/record.js';
+import { leaseRoutes } from '../console/granting/routes.js';
 import { openStaff } from './staff/staff.js';
 
 /** The landlord's console, put together. */

@@ -37,6 +37,24 @@ export interface Trust {
   readonly consoles: readonly PublicKey[];
   /** Heads of this history that were seen before: in an earlier export, or in a reply. */
   readonly seen: readonly HistoryHead[];
+  /** Told of every line that holds so far. Nothing of it counts before the whole was found good. */
+  readonly line?: (line: HistoryLine) => void;
+}
+
+/** Who signed what a line says: a console whose key is known, one whose key is not, or nobody, because it is not ours to see whole. */
+export type Statement = 'none' | 'good' | 'signer-unknown';
+
+/** One line of a history, read. */
+export interface HistoryLine {
+  readonly seq: number;
+  /** Seconds since 1970, by the clock of the node. */
+  readonly time: number;
+  readonly command: string;
+  readonly sees: string;
+  /** A console of some level, or the node itself. */
+  readonly by: { readonly console?: string; readonly level?: number; readonly node?: string };
+  readonly outcome?: Readonly<Record<string, unknown>>;
+  readonly statement: Statement;
 }
 
 export interface VerifiedHistory {
@@ -45,6 +63,8 @@ export interface VerifiedHistory {
   readonly first: number;
   readonly head: HistoryHead;
   readonly statements: { readonly good: number; readonly signerUnknown: number };
+  /** The keys that were trusted, with those that this history enrolled. */
+  readonly consoles: readonly PublicKey[];
   /** What the node itself signed; absent when the file has none. */
   readonly checkpoint?: Checkpoint;
 }
@@ -59,7 +79,9 @@ interface Entry {
   readonly sees: string;
   readonly jti?: string;
   readonly statement?: string;
-  readonly by: { readonly console?: string; readonly level?: number };
+  readonly time?: unknown;
+  readonly outcome?: unknown;
+  readonly by: HistoryLine['by'];
 }
 
 /**
@@ -85,6 +107,7 @@ export async function verifyHistory(
     if (!signed.ok) return signed;
     if (signed.value === 'good') statements.good += 1;
     if (signed.value === 'signer-unknown') statements.signerUnknown += 1;
+    trust.line?.(readLine(entry.value, signed.value));
     first ??= entry.value;
     last = { ...entry.value, digest: digestOf(line) };
     heads.set(last.seq, last.digest);
@@ -97,7 +120,7 @@ export async function verifyHistory(
     if (!lies.ok) return lies;
   }
   const { lease, level } = last;
-  const result = { lease, level, first: first.seq, head, statements };
+  const result = { lease, level, first: first.seq, head, statements, consoles: [...keys.values()] };
   if (checkpoint === undefined) return ok(result);
   const vouched = await verifyCheckpoint(checkpoint, trust.identity);
   if (!vouched.ok) return vouched;
@@ -135,6 +158,19 @@ function entryIn(line: string, where: string): Result<Entry> {
     : refuse('history-broken', 'not an entry of a history', { where });
 }
 
+function readLine({ seq, time, command, sees, by, outcome }: Entry, statement: Statement): HistoryLine {
+  const said = opaqueObject(outcome, 'outcome');
+  return {
+    seq,
+    time: typeof time === 'number' ? time : 0,
+    command,
+    sees,
+    by,
+    statement,
+    ...(said.ok ? { outcome: said.value } : {}),
+  };
+}
+
 function followsOn(
   entry: Entry,
   last: (Entry & { readonly digest: string }) | undefined,
@@ -163,7 +199,7 @@ async function statementOf(
   entry: Entry,
   keys: Map<string, PublicKey>,
   where: string,
-): Promise<Result<'none' | 'good' | 'signer-unknown'>> {
+): Promise<Result<Statement>> {
   if (entry.sees !== 'statement' || entry.statement === undefined) return ok('none');
   const broken = (detail: string): Result<never> => refuse('history-broken', detail, { where });
   const header = readHeader('signed', entry.statement, requestTyp.statement);

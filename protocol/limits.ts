@@ -1,3 +1,4 @@
+import { customerLimits } from './customer-limits.js';
 import { engineDiskLimits } from './engine-disk-limits.js';
 import { engineLimits } from './engine-limits.js';
 import { networkLimits } from './network-limits.js';
@@ -383,6 +384,7 @@ export const limits = {
   engine_doors_max: 128,
   ...networkLimits,
   ...engineLimits,
+  ...customerLimits,
   /** A line on an engine's own socket: a report with its trace, no file. */
   engine_line_bytes_max: 64 * 1024,
   /** Texts in such a line, so that they fit in it however they are escaped. */

@@ -55,7 +55,9 @@ async function verify(file: string, flags: VerifyFlags): Promise<void> {
   const json = flags.json === true;
   const found = await checked(file, flags);
   if (!found.ok) return fail(found.refusal, json);
-  process.stdout.write(json ? `${JSON.stringify({ history: found.value })}\n` : shown(found.value));
+  if (!json) return void process.stdout.write(shown(found.value));
+  const consoles = found.value.consoles.map(({ id }) => id);
+  process.stdout.write(`${JSON.stringify({ history: { ...found.value, consoles } })}\n`);
 }
 
 async function checked(file: string, flags: VerifyFlags): Promise<Result<VerifiedHistory>> {

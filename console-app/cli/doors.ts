@@ -1,9 +1,10 @@
 import { createServer, type Socket } from 'node:net';
 import { InvalidArgumentError, type Command } from 'commander';
-import { clientFor } from '../../console/cli/client.js';
+import { clientFor, type ApiClient } from '../../console/cli/client.js';
 import { doorThrough, type DoorEnd } from '../../console/cli/door.js';
 import { orExit, refusalText } from '../../console/cli/output.js';
 import { inputRecords, record, sizeRecord } from '../../protocol/records.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
 
 /** Ctrl-P Ctrl-Q leaves a terminal without ending what runs on it, as elsewhere. */
 const leave = Buffer.from([0x10, 0x11]);
@@ -72,24 +73,34 @@ Exit codes: that of the command (128 and the signal when one ended it); 125 when
         flags: { json?: boolean },
       ) => {
         const client = orExit(clientFor(dirOf()), flags.json);
-        const server = createServer({ allowHalfOpen: true }, (socket) => {
-          void lead(socket, async (output) =>
-            doorThrough(client, node, { type: 'engine.forward', name, port }, output),
-          );
-        });
-        server.on('error', (error) =>
-          orExit({ ok: false, refusal: { code: 'cannot-listen', detail: error.message } }, flags.json),
+        const at = orExit(await forward(client, node, name, local, port), flags.json);
+        console.log(
+          flags.json ? JSON.stringify({ port: at.port }) : `127.0.0.1:${at.port} leads to ${port} in ${name}`,
         );
-        server.listen(local, '127.0.0.1', () => {
-          const at = server.address() as { readonly port: number };
-          console.log(
-            flags.json
-              ? JSON.stringify({ port: at.port })
-              : `127.0.0.1:${at.port} leads to ${port} in ${name}`,
-          );
-        });
       },
     );
+}
+
+/** Listens on loopback until it is closed; every connection there is one into the engine. */
+export async function forward(
+  client: ApiClient,
+  node: string,
+  name: string,
+  local: number,
+  port: number,
+): Promise<Result<{ readonly port: number; readonly close: () => void }>> {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    void lead(socket, async (output) =>
+      doorThrough(client, node, { type: 'engine.forward', name, port }, output),
+    );
+  });
+  return new Promise((resolve) => {
+    server.on('error', (error) => resolve(refuse('cannot-listen', error.message)));
+    server.listen(local, '127.0.0.1', () => {
+      const at = server.address() as { readonly port: number };
+      resolve(ok({ port: at.port, close: () => server.close() }));
+    });
+  });
 }
 
 type Open = (output: (bytes: Buffer) => boolean) => ReturnType<typeof doorThrough>;

@@ -4,10 +4,12 @@ import { orExit, table } from '../../console/cli/output.js';
 import { number } from '../../console/cli/program.js';
 import { limits } from '../../protocol/limits.js';
 import { refuse, type Result } from '../../protocol/result.js';
-import { archiveOf, readDescription } from './description.js';
 import { folderCommands } from './folders.js';
 import { listOf, nodesIn, printOutcomes, troubleText, type Json, type OnNode } from './outcomes.js';
 import { secretCommands } from './secrets.js';
+import { sendTo } from '../images/send.js';
+import { imageOf } from '../images/build.js';
+import { readDescription, type Description } from '../images/description.js';
 
 interface Roll {
   readonly id: string;
@@ -181,8 +183,7 @@ function deployCommand(engines: Command, client: (flags: Json) => ApiClient): vo
     .action(async (file: string, targets: readonly string[], flags: DeployFlags) => {
       const api = client(flags);
       const description = orExit(readDescription(file), flags.json);
-      const digest =
-        description.source === undefined ? '' : await bring(api, description.source, targets, flags);
+      const digest = await bring(api, description, targets, flags);
       const settings = orExit(description.settingsFor(digest), flags.json);
       const { atOnce, well: well_s, bound: bound_s } = flags;
       const body = { targets, engine: description.name, settings, atOnce, well_s, bound_s };
@@ -204,25 +205,17 @@ const rollWords: Readonly<Record<Roll['state'], string>> = {
 /** Every node must have the image before any node is changed. */
 async function bring(
   api: ApiClient,
-  source: string,
+  description: Description,
   targets: readonly string[],
   flags: Json,
 ): Promise<string> {
-  const archive = orExit(archiveOf(source), flags.json);
-  let sent: Result<Record<string, unknown>>;
-  try {
-    const { path, form } = archive;
-    sent = await api.call('POST', '/api/v1/images', { targets, path, form });
-  } finally {
-    archive.remove();
-  }
-  const nodes = orExit(sent, flags.json)['nodes'] as readonly OnNode[];
-  for (const { node, trouble } of nodes)
-    if (trouble)
-      orExit(refuse('unreachable', `${node} did not take the image: ${troubleText(trouble)}`), flags.json);
-  const digests = [...new Set(nodes.map(({ value }) => String(value?.['digest'])))];
-  if (!flags.json) console.error(`image ${digests.join(' ')} is on ${nodes.length} nodes`);
-  return digests[0] ?? '';
+  const archive = orExit(await imageOf(description), flags.json);
+  if (archive === undefined) return '';
+  const sent = await sendTo(api, archive, targets);
+  archive.remove();
+  const digest = orExit(sent, flags.json);
+  if (!flags.json) console.error(`image ${digest.digest} is on ${digest.nodes} nodes`);
+  return digest.digest;
 }
 
 async function watchRoll(api: ApiClient, begun: Roll, flags: Json): Promise<Roll> {

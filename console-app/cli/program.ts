@@ -1,14 +1,31 @@
 import type { Command } from 'commander';
 import { consoleProgram } from '../../console/cli/program.js';
 import { takingCommands } from '../../console/cli/taking.js';
+import {
+  customerCommands,
+  leaseCommands as subLeaseCommands,
+  type LeasesAt,
+} from '../../console/cli/leases.js';
+import { pastCommand } from '../../console/cli/past.js';
 import { consoleApp } from '../main.js';
+import { devCommand } from './dev.js';
 import { doorCommands } from './doors.js';
 import { engineCommands } from './engines.js';
+
+const sublet: LeasesAt = {
+  name: 'sublet',
+  about: 'leases of nodes further, to sub-tenants, where the own lease grants that (the right `lease`)',
+  path: '/api/v1/sub-leases',
+};
 
 /** Everything that `console-app` can be told, not yet parsed. */
 export function appProgram(): Command {
   const { program, dirOf } = consoleProgram(consoleApp);
   takingCommands(program.command('lease').description('the leases of this console'), dirOf, 'list');
+  pastCommand(program, dirOf);
+  customerCommands(program, dirOf);
+  subLeaseCommands(program, dirOf, sublet);
+  devCommand(program, dirOf);
   engineCommands(program, dirOf);
   const engines =
     program.commands.find((one) => one.name() === 'engines') ??

@@ -4,7 +4,7 @@ import { makePair, rsaBits } from '../../crypto/rsa.js';
 import type { Log } from '../../protocol/log.js';
 import { opaqueObject } from '../../protocol/parse.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
-import { isOver, type LeaseBook } from '../leases/book.js';
+import { isOver, type LeaseBook } from '../../console/granting/book.js';
 import type { Inventory } from './inventory.js';
 
 export interface Retiring {

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { clientFor } from '../../console/cli/client.js';
 import { orExit, table } from '../../console/cli/output.js';
 import { refuse } from '../../protocol/result.js';
-import { momentFrom } from './leases.js';
+import { momentFrom } from '../../console/cli/leases.js';
 
 interface Json {
   readonly json?: boolean;

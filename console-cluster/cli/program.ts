@@ -9,7 +9,7 @@ import { gatewayCommands } from './gateway.js';
 import { hardwareCommands } from './hardware.js';
 import { outOfBandCommands } from './out-of-band.js';
 import { quarantineCommands } from './quarantine.js';
-import { customerCommands, leaseCommands } from './leases.js';
+import { customerCommands, leaseCommands } from '../../console/cli/leases.js';
 
 /** Everything that `console-cluster` can be told, not yet parsed. */
 export function clusterProgram(): Command {

@@ -1,7 +1,7 @@
 import type { NodeBook } from '../../console/nodes/book.js';
 import { ok, refuse } from '../../protocol/result.js';
-import { keysOf, type Customers } from '../customers.js';
-import type { LeaseBook } from '../leases/book.js';
+import { keysOf, type Customers } from '../../console/granting/customers.js';
+import type { LeaseBook } from '../../console/granting/book.js';
 import type { GatewayPolicy } from './hub.js';
 
 /** The landlord's own console is a party without a customer's name. */

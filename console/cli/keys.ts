@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { rotateCommand } from './key-rotation.js';
 import { consoleFiles, readFileLimited, readSecretFile, writeFileWhole } from '../daemon/files.js';
 import { openPair, publicOf, sealPair } from '../keys/file.js';
-import { newPassphraseFrom, passphraseFrom } from '../keys/passphrase.js';
+import { forget, keep, keptKinds, keptWhere, type KeptKind } from '../keys/kept.js';
+import { newPassphraseFrom, passphraseFrom, passphraseOf } from '../keys/passphrase.js';
 import { exportPkcs12, importPkcs12 } from '../keys/pkcs12.js';
-import { refuse } from '../../protocol/result.js';
+import { refuse, type Result } from '../../protocol/result.js';
 import { orExit } from './output.js';
 
 interface Flags {
@@ -25,7 +26,9 @@ export function keyCommands(program: Command, dirOf: () => string): void {
     .description('the thumbprint, to be compared by another way than the card took')
     .action(() => {
       const shown = orExit(publicOf(orExit(readSecretFile(consoleFiles(dirOf()).key)).toString()));
-      console.log(`${shown.id}  RSA ${shown.bits}`);
+      const kept = orExit(keptWhere(consoleFiles(dirOf())));
+      const where = kept ? `  passphrase kept in: ${kept.kind}` : '';
+      console.log(`${shown.id}  RSA ${shown.bits}${where}`);
     });
   key
     .command('backup')
@@ -35,9 +38,8 @@ export function keyCommands(program: Command, dirOf: () => string): void {
     .description('write the key as PKCS#12, under a passphrase of its own')
     .action(async (path: string, flags: Flags) => {
       const sealed = orExit(readSecretFile(consoleFiles(dirOf()).key)).toString();
-      const pair = orExit(
-        await openPair(sealed, orExit(await passphraseFrom(flags.passphraseFile, 'Passphrase: '))),
-      );
+      const passphrase = orExit(await passphraseOf(consoleFiles(dirOf()), flags.passphraseFile));
+      const pair = orExit(await openPair(sealed, passphrase));
       const backup = exportPkcs12(
         pair,
         'console',
@@ -83,10 +85,66 @@ export function keyCommands(program: Command, dirOf: () => string): void {
       // The key that waits beside it is under the same passphrase, and the daemon opens it by that.
       if (existsSync(files.nextKey) || existsSync(files.oldKey)) orExit(refuse('key-rotating', 'passphrase'));
       const sealed = orExit(readSecretFile(files.key)).toString();
-      const old = orExit(await passphraseFrom(flags.passphraseFile, 'Passphrase: '));
+      const old = orExit(await passphraseOf(files, flags.passphraseFile));
       const pair = orExit(await openPair(sealed, old));
       const passphrase = orExit(await newPassphraseFrom(flags.newPassphraseFile));
+      const kept = orExit(keptWhere(files));
       orExit(writeFileWhole(files.key, await sealPair(pair, passphrase)));
-      console.log('the key is under the new passphrase');
+      // The store would open nothing any more with the old one.
+      if (kept) orExit(await keep(files, kept.kind, pair.public.id, passphrase));
+      console.log(`the key is under the new passphrase${kept ? `, which ${kept.kind} keeps` : ''}`);
     });
+  key
+    .command('keep')
+    .argument('<store>', `one of ${keptKinds.join(', ')}`, kindFrom)
+    .option(...passphraseOption)
+    .description('let a store of the operating system keep the passphrase, so that nobody is asked for it')
+    .addHelpText(
+      'after',
+      `
+  secret-service   the keyring of your desktop session (secret-tool), open while you are logged in
+  keyring          the kernel's memory (keyctl), until this machine is switched off
+  systemd          a file that only this machine opens, by its TPM where it has one (systemd-creds), for a console that runs as a service
+
+Whoever is you on this machine can then use the key without being asked. Examples:
+  key keep secret-service
+  key keep systemd --passphrase-file ./passphrase
+`,
+    )
+    .action(async (kind: KeptKind, flags: Flags) => {
+      const files = consoleFiles(dirOf());
+      const before = orExit(keptWhere(files));
+      const passphrase = orExit(await passphraseOf(files, flags.passphraseFile));
+      // What opens nothing is not worth keeping.
+      const pair = orExit(await openPair(orExit(readSecretFile(files.key)).toString(), passphrase));
+      orExit(await keep(files, kind, pair.public.id, passphrase));
+      if (before && before.kind !== kind) orExit(await forgetOther(files, before));
+      console.log(`${kind} keeps the passphrase of ${pair.public.id}`);
+    });
+  key
+    .command('forget')
+    .description('take the passphrase out of the store of the operating system; you are asked again')
+    .action(async () => {
+      const files = consoleFiles(dirOf());
+      const kept = orExit(keptWhere(files));
+      if (!kept) return orExit(refuse('not-found', 'no store keeps the passphrase'));
+      orExit(await forget(files, kept));
+      console.log(`${kept.kind} keeps it no longer`);
+    });
+}
+
+/** The mark already names the new store. */
+async function forgetOther(
+  files: ReturnType<typeof consoleFiles>,
+  before: Parameters<typeof forget>[1],
+): Promise<Result<true>> {
+  const mark = orExit(readFileLimited(files.kept));
+  const gone = await forget(files, before);
+  return gone.ok ? writeFileWhole(files.kept, mark) : gone;
+}
+
+function kindFrom(text: string): KeptKind {
+  const kind = keptKinds.find((one) => one === text);
+  if (kind === undefined) throw new InvalidArgumentError(`One of ${keptKinds.join(', ')}.`);
+  return kind;
 }

@@ -6,7 +6,8 @@ import { packageVersion } from '../api/server.js';
 import { answerWithinDefault_ms, type ConsoleConfig } from '../daemon/config.js';
 import { openConsole, type ConsoleParts, type Serving } from '../daemon/daemon.js';
 import { initConsole } from '../daemon/init.js';
-import { newPassphraseFrom, passphraseFrom } from '../keys/passphrase.js';
+import { newPassphraseFrom, passphraseOf } from '../keys/passphrase.js';
+import { consoleFiles } from '../daemon/files.js';
 import { auditCommands } from './audit.js';
 import { clientFor } from './client.js';
 import { completionCommand } from './completion.js';
@@ -162,12 +163,15 @@ function runCommand(program: Command, what: ConsoleProgram, dirOf: () => string)
   program
     .command('run')
     .description('run the daemon in the foreground')
-    .option('--passphrase-file <file>', 'where the passphrase of the key is; without it you are asked')
+    .option(
+      '--passphrase-file <file>',
+      'where the passphrase of the key is; without it, the store that keeps it (key keep), or you are asked',
+    )
     .option('--log-level <level>', `one of ${logLevels.join(', ')}`, 'info')
     .action(async (flags: { passphraseFile?: string; logLevel: string }) => {
       const level = logLevels.find((known): known is LogLevel => known === flags.logLevel);
       if (!level) return program.error(`--log-level is one of ${logLevels.join(', ')}`);
-      const passphrase = orExit(await passphraseFrom(flags.passphraseFile, 'Passphrase: '));
+      const passphrase = orExit(await passphraseOf(consoleFiles(dirOf()), flags.passphraseFile));
       const log = stderrLog(level).with({ console: what.name });
       let parts = orExit(await openConsole(dirOf(), passphrase, log));
       passphrase.wipe();

@@ -9,6 +9,7 @@ import { refuse, type Result } from '../../protocol/result.js';
 interface Flags {
   readonly json?: boolean;
   readonly pin: Readonly<Record<string, string>>;
+  readonly name: Readonly<Record<string, string>>;
   readonly identity?: string;
 }
 
@@ -46,6 +47,12 @@ function pins(value: string, before: Readonly<Record<string, string>>): Readonly
   return { ...before, [name]: id };
 }
 
+function names(value: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const [, name, own] = /^([a-z0-9.-]+)=([a-z0-9.-]+)$/.exec(value) ?? [];
+  if (name === undefined || own === undefined) throw new InvalidArgumentError('Write it as NODE=NAME.');
+  return { ...before, [name]: own };
+}
+
 /** `take` and the list of what was taken, in the group of each console that speaks of leases. */
 export function takingCommands(leases: Command, dirOf: () => string, listName: string): void {
   leases
@@ -53,6 +60,12 @@ export function takingCommands(leases: Command, dirOf: () => string, listName: s
     .argument('<hand-over>', 'the file that the landlord gave')
     .option('--pin <node=thumbprint>', 'the identity on a node’s label (repeatable)', pins, {})
     .option('--identity <thumbprint>', 'the same, when the hand-over has one node')
+    .option(
+      '--name <node=name>',
+      'what a node is called here, if not as there (repeatable); two facilities may name theirs alike',
+      names,
+      {},
+    )
     .option('--json', 'print JSON')
     .description('check a hand-over and take its leases: new pair, K and roster in one step')
     .addHelpText(
@@ -66,12 +79,14 @@ export function takingCommands(leases: Command, dirOf: () => string, listName: s
       const body = {
         handOver,
         pins: { ...flags.pin, ...orExit(pinOfOnly(handOver, flags.identity), flags.json) },
+        ...(Object.keys(flags.name).length === 0 ? {} : { names: flags.name }),
       };
       const answer = orExit(await client.call('POST', '/api/v1/held-leases', body), flags.json);
       const outcomes = answer['outcomes'] as readonly Outcome[];
       if (flags.json) console.log(JSON.stringify(answer));
       else for (const done of outcomes) console.log(told(done));
-      if (outcomes.some(({ taken }) => !taken)) process.exitCode = 1;
+      // What was taken before needs nothing: a hand-over names all leases of a customer, also the older ones.
+      if (outcomes.some(({ taken, code }) => !taken && code !== 'already-there')) process.exitCode = 1;
     });
   leases
     .command(listName)

@@ -24,6 +24,10 @@ export function consoleFiles(dir: string) {
     nextKey: join(dir, 'key.next.json'),
     oldKey: join(dir, 'key.old.json'),
     nextCard: join(dir, 'console.next.pub.json'),
+    /** Which store of the operating system has the passphrase, if one has. */
+    kept: join(dir, 'passphrase-store.json'),
+    /** The passphrase, sealed by systemd for this machine, if it is kept that way. */
+    credential: join(dir, 'passphrase.cred'),
     /** Its public half, to be enrolled elsewhere. */
     card: join(dir, 'console.pub.json'),
     /** Whoever can read it administers this console. */

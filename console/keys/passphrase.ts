@@ -5,6 +5,8 @@ import { Secret } from '../../crypto/secret.js';
 import { limits } from '../../protocol/limits.js';
 import { messageOf } from '../../protocol/log.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
+import type { ConsoleFiles } from '../daemon/files.js';
+import { fromKept, keptWhere } from './kept.js';
 
 /** A passphrase comes from a file or from a person at a terminal, never from a command line, which others can read. */
 export async function passphraseFrom(file: string | undefined, question: string): Promise<Result<Secret>> {
@@ -12,6 +14,18 @@ export async function passphraseFrom(file: string | undefined, question: string)
   if (!process.stdin.isTTY)
     return refuse('no-passphrase', 'there is no terminal to ask at; give --passphrase-file');
   return askHidden(question);
+}
+
+/** Of the key of this console: from the file that is named, from the store that keeps it, or from a person. */
+export async function passphraseOf(files: ConsoleFiles, file: string | undefined): Promise<Result<Secret>> {
+  if (file !== undefined) return passphraseFile(file);
+  const kept = keptWhere(files);
+  if (!kept.ok) return kept;
+  if (!kept.value) return passphraseFrom(undefined, 'Passphrase: ');
+  const found = await fromKept(files, kept.value);
+  if (found.ok || !process.stdin.isTTY) return found;
+  process.stderr.write(`${kept.value.kind} does not give it: ${found.refusal.detail ?? ''}\n`);
+  return askHidden('Passphrase: ');
 }
 
 /** Asked twice, so that a slip does not lock the key away. */

@@ -8,6 +8,7 @@ import {
   nullable,
   object,
   oneOf,
+  optional,
   text,
   whole,
   type Shape,
@@ -79,10 +80,15 @@ export function heldLeaseRoutes(leases: HeldLeases): Route[] {
       path: '/api/v1/held-leases',
       summary: 'Take the leases of a hand-over: new pair, K and roster in one step on each node',
       role: 'administer',
-      body: object({ handOver, pins: map(digest, { max: limits.leases_per_hand_over_max }) }),
+      body: object({
+        handOver,
+        pins: map(digest, { max: limits.leases_per_hand_over_max }),
+        names: optional(map(name, { max: limits.leases_per_hand_over_max })),
+      }),
       reply: object({ outcomes: list(outcome, { max: limits.leases_per_hand_over_max }) }),
       async handle({ body }) {
-        const done = await leases.take(body);
+        const { names, ...rest } = body;
+        const done = await leases.take({ ...rest, ...(names === undefined ? {} : { names }) });
         return done.ok ? ok({ outcomes: done.value.map(outcomeOf) }) : done;
       },
     }),

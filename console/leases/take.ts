@@ -8,7 +8,7 @@ import { digestText, idText, nameText, publicJwk } from '../../protocol/fields.j
 import type { HandOver } from '../../protocol/hand-over.js';
 import { identityOf, levelKeyOf, nodeCardForm, type NodeCard } from '../../protocol/node-card.js';
 import { limits } from '../../protocol/limits.js';
-import { list, object, oneOf, whole, type Parsed } from '../../protocol/parse.js';
+import { list, object, opaqueObject, oneOf, whole, type Parsed } from '../../protocol/parse.js';
 import { newId } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 
@@ -41,8 +41,13 @@ const takingForm = object({
 });
 export type Taking = Parsed<typeof takingForm>;
 
+/** What the node says of its levels, as far as the hand-over promised something of them. */
+const levelsForm = list(opaqueObject, { max: limits.levels_max });
+
 interface Answered {
   readonly taken: Parsed<typeof takenForm>;
+  /** When the lease ends, as the node says. */
+  readonly until: number | undefined;
   readonly blindness: readonly string[];
 }
 
@@ -50,6 +55,8 @@ export interface Wanted {
   readonly handOver: HandOver;
   /** Identities that came by another way than the file, by the name of the node. */
   readonly pins: Readonly<Record<string, string>>;
+  /** What nodes are called here, where another facility's node has that name already. */
+  readonly names?: Readonly<Record<string, string>>;
 }
 
 export interface Outcome {
@@ -60,6 +67,8 @@ export interface Outcome {
   readonly taking: Taking;
   /** What the node proved of its keys right after, or why it did not. */
   readonly blindness?: readonly string[];
+  /** What the hand-over promised, when the node has it otherwise. */
+  readonly promised?: { readonly until: number; readonly rights: readonly string[] };
 }
 
 const endedForm = object({
@@ -86,18 +95,21 @@ export class HeldLeases {
   /** Everything that can be judged from the file alone is judged before any node is asked. */
   async take(wanted: Wanted): Promise<Result<readonly Outcome[]>> {
     const { pair, clocks } = this.#parts;
-    const { handOver, pins } = wanted;
+    const { handOver, pins, names = {} } = wanted;
     if (!handOver.to.includes(pair.public.id))
       return refuse('not-for-us', `it is for ${handOver.to.join(', ')}; this console is ${pair.public.id}`);
     const plans: [NodeCard, Taking][] = [];
-    for (const { card, until, rights } of handOver.leases) {
+    for (const { card: given, until, rights } of handOver.leases) {
+      const card = { ...given, name: names[given.name] ?? given.name };
       const identity = identityOf(card);
       if (!identity.ok) return identity;
-      const pin = pins[card.name];
+      const free = this.#nameIsFree(given.name, card.name, identity.value.id);
+      if (!free.ok) return free;
+      const pin = pins[given.name];
       if (pin !== undefined && pin !== identity.value.id)
         return refuse(
           'wrong-identity',
-          `${card.name} is ${identity.value.id} in the file, ${pin} by its label`,
+          `${given.name} is ${identity.value.id} in the file, ${pin} by its label`,
         );
       if (until * 1000 <= clocks.wall()) return refuse('lease-over', `${card.name} until ${until}`);
       plans.push([
@@ -115,9 +127,11 @@ export class HeldLeases {
         },
       ]);
     }
-    for (const name of Object.keys(pins))
-      if (!plans.some(([card]) => card.name === name))
+    for (const name of [...Object.keys(pins), ...Object.keys(names)])
+      if (!handOver.leases.some(({ card }) => card.name === name))
         return refuse('not-found', `no ${name} in the hand-over`);
+    const called = plans.map(([card]) => card.name);
+    if (new Set(called).size !== called.length) return refuse('bad-input', 'two nodes get one name');
     const outcomes = await Promise.all(plans.map(async ([, taking]) => this.#takeOne(taking)));
     return ok(outcomes);
   }
@@ -158,6 +172,21 @@ export class HeldLeases {
     return found ? ok(found) : refuse('lease-unknown', `this console holds no lease of ${node}`);
   }
 
+  /** A lease that was taken and then found no place here would be one that nobody can speak for. */
+  #nameIsFree(given: string, name: string, identity: string): Result<true> {
+    const all = this.#parts.book.list();
+    const other = all.find(({ card, id }) => card.name === name && id !== identity);
+    if (other)
+      return refuse(
+        'already-there',
+        `another node is called ${name} here: give this one a name of its own with --name ${given}=NAME`,
+      );
+    const twin = all.find(({ card, id }) => id === identity && card.name !== name);
+    return twin
+      ? refuse('already-there', `${given} is here as ${twin.card.name}: --name ${given}=${twin.card.name}`)
+      : ok(true);
+  }
+
   async #takeOne(wanted: Taking): Promise<Outcome> {
     const { card } = wanted;
     const failed = (code: string, detail = ''): Outcome => ({
@@ -175,12 +204,13 @@ export class HeldLeases {
     if (!noted.ok) return failed(noted.refusal.code, noted.refusal.detail);
     const answer = await this.#ask(taking);
     if (!answer.ok) return failed(answer.refusal.code, answer.refusal.detail);
-    const { blindness, taken: said } = answer.value;
+    const { blindness, taken: said, until = taking.until } = answer.value;
     const { pair, everEnrolled, rights } = said;
     const own: NodeCard = { ...card, key: pair.jwk };
     const strangers = everEnrolled.filter((id) => id !== this.#parts.pair.public.id);
     const receipts = await provenReceipts(said.receipts, card, this.#parts.log);
-    const taken: Taking = { ...taking, state: 'taken', card: own, rights, strangers, receipts };
+    const taken: Taking = { ...taking, state: 'taken', card: own, until, rights, strangers, receipts };
+    const promised = { until: taking.until, rights: taking.rights };
     // The new U goes into the store at once: without it nobody can address the level any more.
     const kept = await this.#records.put(card.lease, taken);
     if (!kept.ok) return failed(kept.refusal.code, kept.refusal.detail);
@@ -188,7 +218,7 @@ export class HeldLeases {
     const { book } = this.#parts;
     const added = book.get(own.name).ok ? await book.replace(own) : await book.add(own);
     if (!added.ok) return { ...failed(added.refusal.code, added.refusal.detail), taken: true, taking: taken };
-    return { node: card.name, taken: true, taking: taken, blindness };
+    return { node: card.name, taken: true, taking: taken, blindness, promised };
   }
 
   async #ask(taking: Taking): Promise<Result<Answered>> {
@@ -211,9 +241,11 @@ export class HeldLeases {
       },
     });
     const taken = reply.ok ? takenForm(reply.value.result ?? {}, 'answer') : reply;
-    const blindness = taken.ok ? await provenIn(session, { ...card, key: taken.value.pair.jwk }) : [];
+    const own = taken.ok ? { ...card, key: taken.value.pair.jwk } : card;
+    const blindness = taken.ok ? await provenIn(session, own) : [];
+    const until = taken.ok ? await endIn(session, own) : undefined;
     session.close('done');
-    return taken.ok ? ok({ taken: taken.value, blindness }) : taken;
+    return taken.ok ? ok({ taken: taken.value, blindness, until }) : taken;
   }
 }
 
@@ -231,14 +263,47 @@ async function provenIn(session: NodeSession, card: NodeCard): Promise<readonly 
   return [`WARNING: blindness is not proved: ${code} ${detail}`.trim()];
 }
 
+/** When the lease ends is what the node says, whatever the file of the landlord said. */
+async function endIn(session: NodeSession, card: NodeCard): Promise<number | undefined> {
+  const key = levelKeyOf(card);
+  if (!key.ok) return undefined;
+  const { level, lease } = card;
+  const reply = await session.request({
+    to: { level, lease, key: key.value },
+    command: { type: 'levels.read' },
+  });
+  const levels = reply.ok ? levelsForm(reply.value.result?.['levels'], 'levels') : reply;
+  const own = levels.ok ? levels.value.find((one) => one['lease'] === lease) : undefined;
+  return typeof own?.['until'] === 'number' ? own['until'] : undefined;
+}
+
+/** Where the landlord's file and the node differ, the node is right, and it is said. */
+function brokenPromises({ taking, promised }: Outcome): readonly string[] {
+  if (!promised) return [];
+  const day = (at: number): string => new Date(at * 1000).toISOString();
+  const less = promised.rights.filter((right) => !taking.rights.some((one) => one === right));
+  return [
+    ...(promised.until > taking.until
+      ? [
+          `WARNING: the hand-over said until ${day(promised.until)}; the node ends the lease at ${day(taking.until)}`,
+        ]
+      : []),
+    ...(less.length > 0
+      ? [`WARNING: the hand-over promised rights that the node did not grant: ${less.join(', ')}`]
+      : []),
+  ];
+}
+
 /** Who can now do what, in the words of the spec. */
-export function explain({ taking, blindness = [] }: Outcome): readonly string[] {
+export function explain(outcome: Outcome): readonly string[] {
+  const { taking, blindness = [] } = outcome;
   const lines = [
     `only this console speaks for level ${taking.card.level}: the node has a new pair, and whoever saw the hand-over can neither read nor command`,
     'the disk key now needs your K as well: the landlord alone cannot derive it',
     ...blindness,
     'the landlord still decides which peers the node may talk to, may reboot it, and may end the lease, which destroys your data',
   ];
+  lines.push(...brokenPromises(outcome));
   if (taking.strangers.length > 0)
     lines.push(
       `WARNING: before you took it, other keys could speak for this level: ${taking.strangers.join(', ')}; ask the landlord who they are`,

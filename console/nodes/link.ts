@@ -307,8 +307,7 @@ export class NodeLink {
   #failed(refusal: Refusal): void {
     const { clocks, chance, log, node } = this.#options;
     this.#known = { ...this.#known, refusal };
-    const away = refusal.code === 'unreachable' || refusal.code === 'node-silent';
-    this.#set(away ? {} : { refused: { at: clocks.steady(), code: refusal.code } });
+    this.#set(isAway.has(refusal.code) ? {} : { refused: { at: clocks.steady(), code: refusal.code } });
     this.#options.onChange();
     const wait = backOff(this.#failures, chance(), {
       first_ms: limits.dial_first_ms,
@@ -352,6 +351,8 @@ const streamBroke: ReadonlySet<string> = new Set([
   'stream-tampered',
   'malformed',
 ]);
+/** What says no more than that nobody answered: a gateway that does not have the node knows nothing of it either. */
+const isAway: ReadonlySet<string> = new Set(['unreachable', 'node-silent', 'gateway-node-away']);
 
 /** Tries the ways in their order and keeps the first that opens. */
 export async function firstOf(

@@ -80,7 +80,12 @@ export const consoleErrors = {
   'wrong-passphrase': {
     what: 'The passphrase does not open the key.',
     why: 'The passphrase is not the one it was sealed with, or the file was altered.',
-    todo: 'Try again; if it is lost, restore a backup or enroll a new key at every node.',
+    todo: 'Try again. If it is lost: restore a backup (key restore), or let another console of the level add a new key (roster add) and remove this one. Without either nobody can speak for the level any more, and only the landlord can end the lease, which destroys its data.',
+  },
+  'key-store-failed': {
+    what: 'The store of the operating system does not give the passphrase.',
+    why: 'Its program is missing, nobody is logged in who could unlock it, the machine was switched off since, or it was asked on another machine.',
+    todo: 'Name the passphrase with --passphrase-file, or run the command at a terminal; then let a store keep it again (key keep).',
   },
   'key-rotating': {
     what: 'The key of this console is just being replaced.',

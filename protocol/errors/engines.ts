@@ -27,6 +27,11 @@ export const engineErrors = {
     why: 'Only what runs can be paused, and only what is paused goes on.',
     todo: 'Read how the engine is, and start it if it is stopped.',
   },
+  'image-not-built': {
+    what: 'The image could not be built.',
+    why: 'A program that was needed for it is missing or has failed; its last words are beside this.',
+    todo: 'Mend what they name. What runs on the nodes was not touched.',
+  },
   'engines-not-here': {
     what: 'This machine cannot run engines.',
     why: 'An OCI runtime that works with its control groups, conmon, or something of the kernel is missing; or BMonitor does not run as root.',

@@ -6,6 +6,7 @@ export const limitSources = [
   'protocol/network-limits.ts',
   'protocol/engine-disk-limits.ts',
   'protocol/engine-limits.ts',
+  'protocol/customer-limits.ts',
 ] as const;
 
 export interface Limit {

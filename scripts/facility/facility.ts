@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { powerExits } from '../../bmonitor/cli/output.js';
+import { adoptNodes, gateway_port } from './adopt.js';
 import { leaseNodes } from './leases.js';
 import { deploySoftware, runsSoftware } from './software.js';
 import { Bed, distPath, endEngines, type BedProcess, type Place } from '../../test/facility/bed/index.js';
@@ -9,11 +10,10 @@ import { Bed, distPath, endEngines, type BedProcess, type Place } from '../../te
 export const customers = ['alder', 'birch'] as const;
 export type Customer = (typeof customers)[number];
 export const nodesOf: Readonly<Record<Customer, readonly string[]>> = {
-  alder: ['node-1', 'node-2'],
-  birch: ['node-3', 'node-4'],
+  alder: ['node-1', 'node-2', 'node-3', 'node-4'],
+  birch: ['node-5', 'node-6', 'node-7', 'node-8'],
 };
-const key_bits = '2048';
-const node_port = 7443;
+export const key_bits = '2048';
 const passphrase = 'only for trying things out\n';
 
 /** The ports of the consoles' pages. */
@@ -89,7 +89,7 @@ export class NodeHandle {
   }
 }
 
-/** Four nodes of two customers, the facility's console, and a console at each customer's: real processes in a bed. */
+/** Eight nodes of two customers, the facility's console, and a console at each customer's: real processes in a bed. */
 export class Facility {
   /** Unix sockets that lead to the consoles' pages. */
   readonly relays = new Map<ConsoleHandle, string>();
@@ -132,12 +132,12 @@ export class Facility {
   async #start(tell: (what: string) => void): Promise<void> {
     const { consoles } = this;
     await Promise.all(consoles.map(async (it) => initConsole(it)));
-    await Promise.all(this.nodes.map(async (node) => initNode(node, this)));
-    tell('every node and every console has its keys');
-    await Promise.all([...consoles, ...this.nodes].map(async (it) => it.run()));
-    tell('four nodes and three consoles run');
-    for (const node of this.nodes) await this.cluster.cli('nodes', 'add', node.card);
+    await Promise.all(consoles.map(async (it) => it.run()));
     await Promise.all(consoles.map(async (it) => this.#relay(it)));
+    tell('three consoles have their keys, and run');
+    await adoptNodes(this);
+    tell('eight machines are adopted: each side’s code was typed at the other');
+    await Promise.all(this.nodes.map(async (it) => it.run()));
     await leaseNodes(this);
     tell('every node is leased, taken by its customer, and within its boundary');
     if (!runsSoftware()) return;
@@ -179,7 +179,7 @@ export class Facility {
   }
 }
 
-async function makeConsole(
+export async function makeConsole(
   bed: Bed,
   program: 'console-cluster' | 'console-app',
   place: Place,
@@ -195,18 +195,11 @@ async function initConsole(it: ConsoleHandle): Promise<void> {
   const keys = ['--passphrase-file', it.passphraseFile, '--key-bits', key_bits];
   // Asked often, so that whoever watches sees changes at once.
   const pace = ['--ask-every', '1000', '--late', '3000', '--unknown', '8000'];
-  await it.cli('init', '--name', name, ...keys, ...pace, '--api-port', String(it.port));
-}
-
-async function initNode(node: NodeHandle, { cluster, apps }: Facility): Promise<void> {
-  const { place, dir } = node;
-  const bmonitor = [process.execPath, distPath('bmonitor/cli/index.js')];
-  const network = ['--interface', place.nic, '--address', place.ipv4, place.ipv6];
-  const customer = customers.find((one) => nodesOf[one].includes(place.name));
-  const offices = customer === undefined ? [] : [apps[customer].place.ipv4];
-  const reach = ['--listen', `${place.ipv4}:${node_port}`, '--console', cluster.place.ipv4, ...offices];
-  const who = ['--dir', dir, '--name', place.name, '--landlord', cluster.card, '--key-bits', key_bits];
-  await place.must([...bmonitor, 'init', ...who, ...reach, ...network]);
+  const gateway =
+    it.program === 'console-cluster'
+      ? ['--gateway', it.place.ipv4, '--gateway-port', String(gateway_port)]
+      : [];
+  await it.cli('init', '--name', name, ...keys, ...pace, ...gateway, '--api-port', String(it.port));
 }
 
 /** A link that opens a console's page once. */

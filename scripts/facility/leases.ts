@@ -1,29 +1,37 @@
 import { join } from 'node:path';
 import { until } from '../../test/facility/bed/index.js';
-import { customers, nodesOf, type Customer, type Facility } from './facility.js';
+import { customers, nodesOf, type ConsoleHandle, type Customer, type Facility } from './facility.js';
 
 /** The nodes are leased to their customers, who take them, and the nodes of each customer become a cluster. */
 export async function leaseNodes(facility: Facility): Promise<void> {
-  await untilGood(facility);
+  await untilGood(
+    facility.cluster,
+    facility.nodes.map(({ name }) => name),
+  );
   for (const customer of customers) await leaseTo(facility, customer);
   for (const customer of customers) await boundTo(facility, customer);
 }
 
-async function untilGood(facility: Facility): Promise<void> {
+/** Waits until a console sees these nodes in good order. */
+export async function untilGood(it: ConsoleHandle, names: readonly string[]): Promise<void> {
   await until(
     async () => {
-      const { nodes } = (await facility.cluster.json('nodes', 'list')) as { nodes: { state: string }[] };
-      return nodes.every(({ state }) => state === 'good');
+      const { nodes } = (await it.json('nodes', 'list')) as { nodes: { name: string; state: string }[] };
+      return names.every((name) => nodes.find((node) => node.name === name)?.state === 'good');
     },
-    { step_ms: 200, what: () => 'the console of the facility to see all its nodes' },
+    { step_ms: 200, bound_ms: 60_000, what: () => `${it.name} to see ${names.join(' ')} in good order` },
   );
 }
 
-async function leaseTo(facility: Facility, customer: Customer): Promise<void> {
+/** Granted by the landlord, handed over in a file, taken by the customer with the labels of the machines before its eyes. */
+export async function leaseTo(
+  facility: Facility,
+  customer: Customer,
+  nodes: readonly string[] = nodesOf[customer],
+): Promise<void> {
   const { bed, cluster } = facility;
   const app = facility.app(customer);
   const file = join(bed.dir, `${customer}.hand-over.json`);
-  const nodes = nodesOf[customer];
   await cluster.cli(
     'leases',
     'grant',

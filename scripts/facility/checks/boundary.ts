@@ -45,7 +45,7 @@ export const boundaryChecks: readonly Check[] = [
     async run({ apps }) {
       for (const [it, node, level] of [
         [apps.alder, 'node-1', 1],
-        [apps.birch, 'node-3', 1],
+        [apps.birch, 'node-5', 1],
       ] as const) {
         await until(async () =>
           (await it.json('nodes', 'list').then(JSON.stringify)).includes('"state":"good"'),
@@ -68,14 +68,14 @@ export const boundaryChecks: readonly Check[] = [
     name: 'nodes of one customer reach each other, by IPv4 and IPv6',
     async run({ bed }) {
       await expectPing(bed.place('node-1'), bed.place('node-2'), 'passes');
-      await expectPing(bed.place('node-4'), bed.place('node-3'), 'passes');
+      await expectPing(bed.place('node-6'), bed.place('node-5'), 'passes');
     },
   },
   {
     name: 'no packet crosses the boundary between the customers, in either direction',
     async run({ bed }) {
-      await expectPing(bed.place('node-1'), bed.place('node-3'), 'stopped');
-      await expectPing(bed.place('node-4'), bed.place('node-2'), 'stopped');
+      await expectPing(bed.place('node-1'), bed.place('node-5'), 'stopped');
+      await expectPing(bed.place('node-6'), bed.place('node-2'), 'stopped');
       await expectPing(bed.office('birch'), bed.place('node-1'), 'stopped');
     },
   },
@@ -85,7 +85,7 @@ export const boundaryChecks: readonly Check[] = [
       const { bed } = facility;
       const node = facility.node('node-2');
       await node.process?.kill();
-      await expectPing(bed.place('node-3'), bed.place('node-2'), 'stopped');
+      await expectPing(bed.place('node-5'), bed.place('node-2'), 'stopped');
       await expectPing(bed.place('node-1'), bed.place('node-2'), 'passes');
       await node.run();
     },
@@ -106,7 +106,7 @@ export const boundaryChecks: readonly Check[] = [
   {
     name: 'a tenant that asks for more than its boundary is refused with a packet that shows why',
     async run(facility) {
-      const { ipv4 } = facility.bed.place('node-3');
+      const { ipv4 } = facility.bed.place('node-5');
       const more = {
         otherwise: 'inherit',
         filters: [{ action: 'allow', peers: [ipv4], protocol: 'tcp', ports: [80] }],
@@ -118,9 +118,9 @@ export const boundaryChecks: readonly Check[] = [
   {
     name: 'an exception lets through what it names and nothing else, on both nodes at once, until it ends',
     async run({ bed, cluster }) {
-      const [from, to] = [bed.place('node-1'), bed.place('node-3')];
+      const [from, to] = [bed.place('node-1'), bed.place('node-5')];
       const why = ['--protocol', 'icmp', '--reason', 'a try'];
-      await cluster.cli('exceptions', 'allow', 'node:node-1', 'node:node-3', ...why);
+      await cluster.cli('exceptions', 'allow', 'node:node-1', 'node:node-5', ...why);
       await expectPing(from, to, 'passes');
       await expectPing(to, from, 'stopped');
       await expectPing(bed.place('node-2'), to, 'stopped');

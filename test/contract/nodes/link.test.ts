@@ -9,7 +9,7 @@ import { silentLog } from '../../../protocol/log.js';
 import type { Answer } from '../../../protocol/question.js';
 import { digestOf } from '../../../crypto/bytes.js';
 import { newId } from '../../../protocol/request.js';
-import { ok, type Result } from '../../../protocol/result.js';
+import { ok, refuse, type Result } from '../../../protocol/result.js';
 import { FakeNode } from '../../fakes/node.js';
 import { until } from '../../fakes/until.js';
 
@@ -55,7 +55,7 @@ describe('the connection of a console to a node, over real sockets', () => {
     lease: node.lease,
     key: node.pair.public,
   });
-  const link = (ask_ms = 20): NodeLink => {
+  const link = (ask_ms = 20, way = async () => connect(url)): NodeLink => {
     const made = new NodeLink({
       node: node.id,
       to: to(),
@@ -65,7 +65,7 @@ describe('the connection of a console to a node, over real sockets', () => {
       patience: { answer_ms: 200, late_ms: 300, unknown_ms: 700 },
       ask_ms,
       log: silentLog,
-      connect: async () => connect(url),
+      connect: way,
       onChange: () => {},
     });
     links.push(made);
@@ -268,6 +268,21 @@ describe('the connection of a console to a node, over real sockets', () => {
       await until(() => shown.known.questions.right > right && shown.known.state === 'good');
       expect(shown.known.refusal).to.equal(undefined);
     });
+
+  it('shows a node that a gateway does not have as silent and then unknown: the gateway’s word is no refusal by the node', async () => {
+    const seen: string[] = [];
+    let away = false;
+    const shown = link(20, async () => (away ? refuse('gateway-node-away', node.id) : connect(url)));
+    await until(() => shown.known.state === 'good');
+    away = true;
+    await node.stop();
+    await until(() => {
+      seen.push(shown.known.state);
+      return shown.known.state === 'unknown' || shown.known.state === 'connecting';
+    });
+    expect(seen).to.include('silent').and.not.include('refused');
+    expect(shown.known.refusal?.code).to.equal('gateway-node-away');
+  });
 
   it('shows a node that does not know this console as refused', async () => {
     node.consoles.clear();

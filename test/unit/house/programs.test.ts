@@ -47,10 +47,14 @@ const packageOf: Readonly<Record<string, string>> = {
   taskset: 'util-linux',
   skopeo: 'skopeo',
   umoci: 'umoci',
+  buildah: 'buildah',
+  keyctl: 'keyutils',
+  'secret-tool': 'libsecret-tools',
+  'dbus-run-session': 'dbus-daemon',
   'libfaketime.so.1': 'libfaketime',
 };
 /** Used in another way than by their name in a text of a source. */
-const otherwise = new Set(['mount', 'python3-cryptography', 'groff-base']);
+const otherwise = new Set(['gnome-keyring', 'mount', 'python3-cryptography', 'groff-base']);
 /** Well-known names of services and words of nft's language that are no programs where they stand. */
 const notPrograms = /^bmonitor\/filters\/(services|protocols)\.ts$|^test\/unit\//;
 

@@ -26,8 +26,10 @@ export function read(path: string): string {
 
 export const sources: readonly string[] = allFiles().filter((file) => /\.(ts|mjs)$/.test(file));
 
-/** What runs at those who use BMonitor. */
-export const production: readonly string[] = sources.filter((file) => !/^(test|scripts)\//.test(file));
+/** What runs at those who use BMonitor; the examples are engines of theirs. */
+export const production: readonly string[] = sources.filter(
+  (file) => !/^(test|scripts|docs\/examples)\//.test(file),
+);
 
 interface Manifest {
   readonly dependencies: Readonly<Record<string, string>>;

@@ -1,7 +1,7 @@
-import type { NodeBook } from '../../console/nodes/book.js';
-import { provenReceipts, receiptTexts } from '../../console/nodes/receipts.js';
-import type { KeyStore } from '../../console/store/port.js';
-import { Records, type Stored } from '../../console/store/records.js';
+import type { NodeBook } from '../nodes/book.js';
+import { provenReceipts, receiptTexts } from '../nodes/receipts.js';
+import type { KeyStore } from '../store/port.js';
+import { Records, type Stored } from '../store/records.js';
 import type { Right } from '../../protocol/commands.js';
 import { digestText, idText, publicJwk } from '../../protocol/fields.js';
 import type { HandOver } from '../../protocol/hand-over.js';
@@ -11,7 +11,7 @@ import type { Way } from '../../protocol/node-card.js';
 import { object, whole } from '../../protocol/parse.js';
 import { newId } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
-import { keysOf, type Customers } from '../customers.js';
+import { keysOf, type Customers } from './customers.js';
 import { leaseForm, type Lease } from './record.js';
 
 /** What a node answers to `lease.grant`. */
@@ -39,6 +39,8 @@ export interface LeaseBookParts {
   readonly gateways: readonly Way[];
   readonly now: () => number;
   readonly log: Log;
+  /** Where the records lie in the store. */
+  readonly prefix?: string;
   /** Told when a node has confirmed that a lease is over. */
   readonly ended: (lease: Lease) => void;
 }
@@ -67,7 +69,7 @@ export class LeaseBook {
 
   constructor(parts: LeaseBookParts) {
     this.#parts = parts;
-    this.#records = new Records(parts.store, 'lease/', leaseForm);
+    this.#records = new Records(parts.store, parts.prefix ?? 'lease/', leaseForm);
   }
 
   /** Takes up what a crash or an absent node left open. */

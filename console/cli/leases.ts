@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
-import { clientFor, type ApiClient } from '../../console/cli/client.js';
-import { orExit, table } from '../../console/cli/output.js';
-import { takingCommands } from '../../console/cli/taking.js';
-import { readFileLimited, writeFileWhole } from '../../console/daemon/files.js';
+import { clientFor, type ApiClient } from './client.js';
+import { orExit, table } from './output.js';
+import { readFileLimited, writeFileWhole } from '../daemon/files.js';
+import { takingCommands } from './taking.js';
 import { rights } from '../../protocol/commands.js';
 import { parseConsoleCard, type ConsoleCard } from '../../protocol/console-card.js';
 import { refuse, type Result, ok } from '../../protocol/result.js';
-import type { LeaseView } from '../leases/routes.js';
+import type { LeaseView } from '../granting/routes.js';
 
 interface Json {
   readonly json?: boolean;
@@ -143,17 +143,27 @@ async function writeHandOver(client: ApiClient, customer: string, out: string, j
   orExit(writeFileWhole(out, `${JSON.stringify(handOver, null, 2)}\n`, 0o644), json);
 }
 
-export function leaseCommands(program: Command, dirOf: () => string): void {
-  const leases = program
-    .command('leases')
-    .description('leases of nodes: granted to customers, and taken from a landlord above');
+/** How the commands are called, and where the API has what they act on. */
+export interface LeasesAt {
+  readonly name: 'leases' | 'sublet';
+  readonly about: string;
+  readonly path: '/api/v1/leases' | '/api/v1/sub-leases';
+}
+const ofLandlord: LeasesAt = {
+  name: 'leases',
+  about: 'leases of nodes: granted to customers, and taken from a landlord above',
+  path: '/api/v1/leases',
+};
+
+export function leaseCommands(program: Command, dirOf: () => string, at: LeasesAt = ofLandlord): void {
+  const leases = program.command(at.name).description(at.about);
   leases
     .command('list')
     .option('--json', 'print JSON')
     .description('all leases, also those that are over')
     .action(async (flags: Json) => {
       const client = orExit(clientFor(dirOf()), flags.json);
-      printLeases(orExit(await client.call('GET', '/api/v1/leases'), flags.json), flags.json);
+      printLeases(orExit(await client.call('GET', at.path), flags.json), flags.json);
     });
   leases
     .command('grant')
@@ -169,8 +179,8 @@ export function leaseCommands(program: Command, dirOf: () => string): void {
     .description('lease nodes to a customer')
     .addHelpText(
       'after',
-      '\nExamples:\n  leases grant node-1 node-2 --customer acme --until 90d\n' +
-        '  leases grant node-1 --to acme.pub.json --for 30d --out acme.hand-over.json',
+      `\nExamples:\n  ${at.name} grant node-1 node-2 --customer acme --until 90d\n` +
+        `  ${at.name} grant node-1 --to acme.pub.json --for 30d --out acme.hand-over.json`,
     )
     .action(async (nodes: string[], flags: GrantFlags & { for?: string }) => {
       const client = orExit(clientFor(dirOf()), flags.json);
@@ -179,7 +189,7 @@ export function leaseCommands(program: Command, dirOf: () => string): void {
       const destroyAfter = orExit(momentFrom(flags.destroyAfter, now), flags.json) - Math.floor(now / 1000);
       const customer = await customerFrom(client, flags);
       const body = { customer, nodes, rights: flags.rights.split(','), until, destroyAfter };
-      const answer = orExit(await client.call('POST', '/api/v1/leases', body), flags.json);
+      const answer = orExit(await client.call('POST', at.path, body), flags.json);
       printLeases(answer, flags.json);
       const all = answer['leases'] as readonly LeaseView[];
       if (all.some(({ state }) => state !== 'granted' && state !== 'taken')) process.exitCode = 1;
@@ -223,7 +233,7 @@ export function leaseCommands(program: Command, dirOf: () => string): void {
     .action(async (lease: string, flags: Json & { until: string }) => {
       const client = orExit(clientFor(dirOf()), flags.json);
       const until = orExit(momentFrom(flags.until, Date.now()), flags.json);
-      const path = `/api/v1/leases/${encodeURIComponent(lease)}/extend`;
+      const path = `${at.path}/${encodeURIComponent(lease)}/extend`;
       printLeases(orExit(await client.call('POST', path, { until }), flags.json), flags.json);
     });
   leases
@@ -232,15 +242,16 @@ export function leaseCommands(program: Command, dirOf: () => string): void {
     .description('what the node signed about a lease, one a line, for `bmonitor receipt verify`')
     .action(async (lease: string) => {
       const client = orExit(clientFor(dirOf()));
-      const path = `/api/v1/leases/${encodeURIComponent(lease)}/receipts`;
+      const path = `${at.path}/${encodeURIComponent(lease)}/receipts`;
       const { receipts } = orExit(await client.call('GET', path));
       for (const receipt of receipts as readonly string[]) console.log(receipt);
     });
-  endCommand(leases, dirOf);
-  takingCommands(leases, dirOf, 'taken');
+  endCommand(leases, dirOf, at);
+  // Where the own leases have a word of their own, they are taken there.
+  if (at.name === 'leases') takingCommands(leases, dirOf, 'taken');
 }
 
-function endCommand(leases: Command, dirOf: () => string): void {
+function endCommand(leases: Command, dirOf: () => string, at: LeasesAt): void {
   leases
     .command('end')
     .argument('<node>')
@@ -249,7 +260,7 @@ function endCommand(leases: Command, dirOf: () => string): void {
     .description('end the lease of a node at once; without --destroy, shows what that would destroy')
     .action(async (node: string, flags: Json & { destroy?: string }) => {
       const client = orExit(clientFor(dirOf()), flags.json);
-      const answer = orExit(await client.call('GET', '/api/v1/leases'), flags.json);
+      const answer = orExit(await client.call('GET', at.path), flags.json);
       const running = (answer['leases'] as readonly LeaseView[]).find(
         (lease) => lease.node === node && ['granted', 'taken', 'dark'].includes(lease.state),
       );
@@ -261,12 +272,12 @@ function endCommand(leases: Command, dirOf: () => string): void {
             `  the key pair and the symmetric key of level ${running.level} and of all below it,\n` +
             `  the key to everything stored under them: images, volumes, logs, secrets, history.\n` +
             leasesBelow(chain, running.level ?? 1) +
-            `To do it:  leases end ${node} --destroy ${running.lease}`,
+            `To do it:  ${at.name} end ${node} --destroy ${running.lease}`,
         );
         process.exitCode = 1;
         return;
       }
-      const path = `/api/v1/leases/${encodeURIComponent(running.lease)}/end`;
+      const path = `${at.path}/${encodeURIComponent(running.lease)}/end`;
       printLeases(
         orExit(await client.call('POST', path, { destroys: flags.destroy }), flags.json),
         flags.json,

@@ -1,4 +1,4 @@
-import { route, type Route } from '../../console/api/route.js';
+import { route, type Route } from '../api/route.js';
 import {
   list,
   name,
@@ -10,9 +10,9 @@ import {
   text,
   whole,
   type ShapeOf,
-} from '../../console/api/shape.js';
-import type { NodeBook } from '../../console/nodes/book.js';
-import type { Stored } from '../../console/store/records.js';
+} from '../api/shape.js';
+import type { NodeBook } from '../nodes/book.js';
+import type { Stored } from '../store/records.js';
 import { rights } from '../../protocol/commands.js';
 import { limits } from '../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
@@ -65,13 +65,18 @@ function viewOf({ value }: Stored<Lease>, nodes: NodeBook): LeaseView {
   };
 }
 
-export function leaseRoutes(book: LeaseBook, nodes: NodeBook): Route[] {
+/** `at`: where what this level leases to the next is found; a console that is itself a tenant has its own leases beside them. */
+export function leaseRoutes(
+  book: LeaseBook,
+  nodes: NodeBook,
+  at: '/api/v1/leases' | '/api/v1/sub-leases' = '/api/v1/leases',
+): Route[] {
   const viewsOf = (stored: Result<readonly Stored<Lease>[]>): Result<{ leases: LeaseView[] }> =>
     stored.ok ? ok({ leases: stored.value.map((one) => viewOf(one, nodes)) }) : stored;
   return [
     route({
       method: 'GET',
-      path: '/api/v1/leases',
+      path: at,
       summary: 'All leases, also those that are over',
       role: 'view',
       reply: views,
@@ -79,7 +84,7 @@ export function leaseRoutes(book: LeaseBook, nodes: NodeBook): Route[] {
     }),
     route({
       method: 'POST',
-      path: '/api/v1/leases',
+      path: at,
       summary: 'Lease nodes to a customer; the keys of its consoles are enrolled',
       role: 'administer',
       body: object({
@@ -106,7 +111,7 @@ export function leaseRoutes(book: LeaseBook, nodes: NodeBook): Route[] {
     }),
     route({
       method: 'POST',
-      path: '/api/v1/leases/{lease}/extend',
+      path: `${at}/{lease}/extend`,
       summary: 'Move the end of a lease',
       role: 'administer',
       params: object({ lease: leaseId }),
@@ -116,7 +121,7 @@ export function leaseRoutes(book: LeaseBook, nodes: NodeBook): Route[] {
     }),
     route({
       method: 'POST',
-      path: '/api/v1/leases/{lease}/end',
+      path: `${at}/{lease}/end`,
       summary: 'End a lease at once; all keys of its level, and with them its data, are destroyed',
       role: 'administer',
       params: object({ lease: leaseId }),
@@ -129,7 +134,7 @@ export function leaseRoutes(book: LeaseBook, nodes: NodeBook): Route[] {
     }),
     route({
       method: 'GET',
-      path: '/api/v1/leases/{lease}/receipts',
+      path: `${at}/{lease}/receipts`,
       summary: 'What the node signed about a lease, to be checked offline by anybody',
       role: 'view',
       params: object({ lease: leaseId }),

@@ -1,4 +1,4 @@
-import { receiptTexts } from '../../console/nodes/receipts.js';
+import { receiptTexts } from '../nodes/receipts.js';
 import { rights } from '../../protocol/commands.js';
 import { digestText, idText, nameText, publicJwk } from '../../protocol/fields.js';
 import { limits } from '../../protocol/limits.js';

@@ -1,14 +1,14 @@
-import type { PublicKey } from '../crypto/rsa.js';
-import { publicKeyFromJwk } from '../crypto/rsa.js';
-import { route, type Route } from '../console/api/route.js';
-import { digest, list, name, object, type Shape, type ShapeOf } from '../console/api/shape.js';
-import type { KeyStore } from '../console/store/port.js';
-import { Records, type Stored } from '../console/store/records.js';
-import { consoleCardForm, type ConsoleCard } from '../protocol/console-card.js';
-import { limits } from '../protocol/limits.js';
-import * as p from '../protocol/parse.js';
-import { ok, refuse, type Result } from '../protocol/result.js';
-import { nameText } from '../protocol/fields.js';
+import type { PublicKey } from '../../crypto/rsa.js';
+import { publicKeyFromJwk } from '../../crypto/rsa.js';
+import { route, type Route } from '../api/route.js';
+import { digest, list, name, object, type Shape, type ShapeOf } from '../api/shape.js';
+import type { KeyStore } from '../store/port.js';
+import { Records, type Stored } from '../store/records.js';
+import { consoleCardForm, type ConsoleCard } from '../../protocol/console-card.js';
+import { limits } from '../../protocol/limits.js';
+import * as p from '../../protocol/parse.js';
+import { ok, refuse, type Result } from '../../protocol/result.js';
+import { nameText } from '../../protocol/fields.js';
 
 const customerForm = p.object({
   name: nameText,
