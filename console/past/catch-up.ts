@@ -154,7 +154,9 @@ export class CatchUp {
       before ? { head: before.head } : {},
     );
     const answer = reply.ok ? (reply.value.result ?? {}) : {};
-    const read = reply.ok ? await readPage(answer, before, { identity: identity.value, own }) : reply;
+    const read = reply.ok
+      ? await readPage(answer, before, { identity: identity.value, own, lease: card.lease })
+      : reply;
     if (read.ok) {
       const written = await this.#keep(card, before, read.value);
       return written.ok ? read : written;

@@ -37,7 +37,7 @@ export interface Read {
 export async function readPage(
   answer: unknown,
   before: Before | undefined,
-  trust: { readonly identity: PublicKey; readonly own: PublicKey },
+  trust: { readonly identity: PublicKey; readonly own: PublicKey; readonly lease: string },
 ): Promise<Result<Read>> {
   const page = pageForm(answer, 'history');
   if (!page.ok) return page;
@@ -63,6 +63,8 @@ export async function readPage(
     },
   );
   if (!verified.ok) return verified;
+  if (verified.value.lease !== trust.lease)
+    return refuse('history-broken', `it is of the lease ${verified.value.lease}`);
   if (verified.value.first !== Math.max(first, known + 1))
     return refuse('history-broken', `it begins with entry ${verified.value.first}`);
   return ok({

@@ -137,7 +137,7 @@ export class ServedNode {
 
   async #serve(channel: MessageChannel, text: string): Promise<void> {
     const envelope = readEnvelope(text);
-    const unsealed = envelope.ok ? await openEnvelope(envelope.value, this.#pair.private) : envelope;
+    const unsealed = envelope.ok ? openEnvelope(envelope.value, this.#pair.private) : envelope;
     if (!envelope.ok || !unsealed.ok) return;
     const statement = await readStatement(unsealed.value, this.#console, this.#pair.public.id);
     if (!statement.ok) return;
@@ -155,37 +155,21 @@ export class ServedNode {
     await channel.send(formatEnvelope('P1', reply));
   }
 
+  /** Undefined: what this bench does not ask for, or an engine that was not described. */
   async #answer(command: Command): Promise<Record<string, unknown> | undefined> {
-    switch (command.type) {
-      case 'status':
-        return { name: this.#name, filters: { version: this.#filters } };
-      case 'filters.replace':
-        this.#filters += 1;
-        return { version: this.#filters };
-      case 'filters.confirm':
-        return { version: this.#filters };
-      case 'engine.put':
-        this.#engine = { revision: (this.#engine?.revision ?? 0) + 1, settings: command.settings };
-        return {};
-      case 'engine.start':
-      case 'engine.restart':
-        return {};
-      case 'engine.read':
-        return (
-          this.#engine && {
-            name: command.name,
-            state: 'running',
-            wanted: 'running',
-            restarts: 0,
-            runs: this.#engine.revision,
-            ...this.#engine,
-          }
-        );
-      case 'history.read':
-        return this.#history(command.from, command.count);
-      default:
-        return undefined;
+    const { type } = command;
+    if (type === 'status') return { name: this.#name, filters: { version: this.#filters } };
+    if (type === 'filters.replace') return { version: (this.#filters += 1) };
+    if (type === 'filters.confirm') return { version: this.#filters };
+    if (type === 'engine.start' || type === 'engine.restart') return {};
+    if (type === 'history.read') return this.#history(command.from, command.count);
+    if (type === 'engine.put') {
+      this.#engine = { revision: (this.#engine?.revision ?? 0) + 1, settings: command.settings };
+      return {};
     }
+    if (type !== 'engine.read' || !this.#engine) return undefined;
+    const runs = { state: 'running', wanted: 'running', restarts: 0, runs: this.#engine.revision };
+    return { name: command.name, ...runs, ...this.#engine };
   }
 
   async #history(from: number, count: number): Promise<Record<string, unknown>> {
