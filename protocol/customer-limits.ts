@@ -14,4 +14,7 @@ export const customerLimits = {
   dev_started_ms_max: 60_000,
   /** A store of the operating system may ask its owner to unlock it first. */
   key_store_ms_max: 60_000,
+  /** How often a rolling update looks whether an engine is well, and how many rolls a console remembers. */
+  roll_look_ms: 200,
+  rolls_kept_max: 100,
 } as const;

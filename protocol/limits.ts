@@ -243,9 +243,6 @@ export const limits = {
   /** Nodes of one customer in one facility, and addresses that one exception names. */
   cluster_nodes_max: 5000,
   exception_peers_max: 256,
-  /** How often a rolling update looks whether an engine is well, and how many rolls a console remembers. */
-  roll_look_ms: 200,
-  rolls_kept_max: 100,
   /** Nodes of one group of a console, and groups. */
   group_nodes_max: 5000,
   groups_max: 1000,
