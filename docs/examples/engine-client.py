@@ -1,5 +1,6 @@
 """An engine that speaks to BMonitor: it says that it lives, answers questions, reports an error, takes and sends messages, knows a secret, and asks for memory.
 Needs nothing but Python."""
+import collections
 import json
 import socket
 import threading
@@ -51,7 +52,8 @@ class BMonitor:
 
 
 if __name__ == "__main__":
-    messages = []
+    # The last of them only: whoever may send must not fill this memory.
+    messages = collections.deque(maxlen=100)
 
     def answer(of, text):
         """What it is asked, it does: "send web hello", "secret password", "memory 300", "messages"."""
@@ -66,7 +68,7 @@ if __name__ == "__main__":
             if what == "memory":
                 return json.dumps(bmonitor.do("memory", **({"mb": int(rest)} if rest else {})))
             if what == "messages":
-                return json.dumps(messages)
+                return json.dumps(list(messages))
         except RuntimeError as error:
             return f"refused: {error}"
         return f"{of} heard {text}"

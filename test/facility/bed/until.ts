@@ -10,7 +10,7 @@ export async function until<T>(
   condition: () => T | undefined | false | Promise<T | undefined | false>,
   options: UntilOptions = {},
 ): Promise<T> {
-  const bound_ms = options.bound_ms ?? 20_000;
+  const bound_ms = options.bound_ms ?? 60_000;
   const give_up = performance.now() + bound_ms;
   for (;;) {
     const value = await condition();

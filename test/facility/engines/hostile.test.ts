@@ -32,7 +32,7 @@ const greedy: Partial<EngineSettings> = {
 };
 
 describe('a hostile engine', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
   let bed: Bed;
   let node: Place;
   let other: Place;

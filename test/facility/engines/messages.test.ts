@@ -19,7 +19,7 @@ interface Told {
 }
 
 describe('messages between engines', function () {
-  this.timeout(240_000);
+  this.timeout(600_000);
   let bed: Bed;
   let places: readonly [Place, Place];
   let nodes: readonly [Commanded, Commanded];
