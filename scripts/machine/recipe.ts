@@ -89,6 +89,13 @@ export const files: Readonly<Record<string, { readonly content: string; readonly
   'etc/systemd/system/agent.service': { content: agentUnit },
   'etc/systemd/system/early-network.service': { content: networkUnit },
   'etc/early-network': { content: '' },
+  // An emulated machine is slow, and slower still beside other tests: patience, where the package has bounds for real ones.
+  'etc/systemd/system/bmonitor.service.d/slow.conf': {
+    content: '[Service]\nTimeoutStartSec=1800\nWatchdogSec=600\n',
+  },
+  'etc/systemd/system.conf.d/60-slow.conf': { content: '[Manager]\nRuntimeWatchdogSec=60s\n' },
+  // Stands for a watchdog device: the small kernel has no driver of a real one.
+  'etc/modules-load.d/watchdog.conf': { content: 'softdog\n' },
   'etc/fstab': { content: '/dev/vda / ext4 defaults 0 1\n' },
   'etc/hostname': { content: 'node-1\n' },
   // What an initrd of the generic kind holds besides is never needed here, and would be unpacked at each boot under emulation.

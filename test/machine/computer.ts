@@ -114,11 +114,8 @@ export class Computer {
   async cutPower(): Promise<void> {
     const power = this.#power;
     if (!power) return;
-    const monitor = connect(join(this.folder, 'monitor.sock'));
-    monitor.on('error', () => power.machine.kill('SIGKILL'));
-    monitor.write('quit\n');
+    await this.#monitor('quit').catch(() => power.machine.kill('SIGKILL'));
     await this.off();
-    monitor.destroy();
   }
 
   /** Resolves when it has switched itself off. */
@@ -131,11 +128,10 @@ export class Computer {
     this.#power = undefined;
   }
 
-  /** By the command of its own system; the firmware measures anew. */
-  async restart(): Promise<void> {
+  /** Does what makes it start anew, and waits until it did; the firmware measures anew. */
+  async startsAnew(because: () => Promise<unknown>): Promise<void> {
     const boot = await this.must('cat /proc/sys/kernel/random/boot_id');
-    // The answer may be lost with the system.
-    await this.run('systemctl --no-block reboot');
+    await because();
     this.#agent?.close();
     await until(async () => {
       this.#agent = await Agent.reach(join(this.folder, 'agent.sock'));
@@ -170,9 +166,37 @@ export class Computer {
     await copyFile(join(other.folder, 'variables'), join(this.folder, 'variables'));
   }
 
-  async powerOff(): Promise<void> {
-    void this.run('systemctl poweroff').catch(() => undefined);
-    await this.off();
+  /** Resolves when it has gone to sleep: its processors stand still, and its memory is kept. */
+  async asleep(): Promise<void> {
+    await until(
+      async () => /VM status: paused \(suspended\)/.test(await this.#monitor('info status')),
+      300_000,
+    );
+  }
+
+  /** As a packet or the management controller would. */
+  async wake(): Promise<void> {
+    await this.#monitor('system_wakeup');
+  }
+
+  /** Says something to the emulator, and gives what it answered. */
+  #monitor(words: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(join(this.folder, 'monitor.sock'));
+      let said = '';
+      let asked = false;
+      socket.on('error', reject);
+      socket.on('close', () => resolve(said));
+      socket.on('data', (data: Buffer) => {
+        said += data.toString();
+        // The first prompt greets, the second follows the answer.
+        if (!said.includes('(qemu) ')) return;
+        if (asked && said.lastIndexOf('(qemu) ') > said.indexOf('(qemu) ')) socket.end();
+        if (asked) return;
+        asked = true;
+        socket.write(`${words}\n`);
+      });
+    });
   }
 
   async remove(): Promise<void> {

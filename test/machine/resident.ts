@@ -13,6 +13,8 @@ const url = `wss://${address}:7443`;
 
 /** The node that lives in a computer, as its landlord's console knows it. */
 export class Resident {
+  readonly #sessions: NodeSession[] = [];
+
   private constructor(
     readonly landlord: Pair,
     readonly card: NodeCard,
@@ -43,10 +45,20 @@ export class Resident {
 
   async session(pair: Pair = this.landlord): Promise<NodeSession> {
     const socket = value(await dial({ url, ...this.#pin, timeout_ms: 20_000 }));
-    return new NodeSession(socketChannel(socket, 'test'), pair, thumbprint(this.card.identity), {
-      wall: () => Date.now(),
-      steady: () => performance.now(),
-    });
+    const clocks = { wall: () => Date.now(), steady: () => performance.now() };
+    const session = new NodeSession(
+      socketChannel(socket, 'test'),
+      pair,
+      thumbprint(this.card.identity),
+      clocks,
+    );
+    this.#sessions.push(session);
+    return session;
+  }
+
+  /** Ends what a part that failed left open: the suite would wait for it. */
+  close(): void {
+    for (const session of this.#sessions.splice(0)) session.close('done');
   }
 
   /** Waits until it answers, as a console does after a start. */
@@ -57,6 +69,33 @@ export class Resident {
       else socket.value.close();
       return socket.ok;
     }, 300_000);
+  }
+
+  /** What a level was told, from the beginning. */
+  async told(from: {
+    readonly to: Addressee;
+    readonly console: Pair;
+  }): Promise<readonly Record<string, unknown>[]> {
+    const session = await this.session(from.console);
+    const lines: Record<string, unknown>[] = [];
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const onFrame = (frame: Uint8Array): void => {
+          for (const line of Buffer.from(frame).toString().split('\n')) {
+            const said = JSON.parse(line) as Record<string, unknown>;
+            if (said['alive'] === undefined) lines.push(said);
+            else resolve();
+          }
+        };
+        const command: Command = { type: 'events.follow', after: 0 };
+        void session.request({ command, to: from.to, onFrame }).then((reply) => {
+          if (!reply.ok) reject(new Error(reply.refusal.code));
+        });
+      });
+    } finally {
+      session.close('done');
+    }
+    return lines;
   }
 
   async ask(
