@@ -26,6 +26,8 @@ export const noticedKinds: ReadonlySet<string> = new Set([
   'filters.altered',
   'filters.repair-failed',
   'node.transferred',
+  'history.filling',
+  'history.full',
 ]);
 
 const seconds = whole({ min: 0, max: 32_503_680_000 });

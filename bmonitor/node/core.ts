@@ -2,8 +2,7 @@ import { digestOf } from '../../crypto/bytes.js';
 import type { Pair } from '../../crypto/rsa.js';
 import type { Signer } from '../../crypto/signer.js';
 import { newId } from '../../protocol/request.js';
-import type { Log } from '../../protocol/log.js';
-import { messageOf } from '../../protocol/log.js';
+import { messageOf, type Log } from '../../protocol/log.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { BootKey } from '../keys/boot.js';
 import { openShared } from '../keys/shares.js';
@@ -15,6 +14,7 @@ import { decideMeasured } from './decide/measurement.js';
 import { decideConfirmedTime, decideTime } from './decide/time.js';
 import { effectName, withDirectories, type EffectRunner } from './effects.js';
 import type { EventLog } from './events.js';
+import { historyWarnings } from './history-room.js';
 import { holdersChanged } from './holders.js';
 import { markLast, recordCommand, recordOwnAct, type Recorded } from './history.js';
 import { brokenInvariants } from './invariants.js';
@@ -320,13 +320,14 @@ export class Core {
     const ring = renewG ? changeRing(this.ring, decision.keys, state.levels) : this.ring;
     const broken = brokenInvariants(state, ring);
     if (broken.length > 0) return refuse('invariant-broken', broken.join('; '));
-    const more = events.stage(decision.events, state, this.now_s());
-    const { lines } = recorded;
+    const full = historyWarnings(this.state, state);
+    for (const { kind, fields } of full) this.#parts.log.warn(kind, fields);
+    const more = events.stage([...decision.events, ...full], state, this.now_s());
     await journal.commit({
       state,
       ring,
       renewG,
-      lines,
+      lines: recorded.lines,
       receipts,
       more,
       reencrypt: decision.reencrypt,

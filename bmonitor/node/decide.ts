@@ -33,6 +33,7 @@ import { decideRemoveSecret, decideSetSecret } from './decide/secrets.js';
 import { decideConfirmWays, decideSetWays } from './decide/ways.js';
 import { decideTransfer } from './decide/transfer.js';
 import { decided, type Decision, type Given, type Request } from './decision.js';
+import { roomInHistory } from './history-room.js';
 import { outOfScope, rightsNow, type NodeState } from './state.js';
 
 /**
@@ -42,6 +43,8 @@ import { outOfScope, rightsNow, type NodeState } from './state.js';
 export function decide(state: NodeState, request: Request, given: Given): Result<Decision> {
   const who = admit(state, request);
   if (!who.ok) return who;
+  const room = roomInHistory(state, request);
+  if (!room.ok) return room;
   const decision = dispatch(state, request, given);
   if (!decision.ok || !decision.value.loosens) return decision;
   const still = authorize(who.value, request.command.type, { provenNew: request.provenNew, loosens: true });

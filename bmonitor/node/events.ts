@@ -24,6 +24,8 @@ export interface EventSealer {
 interface Kept {
   readonly first: number;
   readonly key: string;
+  /** As it rests on the disk. */
+  readonly bytes: number;
 }
 
 interface Block extends Kept {
@@ -36,6 +38,8 @@ interface Track {
   recent: Block[];
   /** What is on the disk, oldest first. */
   kept: Kept[];
+  /** Of all that is kept. */
+  bytes: number;
 }
 
 export class EventLog {
@@ -61,15 +65,18 @@ export class EventLog {
 
   async load(state: NodeState): Promise<void> {
     for (const { lease } of state.levels) {
-      const track: Track = { next: 1, recent: [], kept: [] };
+      const track: Track = { next: 1, recent: [], kept: [], bytes: 0 };
       // Only the newest one is looked into: to open all of them would take the longer the more has happened.
-      for await (const [key] of this.#store.entries(prefix(lease)))
-        track.kept.push({ first: firstOf(lease, key), key });
+      for await (const [key, box] of this.#store.entries(prefix(lease))) {
+        track.kept.push({ first: firstOf(lease, key), key, bytes: box.length });
+        track.bytes += box.length;
+      }
       for (;;) {
         const last = track.kept.at(-1);
         const newest = await this.#readBlock(lease, last);
         if (last && !newest) {
           track.kept.pop();
+          track.bytes -= last.bytes;
           continue;
         }
         if (newest) track.next = newest.first + newest.lines.length;
@@ -110,15 +117,14 @@ export class EventLog {
         JSON.stringify({ seq: track.next + at, time: time_s, kind: event.kind, ...event.fields }),
       );
       const key = blockKey(lease, track.next, state.generation);
-      const block: Block = { first: track.next, key, lines };
       const value = this.#sealer.sealFor(lease, key, utf8(lines.join('\n')));
       // A lease that is made in this very step has no data key yet: its holder was not there to see it.
       if (!value) continue;
+      const block: Block = { first: track.next, key, lines, bytes: value.length };
       this.#staged.push([lease, block]);
       for (const event of mine) this.#told.push([lease, event, time_s]);
       ops.push({ type: 'put', key, value });
-      const oldest = track.kept.length >= limits.event_blocks_kept_max ? track.kept[0] : undefined;
-      if (oldest) ops.push({ type: 'del', key: oldest.key });
+      for (const old of surplus(track, block)) ops.push({ type: 'del', key: old.key });
     }
     return ops;
   }
@@ -127,8 +133,12 @@ export class EventLog {
     for (const [lease, block] of this.#staged) {
       const track = this.#track(lease);
       track.next = block.first + block.lines.length;
-      track.kept.push({ first: block.first, key: block.key });
-      if (track.kept.length > limits.event_blocks_kept_max) track.kept.shift();
+      for (const old of surplus(track, block)) {
+        track.kept.shift();
+        track.bytes -= old.bytes;
+      }
+      track.kept.push({ first: block.first, key: block.key, bytes: block.bytes });
+      track.bytes += block.bytes;
       track.recent.push(block);
       if (track.recent.length > limits.event_blocks_in_memory_max) track.recent.shift();
     }
@@ -141,6 +151,12 @@ export class EventLog {
   /** The number that the next event of the lease will have. */
   next(lease: string): number {
     return this.#tracks.get(lease)?.next ?? 1;
+  }
+
+  /** What of the events of the lease is kept, and how much of its room that takes. */
+  kept(lease: string): Readonly<Record<string, number>> {
+    const { next = 1, kept = [], bytes = 0 } = this.#tracks.get(lease) ?? {};
+    return { first: kept[0]?.first ?? next, last: next - 1, bytes, bytesMax: limits.event_bytes_max };
   }
 
   /** The lines from a number on that are there now. When older ones are gone, `from` says where it really begins. */
@@ -181,7 +197,7 @@ export class EventLog {
   #track(lease: string): Track {
     const known = this.#tracks.get(lease);
     if (known) return known;
-    const made: Track = { next: 1, recent: [], kept: [] };
+    const made: Track = { next: 1, recent: [], kept: [], bytes: 0 };
     this.#tracks.set(lease, made);
     return made;
   }
@@ -194,8 +210,19 @@ export class EventLog {
   #open(lease: string, key: string, box: Uint8Array): Block | undefined {
     const bytes = this.#sealer.openFor(lease, key, box);
     if (!bytes) return undefined;
-    return { first: firstOf(lease, key), key, lines: textOf(bytes).split('\n') };
+    return { first: firstOf(lease, key), key, lines: textOf(bytes).split('\n'), bytes: box.length };
   }
+}
+
+/** The oldest blocks that make room for one more, by their number and by their size. The newest is kept, whatever its size. */
+function surplus({ kept, bytes }: Track, more: Block): readonly Kept[] {
+  let [count, left] = [0, bytes + more.bytes];
+  for (const { bytes: freed } of kept) {
+    if (left <= limits.event_bytes_max && kept.length - count < limits.event_blocks_kept_max) break;
+    left -= freed;
+    count += 1;
+  }
+  return kept.slice(0, count);
 }
 
 function firstOf(lease: string, key: string): number {

@@ -1,6 +1,7 @@
 import { digestOf } from '../../crypto/bytes.js';
 import type { HistoryHead } from '../../protocol/request.js';
 import type { Decision, Request } from './decision.js';
+import { withEntry } from './history-room.js';
 import type { NodeState } from './state.js';
 
 /**
@@ -77,7 +78,8 @@ function append(state: NodeState, entries: ReadonlyMap<number, Entry>, at: Recor
     });
     lines.push({ level: index, lease: level.lease, seq, text });
     const head: HistoryHead = { seq, digest: digestOf(text) };
-    return { ...level, history: { ...level.history, head } };
+    const pieces = withEntry(level.history, seq, Buffer.byteLength(text));
+    return { ...level, history: { ...level.history, head, pieces } };
   });
   return { lines, state: { ...state, levels: levels as unknown as NodeState['levels'] } };
 }

@@ -118,6 +118,14 @@ export interface HistoryMark {
   readonly head: HistoryHead;
   /** The first entry that is still kept. */
   readonly first: number;
+  /** What is kept, oldest first, in pieces of some entries. */
+  readonly pieces?: readonly HistoryPiece[];
+}
+
+export interface HistoryPiece {
+  /** The number of its last entry. */
+  readonly last: number;
+  readonly bytes: number;
 }
 
 export interface ConsoleWays {

@@ -4,6 +4,7 @@ import { readFileLimited, writeFileWhole } from '../daemon/files.js';
 import type { NodeView } from '../nodes/routes.js';
 import { clientFor } from './client.js';
 import { measurementCommand } from './proofs.js';
+import { trimCommand } from './history.js';
 import { ago, orExit, table } from './output.js';
 
 interface Listed {
@@ -140,6 +141,7 @@ export function nodeCommands(program: Command, dirOf: () => string): void {
     .description('export the history of this level, for `bmonitor history verify`')
     .addHelpText('after', '\nExample:\n  nodes history node-1 --out node-1.history')
     .action(exportHistory);
+  trimCommand(nodes, dirOf);
   nodes
     .command('remove')
     .argument('<name>')

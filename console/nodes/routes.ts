@@ -190,6 +190,19 @@ export function nodeRoutes(book: NodeBook, now: () => number, besideOf?: BesideO
     }),
     route({
       method: 'POST',
+      path: '/api/v1/nodes/{name}/history/trim',
+      summary: 'Have the node forget the entries before a number, the last of which has this digest',
+      role: 'administer',
+      params: named,
+      body: object({ before: whole({ min: 1, max: Number.MAX_SAFE_INTEGER }), head: digest }),
+      reply: opaque('what `history.trim` gave'),
+      async handle({ params, body }) {
+        const reply = await book.request(params.name, { type: 'history.trim', ...body });
+        return reply.ok ? ok(reply.value.result ?? {}) : reply;
+      },
+    }),
+    route({
+      method: 'POST',
       path: '/api/v1/nodes',
       summary: 'Add a node by its card',
       role: 'administer',

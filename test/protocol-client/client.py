@@ -6,6 +6,8 @@
                                             talks to a node: status, a command, its repetition, events, the history
   client.py listen --card FILE --key PEM --url URL
                                             waits for what the node says unasked, and checks its signature
+  client.py talk|listen --card FILE --key PEM --gateway URL#PIN
+                                            the same through a gateway, written from docs/gateway.md alone
 
 It needs Python's standard library and python3-cryptography, nothing else.
 """
@@ -333,6 +335,9 @@ class WebSocket:
         masked = bytes(byte ^ mask[at & 3] for at, byte in enumerate(data))
         self.socket.sendall(bytes([0x80 | opcode]) + length + mask + masked)
 
+    def close(self):
+        self.socket.close()
+
     def send(self, message):
         if isinstance(message, str):
             self._send(1, message.encode())
@@ -362,11 +367,77 @@ class WebSocket:
                 return whole.decode() if kind == 1 else whole
 
 
+class Channel:
+    """A channel through a gateway: what a WebSocket to the node would carry, in pieces."""
+
+    WINDOW, PIECE = 262144, 32768
+
+    def __init__(self, gateway, private, node):
+        url, _, pin = gateway.partition("#")
+        self.socket = WebSocket(url, pin)
+        challenge = self.body(self.frame(0x01)[1:])
+        jwk = jwk_of(private.public_key())
+        claims = {"v": 1, "role": "console", "nonce": challenge["nonce"], "server": pin}
+        jws = sign(private, "bm-gateway+jws", thumbprint(jwk), compact_json(claims))
+        self.socket.send(b"\x02" + compact_json({"v": 1, "role": "console", "key": jwk, "jws": jws}))
+        welcome = self.body(self.frame(0x03)[1:])
+        check(welcome["channels"] >= 1, "a gateway gives channels")
+        self.channel = struct.pack(">I", 1)
+        self.socket.send(b"\x10" + self.channel + compact_json({"to": node}))
+        self.may_send, self.pieces = self.WINDOW, b""
+        opened = self.frame(0x11)
+        check(opened == b"\x11" + self.channel, "the channel is opened")
+
+    @staticmethod
+    def body(data):
+        body = parse(data)
+        check(body.get("v", 1) == 1, "the version")
+        return body
+
+    def frame(self, wanted):
+        frame = self.socket.receive()
+        if frame[0] in (0x04, 0x12):
+            said = self.body(frame[1 if frame[0] == 4 else 5:])
+            raise Refused(said["code"], f"by the gateway: {said.get('detail', '')}")
+        if frame[0] != wanted and wanted is not None:
+            raise Refused("malformed", f"frame {frame[0]:02x}")
+        return frame
+
+    def send(self, message):
+        text = isinstance(message, str)
+        data = message.encode() if text else message
+        pieces = [data[at:at + self.PIECE] for at in range(0, len(data), self.PIECE)] or [b""]
+        for at, piece in enumerate(pieces):
+            check(len(piece) <= self.may_send, "no more is sent than there is credit for")
+            self.may_send -= len(piece)
+            flags = (1 if at == len(pieces) - 1 else 0) | (2 if text else 0)
+            self.socket.send(b"\x13" + self.channel + bytes([flags]) + piece)
+
+    def receive(self):
+        while True:
+            frame = self.frame(None)
+            check(frame[1:5] == self.channel, "a frame of this channel")
+            if frame[0] == 0x14:
+                self.may_send += struct.unpack(">I", frame[5:])[0]
+                check(self.may_send <= self.WINDOW, "no more credit than the window")
+                continue
+            check(frame[0] == 0x13 and frame[5] <= 3, "a piece")
+            self.pieces += frame[6:]
+            if len(frame) > 6:
+                self.socket.send(b"\x14" + self.channel + struct.pack(">I", len(frame) - 6))
+            if frame[5] & 1:
+                whole, self.pieces = self.pieces, b""
+                return whole.decode() if frame[5] & 2 else whole
+
+    def close(self):
+        self.socket.send(b"\x12" + self.channel + compact_json({"code": "closed"}))
+        self.socket.close()
+
+
 class Conversation:
-    def __init__(self, card, private, url):
+    def __init__(self, card, private, way):
         self.card, self.private = card, private
-        way = card["ways"][0]
-        self.socket = WebSocket(url or way["url"], way.get("pin"))
+        self.socket = way(card, private)
         self.frames = []
         self.socket.send("H1")
         self.hello = parse(self.socket.receive()[3:])
@@ -495,33 +566,72 @@ def vectors_hold(path):
     print(json.dumps({"vectors": "hold", "refused": refused}))
 
 
-def talk(card_file, key_file, url):
+def way_of(url, gateway):
+    """How to reach the node: by its own address, or through a gateway."""
+    if gateway:
+        return lambda card, private: Channel(gateway, private, thumbprint(card["identity"]))
+    return lambda card, _: WebSocket(url or card["ways"][0]["url"], card["ways"][0].get("pin"))
+
+
+class Follower:
+    """Events from a number on, each acknowledged."""
+
+    def __init__(self, conversation, after):
+        self.conversation, self.taken = conversation, 0
+        followed, asked = conversation.ask({"type": "events.follow", "after": after})
+        self.from_node = Stream(asked.secret, asked.envelope, followed["stream"], "from-node")
+        self.to_node = Stream(asked.secret, asked.envelope, followed["stream"], "to-node")
+
+    def lines(self):
+        plaintext, final = self.from_node.open(self.conversation.frame())
+        if not final:
+            self.taken += 1
+            self.conversation.socket.send(self.to_node.seal(compact_json({"ack": self.taken})))
+        return [parse(line) for line in plaintext.decode().split("\n")], final
+
+    def until(self, holds):
+        events = []
+        while not any(holds(event) for event in events):
+            lines, final = self.lines()
+            check(not final, "the stream goes on")
+            events += lines
+        return events
+
+    def end(self):
+        self.conversation.socket.send(self.to_node.seal(b"", True))
+        lines, final = self.lines()
+        while not final:
+            lines, final = self.lines()
+        check(lines == [{}], "the last frame says that the follower ended it")
+
+
+def talk(card_file, key_file, way):
     with open(card_file, encoding="utf-8") as file:
         card = json.load(file)
     with open(key_file, "rb") as file:
         private = serialization.load_pem_private_key(file.read(), None)
-    conversation = Conversation(card, private, url)
+    conversation = Conversation(card, private, way)
     status, _ = conversation.ask({"type": "status"})
-    followed, asked = conversation.ask({"type": "events.follow", "after": 0})
-    from_node = Stream(asked.secret, asked.envelope, followed["stream"], "from-node")
-    to_node = Stream(asked.secret, asked.envelope, followed["stream"], "to-node")
-    rename = {"type": "node.rename", "name": "named-by-python"}
+    follower = Follower(conversation, 0)
+    name = f"py-{os.urandom(8).hex()}"
+    rename = {"type": "node.rename", "name": name}
     first, sealed = conversation.ask(rename)
     again, _ = conversation.ask(rename, jti=sealed.jti)
     check(not first["again"] and again["again"] and first["result"] == again["result"], "acts once for an id")
     check(refusal(lambda: conversation.ask({"type": "status", "more": 1})) == "bad-input", "what is not known is refused")
-    events, taken = [], 0
-    while not any(event.get("name") == "named-by-python" for event in events):
-        plaintext, _ = from_node.open(conversation.frame())
-        taken += 1
-        conversation.socket.send(to_node.seal(compact_json({"ack": taken})))
-        events += [parse(line) for line in plaintext.decode().split("\n")]
+    events = follower.until(lambda event: event.get("name") == name)
     numbers = [event["seq"] for event in events if "seq" in event]
     check(numbers == list(range(1, len(numbers) + 1)), "events without a gap")
-    conversation.socket.send(to_node.seal(b"", True))
-    final = False
-    while not final:
-        _, final = from_node.open(conversation.frame())
+    # The connection goes in the middle of the stream; on another one the events go on where they were taken in.
+    conversation.socket.close()
+    head, conversation = conversation.head, Conversation(card, private, way)
+    conversation.head = head
+    follower = Follower(conversation, numbers[-1])
+    conversation.ask({"type": "node.rename", "name": f"{name}-again"})
+    resumed = follower.until(lambda event: event.get("name") == f"{name}-again")
+    after = [event["seq"] for event in resumed if "seq" in event]
+    check(after == list(range(numbers[-1] + 1, numbers[-1] + 1 + len(after))), "no event lost, none repeated")
+    follower.end()
     page, _ = conversation.ask({"type": "history.read", "from": 1, "count": 1000})
     jwk = jwk_of(private.public_key())
     head = verify_history(page["result"]["lines"], thumbprint(card["identity"]), {thumbprint(jwk): private.public_key()})
@@ -529,16 +639,16 @@ def talk(card_file, key_file, url):
     check(head == page["head"] == {name: checkpoint[name] for name in ("seq", "digest")}, "the history")
     conversation.head = {"seq": head["seq"], "digest": "A" * 43}
     check(refusal(lambda: conversation.ask({"type": "status"})) == "history-fork", "a fork is found")
-    print(json.dumps({"status": status["result"], "events": events, "head": head}))
+    print(json.dumps({"name": name, "status": status["result"], "events": events, "resumed": resumed, "head": head}))
 
 
-def listen(card_file, key_file, url):
+def listen(card_file, key_file, way):
     """Asks once, which makes it known, and waits for the first notice in which something happened."""
     with open(card_file, encoding="utf-8") as file:
         card = json.load(file)
     with open(key_file, "rb") as file:
         private = serialization.load_pem_private_key(file.read(), None)
-    conversation = Conversation(card, private, url)
+    conversation = Conversation(card, private, way)
     _, asked = conversation.ask({"type": "status"})
     print("listening", file=sys.stderr, flush=True)
     last = 0
@@ -564,13 +674,14 @@ def main():
         for name in ("--card", "--key"):
             talking.add_argument(name, required=True)
         talking.add_argument("--url")
+        talking.add_argument("--gateway")
     arguments = parser.parse_args()
     if arguments.command == "vectors":
         vectors_hold(arguments.file)
     elif arguments.command == "listen":
-        listen(arguments.card, arguments.key, arguments.url)
+        listen(arguments.card, arguments.key, way_of(arguments.url, arguments.gateway))
     else:
-        talk(arguments.card, arguments.key, arguments.url)
+        talk(arguments.card, arguments.key, way_of(arguments.url, arguments.gateway))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@ import { limits } from '../../../protocol/limits.js';
 import { ok, refuse } from '../../../protocol/result.js';
 import type { Decide } from '../decision.js';
 import { decided, type Effect } from '../decision.js';
+import { trimmedTo } from '../history-room.js';
 import { replaceLevel, type Job } from '../state.js';
 import { levelOf } from './consoles.js';
 
@@ -12,7 +13,7 @@ export const decideTrimHistory: Decide<'history.trim'> = (state, { level: index,
     return refuse('not-found', `the history ends at ${level.history.head.seq}`);
   const first = Math.max(level.history.first, command.before);
   return ok(
-    decided(replaceLevel(state, index, { ...level, history: { ...level.history, first } }), {
+    decided(replaceLevel(state, index, { ...level, history: trimmedTo(level.history, first) }), {
       result: { first },
     }),
   );

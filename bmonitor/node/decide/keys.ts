@@ -2,6 +2,7 @@ import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { KeyChange } from '../../keys/ring.js';
 import { decided, type Decide, type Decision, type Given } from '../decision.js';
 import { closedSet, initialFilters } from '../filter-state.js';
+import { trimmedTo } from '../history-room.js';
 import {
   emptyHistory,
   nextEpoch,
@@ -302,7 +303,7 @@ function ownRotated(level: Level, pair: Spare, symmetric: string | undefined, re
 /** What rested under the old data key is gone: the history goes on after what cannot be read any more. */
 function withoutData(level: Level): Level {
   const { engines: _gone, ...rest } = level;
-  const history = { ...level.history, first: level.history.head.seq + 1 };
+  const history = trimmedTo(level.history, level.history.head.seq + 1);
   return { ...rest, epoch: nextEpoch(level), history };
 }
 
