@@ -2,6 +2,7 @@ import { customerLimits } from './customer-limits.js';
 import { engineDiskLimits } from './engine-disk-limits.js';
 import { engineLimits } from './engine-limits.js';
 import { networkLimits } from './network-limits.js';
+import { recordLimits } from './record-limits.js';
 
 /**
  * Every limit of BMonitor and its consoles, with its unit last in the name and the reason above it.
@@ -84,16 +85,6 @@ export const limits = {
   /** Entries of a history in one reply; and about how many characters of them, unless a single one is longer. */
   history_page_entries_max: 1000,
   history_page_chars_max: 2 * 1024 * 1024,
-  /**
-   * What the history of one level may take on the disk: a hundred thousand ordinary commands, or a dozen of the largest sets. From how much on its holder is
-   * warned; up to how much levels below may fill it, so that an upper one can still command; and of how much together the size is remembered.
-   */
-  history_bytes_max: 256 * 1024 * 1024,
-  history_bytes_warned: 192 * 1024 * 1024,
-  history_bytes_for_lower_max: 224 * 1024 * 1024,
-  history_piece_bytes: 4 * 1024 * 1024,
-  /** An exported history: what a node keeps, spelled as JSON. */
-  history_file_bytes_max: 384 * 1024 * 1024,
   /** An envelope must leave room for its statement to come back in a page of the history, sealed once more. */
   envelope_chars_max: 23 * 1024 * 1024,
   /** How long the keys of an ended lease may wait before they are destroyed: a month. */
@@ -206,8 +197,6 @@ export const limits = {
   /** Writes of events kept for consoles that were away, and how many of them in memory. */
   event_blocks_kept_max: 8192,
   event_blocks_in_memory_max: 256,
-  /** What the events of one lease may take on the disk; beyond it the oldest go, and followers are told of the gap. */
-  event_bytes_max: 64 * 1024 * 1024,
   /** Bytes of a stream on their way that the other side has not acknowledged. */
   stream_window_bytes: 4 * 1024 * 1024,
   /** One frame of a stream: small enough to share a connection with others. */
@@ -394,6 +383,7 @@ export const limits = {
   ...networkLimits,
   ...engineLimits,
   ...customerLimits,
+  ...recordLimits,
   /** A line on an engine's own socket: a report with its trace, no file. */
   engine_line_bytes_max: 64 * 1024,
   /** Texts in such a line, so that they fit in it however they are escaped. */

@@ -135,6 +135,17 @@ export function bytesOf(data: RawData): Buffer {
 /** Of sockets that were dialled. */
 const ends = new WeakMap<WebSocket, ConnectionEnds>();
 
+function isFull(socket: WebSocket): boolean {
+  return socket.bufferedAmount > limits.socket_buffer_bytes_max;
+}
+
+/** For whoever takes a socket over: the library would queue an answer to every ping, also for a peer that never reads. */
+export function answerPings(socket: WebSocket): void {
+  socket.on('ping', (data) => {
+    if (!isFull(socket) && socket.readyState === WebSocket.OPEN) socket.pong(data);
+  });
+}
+
 /** A WebSocket as a message channel. */
 export function socketChannel(socket: WebSocket, source: string): MessageChannel {
   let handler: ((message: Message) => void | Promise<void>) | undefined;
@@ -159,17 +170,14 @@ export function socketChannel(socket: WebSocket, source: string): MessageChannel
     if (busy || handler === undefined) socket.pause();
     void deliver();
   });
-  // The library would queue an answer to every ping, also for a peer that never reads.
-  socket.on('ping', (data) => {
-    if (!full() && socket.readyState === WebSocket.OPEN) socket.pong(data);
-  });
+  answerPings(socket);
   socket.on('error', (error) => (reason ||= messageOf(error)));
   socket.on('close', (code, text) => {
     closed = true;
     for (const wake of room.splice(0)) wake();
     onClosed?.((reason ||= text.toString() || `closed with ${code}`));
   });
-  const full = (): boolean => socket.bufferedAmount > limits.socket_buffer_bytes_max;
+  const full = (): boolean => isFull(socket);
   const known = ends.get(socket);
   return {
     source,

@@ -320,8 +320,7 @@ export class Core {
     const ring = renewG ? changeRing(this.ring, decision.keys, state.levels) : this.ring;
     const broken = brokenInvariants(state, ring);
     if (broken.length > 0) return refuse('invariant-broken', broken.join('; '));
-    const full = historyWarnings(this.state, state);
-    for (const { kind, fields } of full) this.#parts.log.warn(kind, fields);
+    const full = historyWarnings(this.state, state, this.#parts.log);
     const more = events.stage([...decision.events, ...full], state, this.now_s());
     await journal.commit({
       state,

@@ -45,10 +45,20 @@ export function decide(state: NodeState, request: Request, given: Given): Result
   if (!who.ok) return who;
   const room = roomInHistory(state, request);
   if (!room.ok) return room;
-  const decision = dispatch(state, request, given);
+  const decision = named(state, request, dispatch(state, request, given));
   if (!decision.ok || !decision.value.loosens) return decision;
   const still = authorize(who.value, request.command.type, { provenNew: request.provenNew, loosens: true });
   return still.ok ? decision : still;
+}
+
+/** A long command is known by the id of the command that began it. */
+function named({ jobs: before }: NodeState, { jti }: Request, decision: Result<Decision>): Result<Decision> {
+  if (!decision.ok) return decision;
+  const { state } = decision.value;
+  const known = new Set(before.map(({ id }) => id));
+  if (state.jobs.every(({ id }) => known.has(id))) return decision;
+  const jobs = state.jobs.map((job) => (known.has(job.id) ? job : { ...job, jti }));
+  return { ok: true, value: { ...decision.value, state: { ...state, jobs } } };
 }
 
 /** Who speaks, and may it ask for this at all? All there is to decide about a command that reads. */

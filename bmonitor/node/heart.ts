@@ -87,7 +87,7 @@ export async function openHeart(parts: HeartParts): Promise<Result<Heart>> {
     (grace_s) => effects.rest(grace_s, journal.state),
     () => time.now_s(),
   );
-  const jobs = new Jobs(core, journal, hardware, directories);
+  const jobs = new Jobs({ core, journal, hardware, directories, log });
   effects.jobs = jobs;
   events.onWaiting = () => void core.flushEvents();
   return ok({ journal, events, time, core, jobs, directories });

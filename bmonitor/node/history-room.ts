@@ -1,5 +1,6 @@
 import type { Command } from '../../protocol/commands.js';
 import { limits } from '../../protocol/limits.js';
+import type { Log } from '../../protocol/log.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { NodeEvent, Request } from './decision.js';
 import type { HistoryMark, HistoryPiece, NodeState } from './state.js';
@@ -43,7 +44,7 @@ export function roomInHistory(state: NodeState, { level, command }: Request): Re
   if (always.has(command.type)) return ok(undefined);
   for (let at = level; at >= 0; at -= 1) {
     const mark = state.levels[at]?.history;
-    const most = at === level ? limits.history_bytes_max : limits.history_bytes_for_lower_max;
+    const most = at === level ? limits.history_bytes_max : limits.history_for_lower_bytes_max;
     if (!mark || historyBytes(mark) < most) continue;
     return refuse(
       'history-full',
@@ -59,17 +60,18 @@ export function roomInHistory(state: NodeState, { level, command }: Request): Re
 /** At what share of its room a level is told, and told again; and what status shows. */
 const warnings = [
   { kind: 'history.full', bytes: limits.history_bytes_max },
-  { kind: 'history.filling', bytes: limits.history_bytes_warned },
+  { kind: 'history.filling', bytes: limits.history_warned_bytes },
 ] as const;
 
 /** Told once when a mark is passed, and again after there was room. */
-export function historyWarnings(before: NodeState, after: NodeState): readonly NodeEvent[] {
+export function historyWarnings(before: NodeState, after: NodeState, log: Log): readonly NodeEvent[] {
   return after.levels.flatMap((level, at): readonly NodeEvent[] => {
     const own = before.levels.find(({ lease }) => lease === level.lease);
     const [was, is] = [own ? historyBytes(own.history) : 0, historyBytes(level.history)];
     const passed = warnings.find(({ bytes }) => was < bytes && is >= bytes);
     if (!passed) return [];
     const fields = { level: at, bytes: is, most: limits.history_bytes_max };
+    log.warn(passed.kind, fields);
     return [{ to: [at], kind: passed.kind, fields }];
   });
 }
@@ -77,7 +79,7 @@ export function historyWarnings(before: NodeState, after: NodeState): readonly N
 /** For `status`: undefined as long as there is nothing to say. */
 export function historyWarning(mark: HistoryMark): string | undefined {
   const bytes = historyBytes(mark);
-  if (bytes < limits.history_bytes_warned) return undefined;
+  if (bytes < limits.history_warned_bytes) return undefined;
   const share = Math.floor((bytes / limits.history_bytes_max) * 100);
   return `the history of this level takes ${share} % of its room: export it, keep the file, and trim it`;
 }

@@ -2,6 +2,7 @@ import { digestOf } from '../../crypto/bytes.js';
 import { verify } from '../../crypto/jose.js';
 import { publicKeyFromJwk } from '../../crypto/rsa.js';
 import { parseJson } from '../../protocol/json.js';
+import type { Log } from '../../protocol/log.js';
 import { signerOf } from '../../protocol/request.js';
 import type { Core } from './core.js';
 import { decided, type Decision } from './decision.js';
@@ -25,17 +26,25 @@ export class Jobs {
   readonly #journal: Journal;
   readonly #running = new Map<string, Promise<void>>();
   readonly #hardware: HardwareJobs;
+  readonly #log: Log;
   /** Asked to go on while they were about to rest. */
   readonly #again = new Set<string>();
   #stopped = false;
 
   readonly #reencrypting: Reencrypting;
 
-  constructor(core: Core, journal: Journal, hardware: HardwareJobs, directories: Directories) {
-    this.#core = core;
-    this.#reencrypting = new Reencrypting(core, journal, directories);
-    this.#journal = journal;
-    this.#hardware = hardware;
+  constructor(parts: {
+    core: Core;
+    journal: Journal;
+    hardware: HardwareJobs;
+    directories: Directories;
+    log: Log;
+  }) {
+    this.#core = parts.core;
+    this.#reencrypting = new Reencrypting(parts.core, parts.journal, parts.directories);
+    this.#journal = parts.journal;
+    this.#hardware = parts.hardware;
+    this.#log = parts.log;
   }
 
   /** Goes on with a job in the background; a job that runs already is left alone. */
@@ -45,8 +54,12 @@ export class Jobs {
   }
 
   async #whole(id: string): Promise<void> {
+    const begins = this.#job(id);
+    if (begins?.state === 'running') this.#tell(begins);
     try {
       await this.#goOn(id);
+      const now = this.#job(id);
+      if (begins?.state === 'running' && now && now.state !== 'running') this.#tell(now);
       await this.#reencrypting.leave(id);
     } finally {
       this.#running.delete(id);
@@ -63,7 +76,7 @@ export class Jobs {
 
   async #goOn(id: string): Promise<void> {
     for (;;) {
-      const job = this.#core.state.jobs.find((one) => one.id === id);
+      const job = this.#job(id);
       if (!job || job.state !== 'running' || this.#stopped) return;
       const next = await this.#step(job);
       if (!next) return;
@@ -71,6 +84,17 @@ export class Jobs {
       if (!marked || next.state !== 'running') await this.#hardware.ended(job);
       if (!marked) return;
     }
+  }
+
+  #job(id: string): Job | undefined {
+    return this.#core.state.jobs.find((one) => one.id === id);
+  }
+
+  /** By the id of the command that began it, as the rest of that command's life is told. */
+  #tell({ id, jti, kind, state, done, total, note }: Job): void {
+    const about = { ...(jti === undefined ? {} : { id: jti }), job: id, kind, done, total };
+    if (state === 'failed') this.#log.warn('job.failed', { ...about, why: note });
+    else this.#log.info(`job.${state}`, about);
   }
 
   #goesOn({ id }: Job): Going {

@@ -153,6 +153,8 @@ export type JobKind = 'history.verify' | 'keys.reencrypt' | `hardware.${PowerAct
 
 export interface Job {
   readonly id: string;
+  /** The id of the command that began it: the log tells its life by it. */
+  readonly jti?: string;
   readonly kind: JobKind;
   readonly level: number;
   readonly lease: string;

@@ -4,7 +4,7 @@ import type { MessageChannel } from '../channel.js';
 import { isErrorCode } from '../errors/index.js';
 import { limits } from '../limits.js';
 import { ok, refuse, type Refused, type Result } from '../result.js';
-import { bytesOf, dial } from '../socket.js';
+import { answerPings, bytesOf, dial } from '../socket.js';
 import { GatewayChannel } from './channel.js';
 import {
   formatGatewayFrame,
@@ -73,6 +73,7 @@ export class GatewayConnection {
       if (!isBinary || !frame.ok) this.close('the gateway broke the protocol');
       else this.#take(frame.value);
     });
+    answerPings(socket);
     socket.on('ping', () => {
       clearTimeout(this.#silence);
       this.#silence = this.#hangUpLater(3 * limits.gateway_ping_ms);

@@ -7,6 +7,7 @@ export const limitSources = [
   'protocol/engine-disk-limits.ts',
   'protocol/engine-limits.ts',
   'protocol/customer-limits.ts',
+  'protocol/record-limits.ts',
 ] as const;
 
 export interface Limit {

@@ -100,6 +100,10 @@ describe('a long command on a real node', function () {
     const [ended] = (await jobs(later)).filter((one) => one['id'] === job);
     expect(ended).to.include({ state: 'done', done: progress.at(-1), total: progress.at(-1) });
     expect(value(await later.request(ask))).to.deep.include({ again: true, result: first.result });
+    // Before the kill and after it, the log tells what became of the command by its id.
+    const life = node.log.filter((line) => line['id'] === jti).map((line) => line['event']);
+    const whole = ['command.taken', 'command.durable', 'job.running', 'command.done', 'job.done'];
+    expect(life).to.include.members(whole);
     session.close('done');
     later.close('done');
   });
@@ -121,6 +125,7 @@ describe('a long command on a real node', function () {
     const [before] = (await jobs(session)).filter((one) => one['id'] === job);
     expect(before).to.include({ state: 'cancelled' });
     expect(Number(before?.['done'])).to.be.lessThan(Number(before?.['total']));
+    await until(() => node.log.some((line) => line['event'] === 'job.cancelled' && line['job'] === job));
     await node.kill();
     await node.start();
     const later = await node.session();

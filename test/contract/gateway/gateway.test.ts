@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
+import { WebSocketServer } from 'ws';
 import { Hub, type GatewayPolicy } from '../../../console-cluster/gateway/hub.js';
 import { listenGateway, type GatewayListening } from '../../../console-cluster/gateway/listen.js';
 import { Ways } from '../../../console/nodes/gateways.js';
@@ -64,6 +67,28 @@ describe('a gateway, over real sockets', () => {
     for (const one of toClose.splice(0)) one.close('done');
     await listening.close();
     served.length = 0;
+  });
+
+  it('is answered when it asks whether a node that dialled is still there', async () => {
+    const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+    await once(server, 'listening');
+    const answered = new Promise<void>((resolve) => {
+      server.on('connection', (socket) => {
+        const nonce = randomBytes(32).toString('base64url');
+        socket.send(formatGatewayFrame({ kind: 'challenge', body: { v: 1, nonce } }));
+        socket.once('message', () => {
+          socket.send(formatGatewayFrame({ kind: 'welcome', body: { v: 1, channels: 1 } }));
+          socket.ping();
+        });
+        socket.once('pong', () => resolve());
+      });
+    });
+    const { port } = server.address() as AddressInfo;
+    const signer = signerOf(node.identity);
+    const dialled = value(await dialGateway({ url: `ws://127.0.0.1:${port}`, role: 'node', signer }));
+    await answered;
+    dialled.close('done');
+    server.close();
   });
 
   const joinNode = async (serve = (channel: MessageChannel) => node.serve(channel)): Promise<void> => {

@@ -19,7 +19,7 @@ const pages = {
     'protocol/blindness.ts',
     'protocol/node-card.ts',
     'protocol/console-card.ts',
-    'bmonitor/node/streams.ts',
+    'protocol/question.ts',
     'bmonitor/node/duplex.ts',
   ],
   'docs/gateway.md': ['protocol/gateway/frames.ts', 'protocol/gateway/proof.ts'],

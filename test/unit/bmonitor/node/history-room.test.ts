@@ -52,7 +52,7 @@ describe('the room that a history may take', () => {
 
   it('ends sooner for the levels below than for the level itself, which can still command', async () => {
     const running = await (await world('tenant')).startWell();
-    await fillTo(running, 0, limits.history_bytes_for_lower_max);
+    await fillTo(running, 0, limits.history_for_lower_bytes_max);
     const refused = refusalIn(await give(running, asked('tenant.administrator', enrol('tenant.one'))));
     expect(refused.code).to.equal('history-full');
     expect(refused.data).to.deep.include({ level: 0 });
@@ -82,7 +82,7 @@ describe('the room that a history may take', () => {
       tell(...what);
     };
     const mark = (): HistoryMark => core.state.levels[1]?.history ?? emptyHistory;
-    await fillTo(running, 1, limits.history_bytes_warned - 1);
+    await fillTo(running, 1, limits.history_warned_bytes - 1);
     expect(historyWarning(mark())).to.equal(undefined);
     value(await give(running, asked('tenant.administrator', enrol('tenant.one'))));
     expect(told).to.deep.equal(['history.filling']);
