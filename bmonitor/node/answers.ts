@@ -13,7 +13,7 @@ import { isStreamed, type EngineReport, type ServeStream } from './engine-report
 import type { EventLog } from './events.js';
 import type { FilterReport } from './filter-report.js';
 import { filterCount, setOf } from './filter-state.js';
-import { historyBytes, historyWarning } from './history-room.js';
+import { historyFacts, historyWarning } from './history-room.js';
 import type { Journal } from './journal.js';
 import { measurementFacts } from './measurement.js';
 import { secretsShown } from './secret-blocks.js';
@@ -261,15 +261,9 @@ export class Answers {
       undone: this.#core.undone,
       ...(this.#core.clockAhead_s() > 0 ? { clockAhead: this.#core.clockAhead_s() } : {}),
       nextEvent: this.events.next(own.lease),
-      history: this.#historyFacts(own),
+      history: historyFacts(own.history),
       events: this.events.kept(own.lease),
     };
-  }
-
-  /** How much of its room on the disk the record takes. */
-  #historyFacts({ history }: Level): Readonly<Record<string, number>> {
-    const { first, head } = history;
-    return { first, last: head.seq, bytes: historyBytes(history), bytesMax: limits.history_bytes_max };
   }
 
   /** A level sees itself and those above it by what concerns it, and of those below that they are there. */

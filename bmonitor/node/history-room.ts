@@ -83,3 +83,9 @@ export function historyWarning(mark: HistoryMark): string | undefined {
   const share = Math.floor((bytes / limits.history_bytes_max) * 100);
   return `the history of this level takes ${share} % of its room: export it, keep the file, and trim it`;
 }
+
+/** How much of its room on the disk a record takes. */
+export function historyFacts(mark: HistoryMark): Readonly<Record<string, number>> {
+  const { first, head } = mark;
+  return { first, last: head.seq, bytes: historyBytes(mark), bytesMax: limits.history_bytes_max };
+}
