@@ -18,6 +18,8 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   'already-there': 409,
   'store-conflict': 409,
   'owned-by-another': 409,
+  'standing-by': 503,
+  'store-away': 503,
   'too-large': 413,
   'too-many': 429,
   internal: 500,

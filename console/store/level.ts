@@ -141,8 +141,8 @@ class LevelStore implements KeyStore {
     return ok(revision);
   }
 
-  watch(prefix: string, after: Revision, watcher: Watcher): Result<() => void> {
-    return this.#watches.add(prefix, after, watcher);
+  watch(prefix: string, after: Revision, watcher: Watcher): Promise<Result<() => void>> {
+    return Promise.resolve(this.#watches.add(prefix, after, watcher));
   }
 
   async close(): Promise<void> {

@@ -48,7 +48,7 @@ export interface Watcher {
 }
 
 /**
- * What a console keeps, as an ordered key-value store that one process over LevelDB and several over etcd can both be.
+ * What a console keeps, as an ordered key-value store: of one process over LevelDB, or of several over a store service.
  *
  * INVARIANTS:
  * - A write is applied whole or not at all, also when the power is cut in the middle of it.
@@ -63,6 +63,6 @@ export interface KeyStore {
   range(options: RangeOptions): Promise<Page>;
   write(ops: readonly Op[], conditions?: readonly Condition[]): Promise<Result<Revision>>;
   /** Refused with `store-compacted` when the store no longer remembers what followed that revision. */
-  watch(prefix: string, after: Revision, watcher: Watcher): Result<() => void>;
+  watch(prefix: string, after: Revision, watcher: Watcher): Promise<Result<() => void>>;
   close(): Promise<void>;
 }

@@ -27,6 +27,21 @@ export const storeErrors = {
     why: 'The disk is full or failing; nothing of the write was acknowledged.',
     todo: 'Make room or replace the disk, then repeat what was refused.',
   },
+  'store-away': {
+    what: 'The store service does not answer.',
+    why: 'Consoles that share a store know nothing for certain without it, and what was asked may or may not have been written.',
+    todo: 'Look whether the store service runs and is reached from here; the console starts over by itself once it is.',
+  },
+  'store-stranger': {
+    what: 'The store service let nobody in with this token.',
+    why: 'Whoever can write to the store of a console commands its nodes.',
+    todo: 'Copy the file `token` of the store service to the file `store-token` of this console.',
+  },
+  'standing-by': {
+    what: 'This console stands by: another one does the work.',
+    why: 'Two that act at once would do things twice.',
+    todo: 'Ask the one that is named; if it is gone for good, this one takes over by itself within seconds.',
+  },
   'owned-by-another': {
     what: 'Another console holds this piece of work.',
     why: 'Doing it twice could undo what the other one does.',

@@ -54,8 +54,8 @@ export class MemoryStore implements KeyStore {
     return ok(revision);
   }
 
-  watch(prefix: string, after: Revision, watcher: Watcher): Result<() => void> {
-    return this.#watches.add(prefix, after, watcher);
+  watch(prefix: string, after: Revision, watcher: Watcher): Promise<Result<() => void>> {
+    return Promise.resolve(this.#watches.add(prefix, after, watcher));
   }
 
   close(): Promise<void> {

@@ -110,7 +110,7 @@ export function storeContract(open: () => Promise<KeyStore>): void {
     const note = (changes: readonly Change[]): void => {
       seen.push(changes.map((c) => (c.type === 'put' ? `+${c.entry.key}` : `-${c.key}`)).join(' '));
     };
-    const watch = store.watch('a/', revision, { changes: note, lost: () => seen.push('lost') });
+    const watch = await store.watch('a/', revision, { changes: note, lost: () => seen.push('lost') });
     if (!watch.ok) throw new Error(watch.refusal.code);
     await must(store.write([del('a/1'), put('a/3', 'x')]));
     await must(store.write([put('b/2', 'other')]));
@@ -122,7 +122,8 @@ export function storeContract(open: () => Promise<KeyStore>): void {
   it('tells a watcher that the store was closed under it', async () => {
     const own = await open();
     let lost = 0;
-    own.watch('', (await own.range({ prefix: '' })).revision, { changes: () => {}, lost: () => void lost++ });
+    const before = (await own.range({ prefix: '' })).revision;
+    await own.watch('', before, { changes: () => {}, lost: () => void lost++ });
     await own.close();
     expect(lost).to.equal(1);
   });
@@ -130,7 +131,7 @@ export function storeContract(open: () => Promise<KeyStore>): void {
   it('refuses a watch from a revision it no longer remembers', async () => {
     for (let i = 0; i <= limits.store_watch_writes_max; i += 1000)
       await Promise.all(Array.from({ length: 1000 }, () => store.write([put('a', 'x')])));
-    const watch = store.watch('a', 0, { changes: () => {}, lost: () => {} });
+    const watch = await store.watch('a', 0, { changes: () => {}, lost: () => {} });
     expect(watch.ok ? 'done' : watch.refusal.code).to.equal('store-compacted');
   }).timeout(120_000);
 

@@ -5,10 +5,29 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { makePair } from '../../../crypto/rsa.js';
+import { selfSignedPem } from '../../../crypto/certificate.js';
+import { Secret } from '../../../crypto/secret.js';
+import { newToken, tokenDigest } from '../../../console/api/access.js';
 import { openLevelStore } from '../../../console/store/level.js';
 import type { KeyStore } from '../../../console/store/port.js';
+import { openRemoteStore } from '../../../console/store/remote.js';
+import { serveStore } from '../../../console/store/service.js';
+import { limits } from '../../../protocol/limits.js';
+import { silentLog } from '../../../protocol/log.js';
+import { certificatePin } from '../../../protocol/socket.js';
+import { value } from '../../fakes/results.js';
+import { until } from '../../fakes/until.js';
 import { MemoryStore } from '../../fakes/memory-store.js';
 import { bytes, storeContract } from './contract.js';
+
+async function testCertificate(): Promise<{ cert: string; key: string }> {
+  const pair = await makePair(2048);
+  return {
+    cert: selfSignedPem(pair, 'store', ['127.0.0.1']),
+    key: pair.private.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  };
+}
 
 const folder = mkdtempSync(join(tmpdir(), 'bmonitor-store-'));
 let count = 0;
@@ -21,6 +40,95 @@ async function open(path = join(folder, String(count++))): Promise<KeyStore> {
 }
 
 describe('the store in memory (fake)', () => storeContract(async () => new MemoryStore()));
+
+describe('the store behind a store service', () => {
+  const tls = testCertificate();
+  const token = newToken();
+
+  /** A service of its own for each store, ended with it. */
+  async function remote(shown = token): Promise<KeyStore> {
+    const service = value(
+      await serveStore({
+        store: await open(),
+        host: '127.0.0.1',
+        port: 0,
+        tls: await tls,
+        token: tokenDigest(token),
+        log: silentLog,
+      }),
+    );
+    const url = `wss://127.0.0.1:${service.port}`;
+    const pin = certificatePin((await tls).cert);
+    const opened = await openRemoteStore({
+      url,
+      pin,
+      token: Secret.take(Buffer.from(shown)),
+      lost: () => {},
+    });
+    if (!opened.ok) {
+      await service.close();
+      throw new Error(opened.refusal.code);
+    }
+    const close = opened.value.close.bind(opened.value);
+    opened.value.close = async () => {
+      await close();
+      await service.close();
+    };
+    return opened.value;
+  }
+
+  storeContract(async () => remote());
+
+  it('lets nobody in who does not know its token', async () => {
+    const why = await remote(newToken()).then(
+      () => 'in',
+      (error: Error) => error.message,
+    );
+    expect(why).to.equal('store-stranger');
+  });
+
+  it('refuses what is asked after the service went away, and says so once', async () => {
+    const service = value(
+      await serveStore({
+        store: await open(),
+        host: '127.0.0.1',
+        port: 0,
+        tls: await tls,
+        token: tokenDigest(token),
+        log: silentLog,
+      }),
+    );
+    const said: string[] = [];
+    const store = value(
+      await openRemoteStore({
+        url: `wss://127.0.0.1:${service.port}`,
+        pin: certificatePin((await tls).cert),
+        token: Secret.take(Buffer.from(token)),
+        lost: (why) => said.push(why),
+      }),
+    );
+    await service.close();
+    await until(() => said.length === 1);
+    const write = await store.write([{ type: 'put', key: 'a', value: bytes('1') }]);
+    expect(write.ok ? 'done' : write.refusal.code).to.equal('store-away');
+    await store.close();
+    expect(said).to.have.length(1);
+  });
+
+  it('sends a page that would fill a frame in several, which meet without a gap', async () => {
+    const store = await remote();
+    const size = limits.store_page_bytes_max / 2;
+    for (const key of ['a', 'b', 'c', 'd', 'e'])
+      await store.write([{ type: 'put', key, value: new Uint8Array(size) }]);
+    const first = await store.range({ prefix: '' });
+    expect(first.more).to.equal(true);
+    const last = first.entries.at(-1)?.key ?? '';
+    const second = await store.range({ prefix: '', after: last });
+    const seen = [...first.entries, ...second.entries].map(({ key }) => key);
+    expect(seen.join('')).to.equal('abcde'.slice(0, seen.length));
+    await store.close();
+  });
+});
 
 describe('the store on level', () => {
   storeContract(async () => open());
