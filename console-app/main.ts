@@ -45,7 +45,7 @@ async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
     customers,
     facility: parts.config.name,
     // The ways to a node are those by which this console reaches it.
-    gateways: [],
+    gateways: () => Promise.resolve([]),
     now,
     log,
     ended: () => undefined,

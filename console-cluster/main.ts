@@ -53,7 +53,7 @@ export const consoleCluster: ConsoleProgram = {
       nodes: book,
       customers,
       facility: config.name,
-      gateways,
+      gateways: async () => parts.gateways(),
       now,
       log,
       ended: () => partLater(),
@@ -85,7 +85,7 @@ export const consoleCluster: ConsoleProgram = {
     const desk = new AdoptionDesk({
       pair: parts.pair,
       name: config.name,
-      gateways,
+      gateways: async () => parts.gateways(),
       nodes: book,
       inventory,
       now,

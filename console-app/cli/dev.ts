@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { clientFor, type ApiClient } from '../../console/cli/client.js';
 import { orExit, refusalText } from '../../console/cli/output.js';
-import { number } from '../../console/cli/program.js';
+import { number } from '../../console/cli/options.js';
 import { consoleFiles } from '../../console/daemon/files.js';
 import { limits } from '../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';

@@ -41,7 +41,7 @@ export interface AtDesk {
 export interface DeskParts {
   readonly pair: Pair;
   readonly name: string;
-  readonly gateways: readonly Way[];
+  gateways(): Promise<readonly Way[]>;
   readonly nodes: NodeBook;
   readonly inventory: Inventory;
   readonly now: () => number;
@@ -163,7 +163,7 @@ export class AdoptionDesk {
     if (machine.standing === 'ended' && machine.why) return refuse(machine.why.code, machine.why.detail);
     if (machine.standing !== 'comparing' || !comparing)
       return refuse('pairing-ended', `it is ${machine.standing}`);
-    const { nodes, pair, name, gateways } = this.#parts;
+    const { nodes, pair, name } = this.#parts;
     if (nodes.get(acceptance.name).ok) return refuse('already-there', `a node ${acceptance.name} is here`);
     if (!sameCode(comparing.codes.machine, acceptance.code)) {
       const why = { code: 'pairing-code-wrong', detail: 'at the console' } as const;
@@ -173,6 +173,7 @@ export class AdoptionDesk {
     machine.standing = 'accepted';
     machine.name = acceptance.name;
     const { transcript } = comparing.codes;
+    const gateways = await this.#parts.gateways();
     const claims = { v: 1, transcript, console: name, name: acceptance.name, gateways };
     const jws = await signStatement(signerOf(pair), acceptedTyp, claims);
     talk.send('accepted', { jws });

@@ -10,6 +10,7 @@ import { hardwareCommands } from './hardware.js';
 import { outOfBandCommands } from './out-of-band.js';
 import { quarantineCommands } from './quarantine.js';
 import { customerCommands, leaseCommands } from '../../console/cli/leases.js';
+import { sharedCommands } from './shared.js';
 
 /** Everything that `console-cluster` can be told, not yet parsed. */
 export function clusterProgram(): Command {
@@ -27,5 +28,6 @@ export function clusterProgram(): Command {
   quarantineCommands(program, dirOf);
   accountCommands(program, dirOf);
   tokenCommands(program, dirOf);
+  sharedCommands(program, dirOf);
   return program;
 }

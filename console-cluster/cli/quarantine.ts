@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { clientFor } from '../../console/cli/client.js';
 import { orExit } from '../../console/cli/output.js';
-import { number } from '../../console/cli/program.js';
+import { number } from '../../console/cli/options.js';
 import { limits } from '../../protocol/limits.js';
 import { nodePath } from './hardware.js';
 

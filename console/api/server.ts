@@ -38,6 +38,8 @@ export interface ApiOptions {
   counted?(method: string, path: string, code: string): void;
   /** Told of connections that ask to be upgraded; without it, they are refused. */
   readonly upgraded?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** What whoever asks for any other path is told, instead of that there is none. */
+  readonly otherwise?: () => Refusal;
   /** In tests: replies are held to their documented form too. */
   readonly checkReplies?: boolean;
 }
@@ -128,7 +130,13 @@ function frame(options: ApiOptions): FastifyInstance {
     answer(reply, refusalFrom(error, options.log));
   });
   app.setNotFoundHandler((request, reply) => {
-    answer(reply, { code: 'no-such-route', detail: `${request.method} ${request.url.split('?')[0]}` });
+    answer(
+      reply,
+      options.otherwise?.() ?? {
+        code: 'no-such-route',
+        detail: `${request.method} ${request.url.split('?')[0]}`,
+      },
+    );
   });
   return app;
 }

@@ -3,7 +3,7 @@ import { limits } from '../../protocol/limits.js';
 import { writeFileWhole } from '../daemon/files.js';
 import { clientFor, type ApiClient } from './client.js';
 import { orExit, table } from './output.js';
-import { number } from './program.js';
+import { number } from './options.js';
 
 interface Line {
   readonly key: string;

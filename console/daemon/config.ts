@@ -1,19 +1,25 @@
 import { isIP } from 'node:net';
-import { nameText } from '../../protocol/fields.js';
+import { digestText, nameText } from '../../protocol/fields.js';
 import { parseJson } from '../../protocol/json.js';
 import { list, object, optional, text, whole, type Parse, type Parsed } from '../../protocol/parse.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { readFileLimited } from './files.js';
 
-const address: Parse<string> = (value, where) =>
+export const address: Parse<string> = (value, where) =>
   typeof value === 'string' && isIP(value) !== 0
     ? ok(value)
     : refuse('bad-input', 'must be an IPv4 or IPv6 address', { where });
 const port = whole({ min: 0, max: 65_535 });
 const hostName = text({ max: 253, pattern: /^[a-z0-9.-]+$/, form: 'a host name in small letters' });
 
+/** A store service: where it is, and the pin of its certificate. */
+export const storeForm = object({
+  url: text({ max: 300, pattern: /^wss:\/\/[^/#]+$/, form: 'wss://HOST:PORT' }),
+  pin: digestText,
+});
+
 /** `console.json` of a console. */
-const configForm = object({
+export const configForm = object({
   v: whole({ min: 1, max: 1 }),
   /** The name of this console, as nodes and people see it. */
   name: nameText,
@@ -33,6 +39,10 @@ const configForm = object({
       address,
     }),
   ),
+  /** Where the store is that several consoles share, one working and the others standing by; absent, it is a folder here. */
+  store: optional(storeForm),
+  /** Tells the consoles apart that share a store; without it, the name of this machine. */
+  instance: optional(nameText),
   /** How often a node is asked for its status. */
   askEvery_ms: whole({ min: 100, max: 3_600_000 }),
   /** An answer that takes longer is late. */

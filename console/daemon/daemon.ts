@@ -33,6 +33,7 @@ import { openLevelStore } from '../store/level.js';
 import type { KeyStore } from '../store/port.js';
 import { Audit } from './audit.js';
 import { answerWithinDefault_ms, isLoopback, readConfig, type ConsoleConfig } from './config.js';
+import { shareStore, type Shared } from './shared.js';
 import { consoleFiles, readFileLimited, readSecretFile, writeFileWhole, type ConsoleFiles } from './files.js';
 
 /** What both consoles have, opened. */
@@ -53,6 +54,10 @@ export interface ConsoleParts {
   readonly clocks: Clocks;
   readonly log: Log;
   readonly tls: { readonly cert: string; readonly key: string };
+  /** All ways by which nodes and remote consoles reach whichever of our consoles works. */
+  gateways(): Promise<readonly Way[]>;
+  /** Only where several consoles share one store. */
+  readonly shared: Shared | undefined;
 }
 
 export const systemClocks: Clocks = { wall: () => Date.now(), steady: () => performance.now() };
@@ -62,6 +67,7 @@ export async function openConsole(
   dir: string,
   passphrase: Secret | KeySealer,
   log: Log,
+  lost: (why: string) => void,
 ): Promise<Result<ConsoleParts>> {
   const files = consoleFiles(dir);
   const config = readConfig(files.config);
@@ -81,7 +87,23 @@ export async function openConsole(
   if (!pair.ok) return pair;
   const own = openOwnKey(files, pair.value, sealer.value);
   if (!own.ok) return own;
-  const store = await openLevelStore(files.store);
+  const ownToken = tokenDigest(token.value.toString().trim());
+  const tls = { cert: tlsCertificate.value.toString(), key: tlsKey.value.toString() };
+  const gateways = ownGateway(config.value, tls.cert);
+  const shared =
+    config.value.store &&
+    (await shareStore(config.value.store, {
+      config: config.value,
+      files,
+      tls,
+      token: ownToken,
+      gateway: gateways[0],
+      clocks: systemClocks,
+      log,
+      lost,
+    }));
+  if (shared?.ok === false) return shared;
+  const store = shared ? ok(shared.value.turn.store) : await openLevelStore(files.store);
   if (!store.ok) return store;
   const ways = new Ways(pair.value);
   const { askEvery_ms, answerWithin_ms, late_ms, unknown_ms } = config.value;
@@ -94,14 +116,14 @@ export async function openConsole(
     ask_ms: askEvery_ms,
     log,
     connect: ways.connect,
-    ownWays: ownGateway(config.value, tlsCertificate.value.toString()),
+    ownWays: gateways,
+    ...(shared ? { may: () => shared.value.turn.may() } : {}),
   });
   const opened = await book.open();
   if (!opened.ok) {
     await store.value.close();
     return opened;
   }
-  const ownToken = tokenDigest(token.value.toString().trim());
   const sessions = new Sessions({
     find: (digest) =>
       Promise.resolve(
@@ -133,7 +155,9 @@ export async function openConsole(
     sessions,
     clocks: systemClocks,
     log,
-    tls: { cert: tlsCertificate.value.toString(), key: tlsKey.value.toString() },
+    tls,
+    gateways: async () => shared?.value.instances.gateways(gateways) ?? gateways,
+    shared: shared?.value,
   });
 }
 
@@ -193,6 +217,7 @@ export async function serveConsole(
       ...groups.routes(),
       ...manyFilterRoutes(book, groups),
       ...audit.routes(),
+      ...(parts.shared?.routes ?? []),
       ...metricsRoutes({ book, store, calls, more: options.samples }),
       ...options.routes,
     ],
@@ -218,6 +243,7 @@ export async function serveConsole(
       await parts.rotation.close();
       book.close();
       await parts.ways.close();
+      await parts.shared?.close();
       await store.close();
     },
   });

@@ -35,6 +35,8 @@ export function consoleFiles(dir: string) {
     tlsKey: join(dir, 'tls.key'),
     tlsCertificate: join(dir, 'tls.pem'),
     store: join(dir, 'store'),
+    /** Lets this console in at the store service that it shares with others. */
+    storeToken: join(dir, 'store-token'),
     /** Where the running daemon listens. */
     running: join(dir, 'running.json'),
   };

@@ -36,7 +36,7 @@ export interface LeaseBookParts {
   readonly customers: Customers;
   readonly facility: string;
   /** How remote consoles reach the nodes. */
-  readonly gateways: readonly Way[];
+  gateways(): Promise<readonly Way[]>;
   readonly now: () => number;
   readonly log: Log;
   /** Where the records lie in the store. */
@@ -154,13 +154,14 @@ export class LeaseBook {
     if (!known.ok) return refuse('not-found', `no customer ${customer}`);
     const all = await this.all();
     if (!all.ok) return all;
+    const gateways = await this.#parts.gateways();
     const leases: HandOver['leases'][number][] = [];
     for (const { value } of all.value) {
       if (value.customer !== customer || value.state !== 'granted') continue;
       const node = this.#parts.nodes.get(value.node);
       const { lease, level, key } = value;
       if (!node.ok || lease === undefined || level === undefined || key === undefined) continue;
-      const ways = [...node.value.card.ways, ...this.#parts.gateways].slice(0, 8);
+      const ways = [...node.value.card.ways, ...gateways].slice(0, 8);
       leases.push({
         card: { ...node.value.card, lease, level, key, ways },
         rights: value.rights,
@@ -169,7 +170,7 @@ export class LeaseBook {
     }
     if (leases.length === 0) return refuse('not-found', `no lease of ${customer} runs yet`);
     const to = keysOf(known.value.value).map(({ id }) => id);
-    const { facility, gateways } = this.#parts;
+    const { facility } = this.#parts;
     return ok({ v: 1, kind: 'hand-over', facility, customer, to, gateways, leases });
   }
 

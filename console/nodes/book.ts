@@ -34,6 +34,8 @@ export interface BookOptions {
   /** Ways that lead to every node, tried after its own. */
   readonly ownWays: readonly Way[];
   readonly connect: (way: Way, node: string) => Promise<Result<MessageChannel>>;
+  /** Of several consoles that share a store, only the one whose turn it is speaks with nodes. */
+  readonly may?: () => Result<true>;
 }
 
 interface Line {
@@ -141,6 +143,8 @@ export class NodeBook {
     command: Command,
     more: Omit<Asked, 'command' | 'to'> = {},
   ): Promise<Result<Reply>> {
+    const may = this.#options.may?.();
+    if (may?.ok === false) return may;
     const line = this.#lines.get(name);
     return line ? line.link.request(command, more) : refuse('not-found', `no node ${name}`);
   }
@@ -209,6 +213,8 @@ export class NodeBook {
   }
 
   async #connect(card: NodeCard, id: string): Promise<Result<MessageChannel>> {
+    const may = this.#options.may?.();
+    if (may?.ok === false) return may;
     const { connect, ownWays } = this.#options;
     return firstOf([...card.ways, ...ownWays].map((way) => async () => connect(way, id)));
   }

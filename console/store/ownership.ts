@@ -27,6 +27,21 @@ const untilKey = (name: string): string => `own/${name}/until`;
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 const read = (value: Uint8Array): string => new TextDecoder().decode(value);
 
+export interface Owner {
+  readonly holder: string;
+  /** By the clock of the holder. */
+  readonly until: number;
+  /** Moves with every sign of life. */
+  readonly mark: Revision;
+}
+
+/** Who holds the named work, as far as the store knows. */
+export async function ownerOf(store: KeyStore, name: string): Promise<Owner | undefined> {
+  const [owner, until] = [await store.get(ownerKey(name)), await store.get(untilKey(name))];
+  if (owner === undefined || until === undefined) return undefined;
+  return { holder: read(owner.value), until: Number(read(until.value)), mark: until.revision };
+}
+
 /** Takes the named work over, if nobody holds it or its holder's time has passed. */
 export async function takeOwnership(
   store: KeyStore,

@@ -37,6 +37,11 @@ export const storeErrors = {
     why: 'Whoever can write to the store of a console commands its nodes.',
     todo: 'Copy the file `token` of the store service to the file `store-token` of this console.',
   },
+  'no-shared-store': {
+    what: 'This console keeps its store in its own directory.',
+    why: 'A second machine can be the same console only where both use one store service.',
+    todo: 'Make a store service (`store init`, `store run`) and a console with `init --store`.',
+  },
   'standing-by': {
     what: 'This console stands by: another one does the work.',
     why: 'Two that act at once would do things twice.',

@@ -79,6 +79,11 @@ export class RealConsole {
   }
 
   async run(): Promise<void> {
+    return this.runBeside('"listening"');
+  }
+
+  /** Until it has said a word: one that stands by never listens. */
+  async runBeside(word: string): Promise<void> {
     const index = join(root, this.#kind, 'cli/index.js');
     const args = [
       '--enable-source-maps',
@@ -97,8 +102,19 @@ export class RealConsole {
     this.log = '';
     await until(() => {
       if (daemon.exitCode !== null) throw new Error(this.log);
-      return existsSync(join(this.dir, 'running.json')) && this.log.includes('"listening"');
+      return existsSync(join(this.dir, 'running.json')) && this.log.includes(word);
     });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#daemon?.kill(signal);
+  }
+
+  /** Its exit code, once it ends by itself. */
+  async exited(): Promise<number | null> {
+    const daemon = this.#daemon;
+    if (!daemon || daemon.exitCode !== null) return daemon?.exitCode ?? null;
+    return new Promise((resolve) => daemon.once('exit', resolve));
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {

@@ -1,0 +1,88 @@
+import type { Command } from 'commander';
+import { number } from '../../console/cli/options.js';
+import { clientFor } from '../../console/cli/client.js';
+import { orExit, table } from '../../console/cli/output.js';
+import { writeFileWhole } from '../../console/daemon/files.js';
+import { initStore, runStore, storeAddress } from '../../console/daemon/store-service.js';
+import type { RedundancyView } from '../../console/daemon/shared.js';
+import { makeTwin } from '../../console/daemon/twin.js';
+import { passphraseFrom } from '../../console/keys/passphrase.js';
+import { limits } from '../../protocol/limits.js';
+import { stderrLog } from '../../protocol/log.js';
+
+/** Several consoles over one store: the service that keeps it, the second console, and who works. */
+export function sharedCommands(program: Command, dirOf: () => string): void {
+  storeCommands(program, dirOf);
+  program
+    .command('twin')
+    .requiredOption('--out <file>', 'the file to write')
+    .option('--passphrase-file <file>', 'where the passphrase of the key is; without it you are asked')
+    .description('write what makes a second machine the same console, sealed under the passphrase')
+    .addHelpText(
+      'after',
+      '\nExample:\n  twin --out ./console.twin            here\n' +
+        '  init --like ./console.twin --instance b --api 192.0.2.12 --gateway 192.0.2.12     on the second machine',
+    )
+    .action(async (flags: { out: string; passphraseFile?: string }) => {
+      const passphrase = orExit(await passphraseFrom(flags.passphraseFile, 'Passphrase: '));
+      const twin = orExit(await makeTwin(dirOf(), passphrase));
+      passphrase.wipe();
+      orExit(writeFileWhole(flags.out, twin));
+      console.log(`written to ${flags.out}; whoever has it and the passphrase is this console`);
+    });
+  program
+    .command('redundancy')
+    .option('--json', 'print JSON')
+    .description('which of the consoles that share a store works, and which stand by')
+    .action(async (flags: { json?: boolean }) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const answer = orExit(await client.call('GET', '/api/v1/redundancy'), flags.json);
+      if (flags.json) return console.log(JSON.stringify(answer));
+      const { instance, holder, instances } = answer as unknown as RedundancyView;
+      const rows = instances.map(({ name, api, gateway, seen }) => [
+        name === instance ? `${name} (this one)` : name,
+        name === holder ? 'works' : Date.now() - seen > 3 * limits.turn_ms ? 'not seen' : 'stands by',
+        api,
+        gateway ?? '-',
+        new Date(seen).toISOString(),
+      ]);
+      console.log(table(['CONSOLE', 'DOES', 'API', 'GATEWAY', 'SEEN'], rows));
+    });
+}
+
+function storeCommands(program: Command, dirOf: () => string): void {
+  const store = program.command('store').description('a store service, which several consoles share');
+  store
+    .command('init')
+    .requiredOption('--listen <address>', 'where consoles reach it')
+    .option('--port <port>', 'its port', number(0, 65_535), 7450)
+    .option('--key-bits <bits>', 'size of its RSA key', number(2048, 4096), 3072)
+    .description('make the key and the token of a store service in the directory that --dir names')
+    .addHelpText(
+      'after',
+      '\nExample:\n  --dir /var/lib/console-store store init --listen 192.0.2.10\n' +
+        '  --dir /var/lib/console-store store run\n' +
+        '  init --store "$(console-cluster --dir /var/lib/console-store store address)" --store-token-file /var/lib/console-store/token',
+    )
+    .action(async (flags: { listen: string; port: number; keyBits: number }) => {
+      orExit(await initStore(dirOf(), { host: flags.listen, port: flags.port, keyBits: flags.keyBits }));
+      console.log(`a store service is ready in ${dirOf()}: ${orExit(storeAddress(dirOf()))}`);
+    });
+  store
+    .command('address')
+    .description('print what a console is given as --store: the address and the pin of its key')
+    .action(() => console.log(orExit(storeAddress(dirOf()))));
+  store
+    .command('run')
+    .description('run the store service in the foreground')
+    .action(async () => {
+      const log = stderrLog('info').with({ console: 'store' });
+      const service = orExit(await runStore(dirOf(), log));
+      const stop = (): void => {
+        setTimeout(() => process.exit(1), limits.stop_ms_max).unref();
+        void service.close().then(() => process.exit(0));
+      };
+      process.once('SIGINT', stop);
+      process.once('SIGTERM', stop);
+    });
+}
