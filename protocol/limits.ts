@@ -3,6 +3,7 @@ import { engineDiskLimits } from './engine-disk-limits.js';
 import { engineLimits } from './engine-limits.js';
 import { networkLimits } from './network-limits.js';
 import { recordLimits } from './record-limits.js';
+import { storeLimits } from './store-limits.js';
 
 /**
  * Every limit of BMonitor and its consoles, with its unit last in the name and the reason above it.
@@ -47,32 +48,6 @@ export const limits = {
   note_chars_max: 200,
   /** Names of nodes, clusters, consoles. */
   name_chars_max: 63,
-  /** Keys are paths of a few names. */
-  store_key_bytes_max: 1024,
-  /** One write of a console's store; the largest single thing is a filter set. */
-  store_write_bytes_max: 24 * 1024 * 1024,
-  /** Entries in one page of a range read: a facility's nodes fit in one. */
-  store_range_entries_max: 10_000,
-  /** Writes that a store remembers for watchers that come back. */
-  store_watch_writes_max: 10_000,
-  /** One frame of a store service: the largest write, in base64, with its names. */
-  store_frame_bytes_max: 40 * 1024 * 1024,
-  /** The values of one page that a store service sends: a reader takes the next page, and nobody waits behind a huge frame. */
-  store_page_bytes_max: 4 * 1024 * 1024,
-  /** Operations in one write of a console's store: all nodes of a facility at once. */
-  store_write_ops_max: 20_000,
-  /** Connections to a store service: the consoles that share it, coming back before their old connections are noticed as gone. */
-  store_connections_max: 32,
-  /** What one console may have asked of a store service without an answer. */
-  store_calls_open_max: 10_000,
-  /** A store service that does not answer for so long is away: a console then stops, and another takes over. */
-  store_answer_ms_max: 10_000,
-  /** So long after its last sign of life a console of several is taken for dead, and another takes over. */
-  turn_ms: 8000,
-  /** How often the console whose turn it is says that it lives, and one that stands by looks. */
-  turn_renew_ms: 2000,
-  /** Consoles that share one store: the one that works and those that stand by. */
-  console_instances_max: 8,
   /** Nesting of JSON that comes in: our deepest form has six levels; a stack overflow needs thousands. */
   json_depth_max: 32,
   /** How long a request may hold: long enough for a slow way, short enough that withheld traffic dies. */
@@ -402,6 +377,7 @@ export const limits = {
   ...engineLimits,
   ...customerLimits,
   ...recordLimits,
+  ...storeLimits,
   /** A line on an engine's own socket: a report with its trace, no file. */
   engine_line_bytes_max: 64 * 1024,
   /** Texts in such a line, so that they fit in it however they are escaped. */

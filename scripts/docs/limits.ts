@@ -4,6 +4,7 @@ import { limits } from '../../protocol/limits.js';
 export const limitSources = [
   'protocol/limits.ts',
   'protocol/network-limits.ts',
+  'protocol/store-limits.ts',
   'protocol/engine-disk-limits.ts',
   'protocol/engine-limits.ts',
   'protocol/customer-limits.ts',
