@@ -119,7 +119,7 @@ export const consoleCluster: ConsoleProgram = {
       ...gatewayRoutes(hub),
       ...dhcpRoutes(dhcp),
       ...adoptionRoutes(desk),
-      ...inventoryRoutes({ nodes: book, inventory, leases, now, log }),
+      ...inventoryRoutes({ nodes: book, inventory, leases, clusters, now, log }),
       ...hardwareRoutes(book),
       ...quarantineRoutes(book),
       ...outOfBandRoutes(new Controllers(store, vault.value), book),

@@ -5,12 +5,14 @@ import type { Log } from '../../protocol/log.js';
 import { opaqueObject } from '../../protocol/parse.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { isOver, type LeaseBook } from '../../console/granting/book.js';
+import type { ClusterBook } from '../clusters/book.js';
 import type { Inventory } from './inventory.js';
 
 export interface Retiring {
   readonly nodes: NodeBook;
   readonly inventory: Inventory;
   readonly leases: LeaseBook;
+  readonly clusters: ClusterBook;
   readonly now: () => number;
   readonly log: Log;
 }
@@ -22,7 +24,7 @@ export interface Retiring {
 export async function retireNode(
   name: string,
   by: string,
-  { nodes, inventory, leases, now, log }: Retiring,
+  { nodes, inventory, leases, clusters, now, log }: Retiring,
 ): Promise<Result<{ readonly ended: readonly string[]; readonly receipts: readonly string[] }>> {
   const node = nodes.get(name);
   if (!node.ok) return node;
@@ -47,6 +49,9 @@ export async function retireNode(
   const kept = await inventory.retire(record, id);
   if (!kept.ok) return kept;
   const removed = await nodes.remove(name);
+  // The others of its cluster take their new boundary now, or once they can be reached; the node itself is gone in any case.
+  const left = await clusters.forget(name, by);
+  if (!left.ok) log.warn('retired-still-in-cluster', { node: name, code: left.refusal.code });
   return removed.ok ? ok({ ended: [...ended.value, ...destroys], receipts }) : removed;
 }
 

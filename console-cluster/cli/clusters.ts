@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { Command } from 'commander';
 import { clientFor } from '../../console/cli/client.js';
 import { orExit, table } from '../../console/cli/output.js';
@@ -108,8 +109,13 @@ interface AllowFlags extends How {
 /** `alder`, `node:node-1`, or addresses outside: `192.0.2.0/24`. */
 function sideFrom(spelled: string): object {
   if (spelled.startsWith('node:')) return { kind: 'node', name: spelled.slice(5) };
-  const outside = /^[0-9a-fA-F]*[.:][0-9a-fA-F.:/,-]*$/.test(spelled);
-  return outside ? { kind: 'outside', peers: spelled.split(',') } : { kind: 'cluster', name: spelled };
+  const peers = spelled.split(',');
+  return peers.every(isPeer) ? { kind: 'outside', peers } : { kind: 'cluster', name: spelled };
+}
+
+/** An address, a range of them or a network; the name of a cluster may look much like one, `cafe.de` for instance. */
+function isPeer(spelled: string): boolean {
+  return spelled.split(/[/-]/, 1).every((address) => isIP(address) !== 0);
 }
 
 /** What passes between clusters and to the outside. */

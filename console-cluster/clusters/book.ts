@@ -6,6 +6,7 @@ import { newId } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { addressesIn, forEach, type Wanted } from '../../console/filters/push.js';
 import { keepTogether, takeBackTogether, tryTogether, type Target } from '../../console/filters/together.js';
+import { draftWithoutNode } from './edits.js';
 import { boundariesOf, clusterOf, talksOf, type Plan, type Talk } from './compute.js';
 import { Ledger } from './ledger.js';
 import type { Boundary, Change, Cluster, Exception } from './record.js';
@@ -111,6 +112,7 @@ export class ClusterBook {
     remove: (name: string): Op => ({ type: 'delete', key: `cluster/${name}` }),
     putException: (id: string, exception: Exception): Op => this.#ledger.exception.op(id, exception),
     removeException: (id: string): Op => ({ type: 'delete', key: `exception/${id}` }),
+    removeBoundary: (node: string): Op => ({ type: 'delete', key: `boundary/${node}` }),
   };
 
   async #changeNow(edit: (draft: Draft) => Result<readonly Op[]>, asked: Asked): Promise<Result<Outcome>> {
@@ -208,6 +210,13 @@ export class ClusterBook {
     if (!stored.ok) this.#parts.log.error('boundary-unwritten', { code: stored.refusal.code });
     const rest = targets.map(({ node }) => node).filter((node) => !taken.includes(node));
     return ok({ change: change.id, taken: taken.toSorted(), behind: rest.toSorted() });
+  }
+
+  /** A node that was retired, and is not among our nodes any more, is in no cluster either. */
+  async forget(node: string, by: string): Promise<Result<Outcome>> {
+    const done = await this.change(draftWithoutNode(this, node), { by, what: `${node} is retired` });
+    if (done.ok) this.#ledger.boundaries.delete(node);
+    return done;
   }
 
   /** Gives a node what it should have, whatever stands there now. */

@@ -44,6 +44,24 @@ export function draftWithout(book: ClusterBook, name: string): Edit {
   };
 }
 
+/** A node that is no more leaves its cluster, and what was let through to it alone ends. */
+export function draftWithoutNode(book: ClusterBook, node: string): Edit {
+  return ({ clusters, exceptions }) => {
+    const name = clusterOf({ clusters }, node);
+    const cluster = name === undefined ? undefined : clusters.get(name);
+    const of = ({ kind, name: named }: Side): boolean => kind === 'node' && named === node;
+    const ended = [...exceptions].filter(([, { from, to }]) => of(from) || of(to)).map(([id]) => id);
+    for (const id of ended) exceptions.delete(id);
+    const ops: Op[] = ended.map((id) => book.clusterOps.removeException(id));
+    if (name !== undefined && cluster) {
+      const left = { ...cluster, members: cluster.members.filter((member) => member !== node) };
+      clusters.set(name, left);
+      ops.push(book.clusterOps.put(name, left));
+    }
+    return ok([...ops, book.clusterOps.removeBoundary(node)]);
+  };
+}
+
 export function exceptionDraft(book: ClusterBook, exception: Exception): Edit {
   return ({ clusters, exceptions }) => {
     if (exceptions.size >= limits.exceptions_max) return refuse('too-many', 'exceptions');

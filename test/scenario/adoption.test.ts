@@ -163,6 +163,10 @@ describe('a machine without a landlord and a console, as real processes', functi
     const card = join(tenant.dir, 'console.pub.json');
     landlord.must('leases', 'grant', 'rack-3-node-7', '--to', card, '--customer', 'alder', '--for', '30d');
     const before = JSON.parse(landlord.must('nodes', 'show', 'rack-3-node-7', '--json')) as { id: string };
+    // A cluster whose name looks much like an address is a cluster all the same.
+    landlord.must('clusters', 'set', 'cafe.de', 'rack-3-node-7');
+    const reason = ['--service', 'https', '--reason', 'a try', '--until', '1h'];
+    landlord.must('exceptions', 'allow', 'cafe.de', 'node:rack-3-node-7', ...reason);
     const asked = landlord.cli('nodes', 'retire', 'rack-3-node-7');
     expect(asked.status).to.equal(1);
     expect(asked.out).to.include('level 1');
@@ -176,6 +180,11 @@ describe('a machine without a landlord and a console, as real processes', functi
     expect(stateOf('rack-3-node-7')).to.equal('none');
     expect(landlord.must('leases', 'list')).to.match(/rack-3-node-7 .*ended/);
     expect(landlord.must('nodes', 'retired')).to.include(before.id);
+    expect(landlord.must('clusters', 'list', '--json'))
+      .to.include('cafe.de')
+      .and.not.include('rack-3-node-7');
+    expect(landlord.must('exceptions', 'list', '--json')).not.to.include('rack-3-node-7');
+    expect(landlord.must('boundaries', 'list', '--json')).not.to.include('rack-3-node-7');
     landlord.must('nodes', 'add', cardFile);
     await until(() => stateOf('rack-3-node-7') === 'refused');
     landlord.must('nodes', 'remove', 'rack-3-node-7');
