@@ -17,6 +17,7 @@ class BMonitor:
         self.replies = {}
         self.changed = threading.Condition()
         self.last = 0
+        self.lost = False
         threading.Thread(target=self.listen, daemon=True).start()
 
     def write(self, words):
@@ -26,17 +27,25 @@ class BMonitor:
         self.write({"do": "answer", "ask": ask, "text": self.answer(of, text)})
 
     def listen(self):
-        for line in self.lines:
-            said = json.loads(line)
-            if "ask" in said:
-                threading.Thread(target=self.answered, args=(said["ask"], said["of"], said["text"])).start()
-            elif "id" in said:
-                with self.changed:
-                    self.replies[said["id"]] = said
-                    self.changed.notify_all()
-            elif "message" in said or "tell" in said:
-                # A message of another engine, or that a secret was replaced.
-                self.told(said)
+        try:
+            for line in self.lines:
+                self.heard(json.loads(line))
+        except OSError:
+            pass
+        with self.changed:
+            self.lost = True
+            self.changed.notify_all()
+
+    def heard(self, said):
+        if "ask" in said:
+            threading.Thread(target=self.answered, args=(said["ask"], said["of"], said["text"])).start()
+        elif "id" in said:
+            with self.changed:
+                self.replies[said["id"]] = said
+                self.changed.notify_all()
+        elif "message" in said or "tell" in said:
+            # A message of another engine, or that a secret was replaced.
+            self.told(said)
 
     def do(self, what, **words):
         with self.changed:
@@ -44,7 +53,9 @@ class BMonitor:
             number = self.last
         self.write({"do": what, "id": number, **words})
         with self.changed:
-            self.changed.wait_for(lambda: number in self.replies)
+            self.changed.wait_for(lambda: number in self.replies or self.lost)
+            if number not in self.replies:
+                raise ConnectionError("BMonitor went away")
             said = self.replies.pop(number)
         if "error" in said:
             raise RuntimeError(said["error"])
@@ -73,11 +84,16 @@ if __name__ == "__main__":
             return f"refused: {error}"
         return f"{of} heard {text}"
 
-    bmonitor = BMonitor(answer, messages.append)
-    bmonitor.do("serve", name="worker-1")
-    bmonitor.do("receive")
-    config = bmonitor.do("config")["config"]
-    bmonitor.do("error", text=f"{config['name']} has {config['settings']['memory_mb']} MiB")
     while True:
-        bmonitor.do("beat")
-        time.sleep(1)
+        try:
+            bmonitor = BMonitor(answer, messages.append)
+            bmonitor.do("serve", name="worker-1")
+            bmonitor.do("receive")
+            config = bmonitor.do("config")["config"]
+            bmonitor.do("error", text=f"{config['name']} has {config['settings']['memory_mb']} MiB")
+            while True:
+                bmonitor.do("beat")
+                time.sleep(1)
+        except OSError:
+            # BMonitor is restarted or upgraded: this goes on, and connects again.
+            time.sleep(0.2)

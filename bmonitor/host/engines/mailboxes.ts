@@ -85,8 +85,9 @@ export class Mailboxes {
     if (!place.ok) return place;
     const may = this.#may(id);
     if (!may.ok) return may;
-    const key = place.value.far ? await this.#keyOf(handle.lease, own.settings) : undefined;
+    let key: Secret | undefined;
     try {
+      key = place.value.far ? await this.#keyOf(handle.lease, own.settings) : undefined;
       if (place.value.far && !key) return refuse('no-message-key');
       return await this.#exchange(handle, own.name, { ...place.value, words, key });
     } finally {
@@ -178,7 +179,10 @@ export class Mailboxes {
       timeout_ms: limits.engine_message_ms_max,
     };
     const listens = handle
-      ? await this.#parts.inner.listen(handle, order, (from, bytes) => this.#came(engine, from, bytes))
+      ? await this.#parts.inner.listen(handle, order, (from, bytes) =>
+          // Whoever comes while the journal is being closed hears nothing, and ends nothing.
+          this.#came(engine, from, bytes).catch(() => Buffer.alloc(0)),
+        )
       : refuse('not-that-way');
     const mailbox = this.#open.get(engine.id);
     if (!listens.ok) {

@@ -166,6 +166,23 @@ describe('messages between engines', function () {
     expect((await told(1, 'cache')).map(({ message }) => message)).not.to.include('in vain');
   });
 
+  it('go on between engines that a killed BMonitor left running, on the same node and between nodes', async () => {
+    const since = async (name: string): Promise<unknown> =>
+      (await nodes[0].must(1, { type: 'engine.read', name }))['since_ms'];
+    const before = await Promise.all(['python', 'javascript', 'near'].map(since));
+    await nodes[0].killed();
+    for (const [from, words] of [
+      ['python', 'send javascript after it'],
+      ['javascript', 'send python after it'],
+      ['near', 'send far after it'],
+    ] as const)
+      await until(async () => (await ask(0, from, words).catch(String)) === 'sent', { what: words });
+    for (const name of ['python', 'javascript'])
+      expect((await told(0, name)).map(({ message }) => message)).to.include('after it');
+    expect((await told(1, 'cache')).map(({ message }) => message)).to.include('after it');
+    expect(await Promise.all(['python', 'javascript', 'near'].map(since))).to.deep.equal(before);
+  });
+
   it('harm nobody when somebody floods the port: others are told, probes go on', async () => {
     const script = [
       'import socket, time',
