@@ -100,6 +100,18 @@ export const limits = {
   api_stream_buffer_bytes_max: 16 * 1024 * 1024,
   /** Sessions of one console at once; beyond it the oldest ends. */
   sessions_max: 256,
+  /** Sessions of one person or program, beyond which its own oldest ends: browsers at some desks and a telephone. */
+  sessions_per_name_max: 16,
+  /** How often it is looked whether who listens to a stream of events still may: what was taken away ends within it. */
+  api_stream_check_ms: 1000,
+  /** Streams of events of one caller at once: pages in some windows, and programs. */
+  api_streams_per_caller_max: 32,
+  /** Refused calls of strangers that are written down in a minute; the rest is counted, so that nobody fills the disk. */
+  audit_strangers_per_minute_max: 30,
+  /** Connections to the API of one address, so that nobody holds all of them. */
+  api_connections_per_source_max: 256,
+  /** Failed logins of a name from all addresses together, before it rests for all of them. */
+  login_failures_everywhere_max: 50,
   /** A session that nobody used for so long has ended: a shift. */
   session_idle_ms_max: 8 * 3_600_000,
   /** A session ends after this, used or not. */
@@ -232,6 +244,8 @@ export const limits = {
   time_floor_s_max: 60,
   /** How often what could not be done to the machine is tried again. */
   retry_effects_ms: 2_000,
+  /** What a line of the audit says of its subject: some names. */
+  audit_about_chars_max: 300,
   /** Lines of the audit in one reply. */
   audit_page_lines_max: 1000,
   /** Nodes of one customer in one facility, and addresses that one exception names. */

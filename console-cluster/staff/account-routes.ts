@@ -6,6 +6,7 @@ import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { Account } from './account.js';
 import { password, secretOf, token, type StaffParts } from './login-routes.js';
 import { madePasskey, registerPasskey } from './passkey.js';
+import { isOfProgram } from './tokens.js';
 
 const view = object({
   name,
@@ -31,8 +32,13 @@ function viewOf({ name, role, state, since, totp, passkeys, recovery }: Account)
 }
 
 /** What an administrator does with the accounts of others. */
-export function accountRoutes({ accounts, sessions, now }: StaffParts): Route[] {
+export function accountRoutes({ accounts, sessions, tickets, now }: StaffParts): Route[] {
   const named = object({ name });
+  /** What was begun with what the account was, too. */
+  const endAllOf = (who: string): void => {
+    tickets.dropOf(who);
+    sessions.endAllOf(who);
+  };
   const invitationFor = (code: Result<string>) =>
     code.ok ? ok({ code: code.value, until: now() + limits.invitation_ms_max }) : code;
   return [
@@ -54,7 +60,11 @@ export function accountRoutes({ accounts, sessions, now }: StaffParts): Route[] 
       role: 'administer',
       body: object({ name, role: oneOf(...roles) }),
       reply: invitation,
-      handle: async ({ body }) => invitationFor(await accounts.invite(body.name, body.role, now())),
+      handle: async ({ caller, body, about }) => {
+        about(`${body.name} ${body.role}`);
+        if (isOfProgram(caller)) return refuse('not-permitted', 'people are invited by people');
+        return invitationFor(await accounts.invite(body.name, body.role, now()));
+      },
     }),
     route({
       method: 'PUT',
@@ -64,9 +74,10 @@ export function accountRoutes({ accounts, sessions, now }: StaffParts): Route[] 
       params: named,
       body: object({ role: oneOf(...roles) }),
       reply: object({}),
-      async handle({ params, body }) {
+      async handle({ params, body, about }) {
+        about(body.role);
         const set = await accounts.setRole(params.name, body.role);
-        sessions.endAllOf(params.name);
+        endAllOf(params.name);
         return set.ok ? ok({}) : set;
       },
     }),
@@ -77,9 +88,10 @@ export function accountRoutes({ accounts, sessions, now }: StaffParts): Route[] 
       role: 'administer',
       params: named,
       reply: invitation,
-      async handle({ params }) {
+      async handle({ caller, params }) {
+        if (isOfProgram(caller)) return refuse('not-permitted', 'people are invited by people');
         const code = await accounts.reset(params.name, now());
-        sessions.endAllOf(params.name);
+        endAllOf(params.name);
         return invitationFor(code);
       },
     }),
@@ -92,7 +104,7 @@ export function accountRoutes({ accounts, sessions, now }: StaffParts): Route[] 
       reply: object({}),
       async handle({ params }) {
         const closed = await accounts.close(params.name);
-        sessions.endAllOf(params.name);
+        endAllOf(params.name);
         return closed.ok ? ok({}) : closed;
       },
     }),
@@ -104,11 +116,12 @@ export function ownAccountRoutes(parts: StaffParts): Route[] {
   const { accounts, sessions, tickets, lockout, now } = parts;
   const passkey = object({ id: text({ max: 1400 }), added: moment });
   /** Whoever finds an open browser must not be able to take the account over. */
-  const proved = async (name: string, given: string): Promise<Result<Account>> => {
-    const free = lockout.check(name, now());
-    if (!free.ok) return free;
+  const proved = async (name: string, given: string, source: string): Promise<Result<Account>> => {
+    const attempt = lockout.begin(name, source, now());
+    if (!attempt.ok) return attempt;
     const right = await accounts.checkPassword(name, secretOf(given));
-    if (!right.ok && right.refusal.code === 'not-authenticated') lockout.failed(name, now());
+    if (!right.ok && right.refusal.code === 'not-authenticated') attempt.value.wrong();
+    else attempt.value.neither();
     return right.ok || right.refusal.code !== 'not-authenticated'
       ? right
       : refuse('wrong-password', 'the present password is wrong');
@@ -144,10 +157,11 @@ export function ownAccountRoutes(parts: StaffParts): Route[] {
       async handle(call) {
         const account = await mine(call);
         if (!account.ok) return account;
-        const right = await proved(account.value.name, call.body.present);
+        const right = await proved(account.value.name, call.body.present, call.source);
         if (!right.ok) return right;
         const set = await accounts.setPassword(account.value.name, secretOf(call.body.next));
         if (!set.ok) return set;
+        tickets.dropOf(account.value.name);
         sessions.endAllOf(account.value.name, call.caller.id);
         return ok({});
       },
@@ -162,7 +176,7 @@ export function ownAccountRoutes(parts: StaffParts): Route[] {
       async handle(call) {
         const account = await mine(call);
         if (!account.ok) return account;
-        const right = await proved(account.value.name, call.body.password);
+        const right = await proved(account.value.name, call.body.password, call.source);
         if (!right.ok) return right;
         const made = tickets.make({ name: account.value.name, purpose: 'passkey' }, now());
         return ok({ ticket: made.ticket, challenge: made.pending.challenge });

@@ -28,10 +28,11 @@ export function invitationRoutes(parts: StaffParts, console: string): Route[] {
         totpSecret: text({ max: 64 }),
         totpUri: text({ max: 400 }),
       }),
-      async handle({ body }) {
+      async handle({ body, about }) {
         const account = await accounts.invitedBy(body.code, now());
         if (!account.ok) return account;
         const { name, role } = account.value;
+        about(name);
         const totp = newTotpSecret();
         const made = tickets.make({ name, purpose: 'invitation', totp, code: body.code }, now());
         const totpSecret = totp.use(base32);
@@ -52,12 +53,13 @@ export function invitationRoutes(parts: StaffParts, console: string): Route[] {
         passkey: optional(madePasskey),
       }),
       reply: object({ who, recovery: list(text({ max: 40 }), { max: limits.recovery_codes_count }) }),
-      async handle({ body, session, origin }) {
+      async handle({ body, session, origin, about }) {
         const pending = tickets.look(body.ticket, 'invitation', now());
         if (!pending.ok) return pending;
         const second = chosen(body, pending.value, origin, now());
         if (!second.ok) return second;
         const { code = '', name } = pending.value;
+        about(name);
         const accepted = await accounts.accept(code, secretOf(body.password), second.value, now());
         if (!accepted.ok) return accepted;
         tickets.use(body.ticket);

@@ -55,14 +55,18 @@ export function loginRoutes(parts: StaffParts): Route[] {
         totp: flag,
         passkeys: list(text({ max: 1400 }), { max: limits.passkeys_per_account_max }),
       }),
-      async handle({ body }) {
-        const free = lockout.check(body.name, now());
-        if (!free.ok) return free;
+      async handle({ body, source, about }) {
+        about(body.name);
+        const attempt = lockout.begin(body.name, source, now());
+        if (!attempt.ok) return attempt;
         const account = await accounts.checkPassword(body.name, secretOf(body.password));
         if (!account.ok) {
-          if (account.refusal.code === 'not-authenticated') lockout.failed(body.name, now());
+          if (account.refusal.code === 'not-authenticated') attempt.value.wrong();
+          else attempt.value.neither();
           return account;
         }
+        // Earlier failures are forgiven once the second factor was right too.
+        attempt.value.neither();
         const made = tickets.make({ name: body.name, purpose: 'login' }, now());
         const passkeys = account.value.passkeys.map(({ id }) => id);
         const { challenge } = made.pending;
@@ -82,22 +86,27 @@ export function loginRoutes(parts: StaffParts): Route[] {
         recovery: optional(text({ max: 40 })),
       }),
       reply: who,
-      async handle({ body, session, origin }) {
+      async handle({ body, session, origin, source, about }) {
         const pending = tickets.look(body.ticket, 'login', now());
         if (!pending.ok) return pending;
         const { name } = pending.value;
-        const free = lockout.check(name, now());
-        if (!free.ok) return free;
+        about(name);
         const second = secondOf(body, pending.value, origin);
         if (!second.ok) return second;
+        const attempt = lockout.begin(name, source, now());
+        if (!attempt.ok) return attempt;
         const right = await accounts.checkSecond(name, second.value, now());
         if (!right.ok) {
-          if (right.refusal.code === 'wrong-second-factor') lockout.failed(name, now());
+          if (right.refusal.code === 'wrong-second-factor') attempt.value.wrong();
+          else attempt.value.neither();
           return right;
         }
+        attempt.value.right();
         const account = await accounts.get(name);
         if (!account.ok) return account;
-        lockout.succeeded(name);
+        // It may have been closed, or reset, since the code was judged.
+        if (account.value.state !== 'active' || !tickets.stands(body.ticket))
+          return refuse('not-authenticated', 'the account has just been changed');
         tickets.use(body.ticket);
         return ok(enter(parts, session, account.value));
       },

@@ -54,6 +54,16 @@ export class Tickets {
     return ok(found.pending);
   }
 
+  /** Whether it would still serve; not a try. */
+  stands(ticket: string): boolean {
+    return this.#tickets.has(tokenDigest(ticket));
+  }
+
+  /** What this person began is over. */
+  dropOf(name: string): void {
+    for (const [id, { pending }] of this.#tickets) if (pending.name === name) this.#drop(id);
+  }
+
   use(ticket: string): void {
     this.#drop(tokenDigest(ticket));
   }

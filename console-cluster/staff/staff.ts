@@ -18,7 +18,7 @@ export async function openStaff(
   const now = (): number => clocks.wall();
   const vault = await openVault(store, pair);
   if (!vault.ok) return vault;
-  const tokens = new Tokens(store, now);
+  const tokens = new Tokens(store, now, (caller) => sessions.endAllOf(caller));
   const opened = await tokens.open();
   if (!opened.ok) return opened;
   sessions.addTokens(tokens);

@@ -35,6 +35,14 @@ const view = object({
   until: moment,
 });
 
+/** How a token stands in the audit; no account can have such a name. */
+const callerName = (token: string): string => `token ${token}`;
+
+/** Whoever came in by a token that was made for a program, or by what was made with it. */
+export function isOfProgram({ name }: Caller): boolean {
+  return name.startsWith(callerName(''));
+}
+
 /**
  * Tokens for programs: each with a name, the least role that serves, an end, and if so wanted only some areas of the API.
  *
@@ -44,8 +52,10 @@ export class Tokens implements TokenSource {
   readonly #records: Records<Token>;
   readonly #now: () => number;
   readonly #byDigest = new Map<string, Token>();
+  readonly #revoked: (caller: string) => void;
 
-  constructor(store: KeyStore, now: () => number) {
+  constructor(store: KeyStore, now: () => number, revoked: (caller: string) => void) {
+    this.#revoked = revoked;
     this.#records = new Records(store, 'token/', tokenForm);
     this.#now = now;
   }
@@ -59,7 +69,7 @@ export class Tokens implements TokenSource {
 
   find(digest: string): Promise<KnownToken | undefined> {
     const token = this.#byDigest.get(digest);
-    return Promise.resolve(token && { ...token, name: `token ${token.name}` });
+    return Promise.resolve(token && { ...token, name: callerName(token.name) });
   }
 
   async make(
@@ -67,6 +77,8 @@ export class Tokens implements TokenSource {
     asked: { name: string; role: Role; days: number; areas?: readonly string[] },
   ): Promise<Result<{ token: string; until: number }>> {
     const now = this.#now();
+    if (isOfProgram(caller))
+      return refuse('not-permitted', 'a token of a program makes no tokens, which would outlive it');
     if (this.#byDigest.size >= limits.tokens_max)
       return refuse('too-many', `at most ${limits.tokens_max} tokens`);
     // Whoever could make tokens or accounts would be bound by no scope.
@@ -100,6 +112,7 @@ export class Tokens implements TokenSource {
     const removed = await this.#records.remove(name, found.value.revision);
     if (!removed.ok) return removed;
     this.#byDigest.delete(found.value.value.digest);
+    this.#revoked(callerName(name));
     return ok(true);
   }
 
@@ -136,7 +149,10 @@ export class Tokens implements TokenSource {
           areas: optional(areas),
         }),
         reply: object({ token: text({ max: 43 }), until: moment }),
-        handle: ({ caller, body }) => this.make(caller, body),
+        handle: ({ caller, body, about }) => {
+          about(`${body.name} ${body.role}`);
+          return this.make(caller, body);
+        },
       }),
       route({
         method: 'DELETE',

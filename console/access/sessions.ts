@@ -33,6 +33,7 @@ export interface TokenSource {
  * INVARIANTS:
  * - Only digests of tokens, sessions and codes are kept, so reading this memory gives nobody a way in.
  * - A login link works once. A session ends by idleness, by age, by logout, and with the daemon.
+ * - What a session or token makes ends with it at the latest: no chain of links and sessions outlives what it began with.
  */
 export class Sessions implements Access {
   readonly #sessions = new Map<string, Session>();
@@ -61,8 +62,8 @@ export class Sessions implements Access {
       const token = await this.#find(id);
       if (!token || token.until <= now)
         return refuse('not-authenticated', 'the token is not known or has ended');
-      const { name, role, areas } = token;
-      return ok({ name, role, by: 'token', id, ...(areas ? { areas } : {}) });
+      const { name, role, areas, until } = token;
+      return ok({ name, role, by: 'token', id, until, ...(areas ? { areas } : {}) });
     }
     if (credentials.session === undefined) return refuse('not-authenticated');
     const session = this.#sessions.get(tokenDigest(credentials.session));
@@ -70,6 +71,12 @@ export class Sessions implements Access {
       return refuse('not-authenticated', 'the session has ended');
     session.idleUntil = now + limits.session_idle_ms_max;
     return ok(session.caller);
+  }
+
+  async holds(caller: Caller, now: number): Promise<boolean> {
+    if (caller.by === 'token') return ((await this.#find(caller.id))?.until ?? 0) > now;
+    const session = this.#sessions.get(caller.id);
+    return session !== undefined && session.until > now && session.idleUntil > now;
   }
 
   /** A code that opens one session for this caller, soon. */
@@ -93,11 +100,14 @@ export class Sessions implements Access {
   begin(caller: Caller, now: number): string {
     const token = newToken();
     const id = tokenDigest(token);
+    const until = Math.min(now + limits.session_life_ms_max, caller.until ?? Infinity);
     this.#sessions.set(id, {
-      caller: { ...caller, by: 'session', id },
-      until: now + limits.session_life_ms_max,
+      caller: { ...caller, by: 'session', id, until },
+      until,
       idleUntil: now + limits.session_idle_ms_max,
     });
+    const mine = [...this.#sessions].filter(([, session]) => session.caller.name === caller.name);
+    for (const [oldest] of mine.slice(0, -limits.sessions_per_name_max)) this.#sessions.delete(oldest);
     trim(this.#sessions, limits.sessions_max);
     return token;
   }
@@ -106,10 +116,11 @@ export class Sessions implements Access {
     this.#sessions.delete(caller.id);
   }
 
-  /** Ends every session of a person whose account was changed or closed, or all but the one in which that was done. */
+  /** Ends every session of a person whose account was changed or closed, or all but the one in which that was done; and what would begin one. */
   endAllOf(name: string, but?: string): void {
     for (const [id, session] of this.#sessions)
       if (session.caller.name === name && id !== but) this.#sessions.delete(id);
+    for (const [id, { caller }] of this.#links) if (caller.name === name) this.#links.delete(id);
   }
 }
 

@@ -15,6 +15,8 @@ export interface Caller {
   readonly areas?: readonly string[];
   /** Names the session or token without giving it away. */
   readonly id: string;
+  /** When the session or token ends: what is made with it does not outlive it. */
+  readonly until?: number;
 }
 
 export function mayCall(caller: Role, needed: Role): boolean {
@@ -33,6 +35,8 @@ export interface Credentials {
 
 export interface Access {
   authenticate(credentials: Credentials, now: number): Promise<Result<Caller>>;
+  /** Whether what the caller came in with still stands: asked while an answer goes on for long. Counts as no use of it. */
+  holds(caller: Caller, now: number): Promise<boolean>;
 }
 
 /** Tokens, sessions and login codes are 32 random bytes; only their digests are kept. */

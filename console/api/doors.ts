@@ -11,6 +11,7 @@ import type { NodeBook } from '../nodes/book.js';
 import { openDoor, type OpenDoor } from '../nodes/door.js';
 import { mayCall, mayReach, type Access, type Caller } from './access.js';
 import { checkHost } from './guard.js';
+import type { AuditedCall } from './server.js';
 import { errorBody } from './status.js';
 
 /** Doors of engines for programs on this machine: a connection that is upgraded, with an order first and records after it. */
@@ -22,7 +23,7 @@ export interface DoorOptions {
   readonly access: Access;
   readonly names: readonly string[];
   readonly now: () => number;
-  audit(caller: Caller, route: string, refusal: Refusal | undefined): Promise<void>;
+  audit(caller: Caller, call: AuditedCall): Promise<void>;
 }
 
 const orderForm = object({ node: nameText, command: opaqueObject });
@@ -52,7 +53,16 @@ async function answer(options: DoorOptions, request: IncomingMessage, socket: Du
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${doorProtocol}\r\n\r\n`);
   const reader = new RecordReader();
   let door: OpenDoor | undefined;
-  socket.on('close', () => door?.hangUp());
+  // A door stays open for hours; a token that was revoked must not go on using it.
+  const check = setInterval(() => {
+    void options.access.holds(caller.value, options.now()).then((may) => {
+      if (!may) socket.destroy();
+    });
+  }, limits.api_stream_check_ms);
+  socket.on('close', () => {
+    clearInterval(check);
+    door?.hangUp();
+  });
   // A refusal is still to be read when nothing more is taken in.
   for await (const piece of socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     if (door) {
@@ -66,11 +76,11 @@ async function answer(options: DoorOptions, request: IncomingMessage, socket: Du
     // What is typed waits until the door is open.
     const opened = order.ok && rest.length === 0 ? await open(options, order.value, socket) : order;
     if (order.ok)
-      await options.audit(
-        caller.value,
-        `DOOR ${order.value.node} ${order.value.command.type}`,
-        opened.ok ? undefined : opened.refusal,
-      );
+      await options.audit(caller.value, {
+        route: `DOOR ${order.value.command.type}`,
+        about: order.value.node,
+        refusal: opened.ok ? undefined : opened.refusal,
+      });
     if (!opened.ok || !('write' in opened.value))
       return refused(socket, opened.ok ? { code: 'malformed' } : opened.refusal);
     door = opened.value;

@@ -14,6 +14,10 @@ export interface Call<P, Q, B> {
   /** Scheme, name and port under which the caller reached us; the name is one of ours. */
   readonly origin: string;
   readonly caller: Caller;
+  /** The address of the other side; a network of IPv6 counts as one. */
+  readonly source: string;
+  /** Says for the audit whom or what the call is about, where its path does not. */
+  about(subject: string): void;
   readonly params: P;
   readonly query: Q;
   readonly body: B;
@@ -38,6 +42,8 @@ export interface RawCall {
   readonly session: SessionCookie;
   readonly origin: string;
   readonly caller: Caller;
+  readonly source: string;
+  about(subject: string): void;
   readonly params: unknown;
   readonly query: unknown;
   readonly body: unknown;
@@ -121,6 +127,8 @@ export function route<P = object, Q = object, B = undefined, R = unknown>(
         caller: call.caller,
         session: call.session,
         origin: call.origin,
+        source: call.source,
+        about: call.about,
         params: readParams.value as P,
         query: readQuery.value as Q,
         body: readBody.value as B,

@@ -12,6 +12,7 @@ import { messageOf, type Log } from '../../protocol/log.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
 import { mayCall, mayReach, type Access, type Caller } from './access.js';
 import { checkHost, checkOrigin, securityHeaders } from './guard.js';
+import { sourceOf } from './source.js';
 import { openApiDocument } from './openapi.js';
 import { route, type AnyRoute, type Route, type SessionCookie } from './route.js';
 import { opaque } from './shape.js';
@@ -32,8 +33,8 @@ export interface ApiOptions {
   readonly page?: 'console-cluster' | 'console-app';
   readonly log: Log;
   readonly now: () => number;
-  /** Told of every call that is not a plain read, done or refused. */
-  audit(caller: Caller, route: string, refusal: Refusal | undefined): Promise<void>;
+  /** Told of every call that is not a plain read, done or refused, and of every one that the caller may not make. */
+  audit(caller: Caller, call: AuditedCall): Promise<void>;
   /** Told of every call, for the figures. */
   counted?(method: string, path: string, code: string): void;
   /** Told of connections that ask to be upgraded; without it, they are refused. */
@@ -42,6 +43,14 @@ export interface ApiOptions {
   readonly otherwise?: () => Refusal;
   /** In tests: replies are held to their documented form too. */
   readonly checkReplies?: boolean;
+}
+
+export interface AuditedCall {
+  readonly route: string;
+  /** Whom or what it is about: what stands in its path, and what the route says of it. */
+  readonly about?: string | undefined;
+  readonly source?: string | undefined;
+  readonly refusal: Refusal | undefined;
 }
 
 export interface Api {
@@ -62,7 +71,8 @@ export async function serveApi(options: ApiOptions): Promise<Result<Api>> {
     handle: () => Promise.resolve(ok(document)),
   });
   const document = openApiDocument(options, [...options.routes, described]);
-  for (const line of [...options.routes, described]) mount(app, line, options);
+  const streams = new PerKey(limits.api_streams_per_caller_max);
+  for (const line of [...options.routes, described]) mount(app, line, { ...options, streams });
   if (options.page !== undefined) await servePage(app, options.page);
   try {
     await app.listen({ host: options.host, port: options.port });
@@ -115,6 +125,12 @@ function frame(options: ApiOptions): FastifyInstance {
     clientErrorHandler: (_error, socket) => void socket.destroy(),
   }) as unknown as FastifyInstance;
   app.server.maxConnections = limits.api_connections_max;
+  const perSource = new PerKey(limits.api_connections_per_source_max);
+  app.server.on('connection', (socket: Socket) => {
+    const source = sourceOf(socket.remoteAddress);
+    if (perSource.enter(source)) socket.once('close', () => perSource.leave(source));
+    else socket.destroy();
+  });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     const parsed = parseJson(body);
@@ -169,20 +185,37 @@ function answer(reply: FastifyReply, refusal: Refusal): void {
     .send(JSON.stringify(errorBody(refusal)));
 }
 
-function mount(app: FastifyInstance, line: AnyRoute, options: ApiOptions): void {
+function mount(
+  app: FastifyInstance,
+  line: AnyRoute,
+  options: ApiOptions & { readonly streams: PerKey },
+): void {
+  const name = `${line.method} ${line.path}`;
   app.route({
     method: line.method,
     url: line.path.replaceAll(/\{([a-zA-Z]+)\}/g, ':$1'),
     onRequest: async (request) => {
-      const caller = await callerOf(request, line, options);
-      if (!caller.ok) throw new Rejection(caller.refusal);
-      callers.set(request, caller.value);
+      const { known, may } = await callerOf(request, line, options);
+      if (!may.ok) {
+        const { refusal } = may;
+        options.counted?.(line.method, line.path, refusal.code);
+        // Who is known and tries what it may not is written down, reading too.
+        if (known) await options.audit(known, { ...audited(name, request), refusal });
+        throw new Rejection(refusal);
+      }
+      callers.set(request, may.value);
     },
     handler: async (request, reply) => {
       if (line.kind === 'stream') {
         const started = line.open(request);
         if (!started.ok) throw new Rejection(started.refusal);
-        return serveEvents(started.value, request, reply);
+        const listener = callers.get(request) ?? nobody;
+        if (!options.streams.enter(listener.id))
+          throw new Rejection({ code: 'too-many', detail: `streams of events of ${listener.name}` });
+        reply.raw.once('close', () => options.streams.leave(listener.id));
+        return serveEvents(started.value, request, reply, async () =>
+          options.access.holds(listener, options.now()),
+        );
       }
       if (line.kind === 'text') {
         const text = await line.read();
@@ -193,10 +226,13 @@ function mount(app: FastifyInstance, line: AnyRoute, options: ApiOptions): void 
       const { params, query, body } = request;
       const session = cookieOn(reply, options.tls !== undefined);
       const origin = `${options.tls ? 'https' : 'http'}://${request.headers.host}`;
-      const done = await line.run({ caller, params, query, body, session, origin });
+      let subject: string | undefined;
+      const about = (said: string): void => void (subject = said);
+      const source = sourceOf(request.ip);
+      const done = await line.run({ caller, source, about, params, query, body, session, origin });
       options.counted?.(line.method, line.path, done.ok ? 'ok' : done.refusal.code);
-      if (line.method !== 'GET')
-        await options.audit(caller, `${line.method} ${line.path}`, done.ok ? undefined : done.refusal);
+      const refusal = done.ok ? undefined : done.refusal;
+      if (line.method !== 'GET') await options.audit(caller, { ...audited(name, request, subject), refusal });
       if (!done.ok) throw new Rejection(done.refusal);
       if (options.checkReplies) checkReply(line, done.value);
       return reply
@@ -207,42 +243,82 @@ function mount(app: FastifyInstance, line: AnyRoute, options: ApiOptions): void 
   });
 }
 
+/** What stands in the path says about what a call is: which lease, whose account. */
+function audited(route: string, request: FastifyRequest, said?: string): Omit<AuditedCall, 'refusal'> {
+  const inPath = Object.values((request.params ?? {}) as Readonly<Record<string, string>>);
+  const about = [...inPath, ...(said === undefined ? [] : [said])]
+    .join(' ')
+    .slice(0, limits.audit_about_chars_max);
+  return { route, ...(about === '' ? {} : { about }), source: sourceOf(request.ip) };
+}
+
+/** How many of something each has at once. */
+class PerKey {
+  readonly #counts = new Map<string, number>();
+
+  constructor(readonly most: number) {}
+
+  enter(key: string): boolean {
+    const count = this.#counts.get(key) ?? 0;
+    if (count >= this.most) return false;
+    this.#counts.set(key, count + 1);
+    return true;
+  }
+
+  leave(key: string): void {
+    const left = (this.#counts.get(key) ?? 1) - 1;
+    if (left > 0) this.#counts.set(key, left);
+    else this.#counts.delete(key);
+  }
+}
+
+/**
+ * Over TLS the name of the cookie itself says that no other site, name or path can have set it. On the loopback there is no TLS, and browsers take no
+ * such name there.
+ */
 function cookieOn(reply: FastifyReply, secure: boolean): SessionCookie {
   const write = (value: string, life_s: number): void => {
     const flags = `Path=/; HttpOnly; SameSite=Strict; Max-Age=${life_s}${secure ? '; Secure' : ''}`;
-    void reply.header('set-cookie', `session=${value}; ${flags}`);
+    void reply.header('set-cookie', `${secure ? '__Host-session' : 'session'}=${value}; ${flags}`);
   };
   return { set: write, clear: () => write('', 0) };
 }
 
 const callers = new WeakMap<FastifyRequest, Caller>();
 
-async function callerOf(
-  request: FastifyRequest,
-  line: AnyRoute,
-  options: ApiOptions,
-): Promise<Result<Caller>> {
+interface Called {
+  /** Who it is, also when the call is refused. */
+  readonly known?: Caller;
+  readonly may: Result<Caller>;
+}
+
+async function callerOf(request: FastifyRequest, line: AnyRoute, options: ApiOptions): Promise<Called> {
   if (line.role === 'anyone') {
     const site = checkOrigin({ ...nobody, by: 'session' }, line.method, request.headers);
-    return site.ok || request.headers.origin === undefined ? ok(nobody) : site;
+    return { may: site.ok || request.headers.origin === undefined ? ok(nobody) : site };
   }
   const credentials = {
     token: /^Bearer ([A-Za-z0-9_-]{20,100})$/.exec(request.headers.authorization ?? '')?.[1],
-    session: sessionOf(request.headers.cookie),
+    session: sessionOf(request.headers.cookie, options.tls !== undefined),
   };
   const caller = await options.access.authenticate(credentials, options.now());
-  if (!caller.ok) return caller;
-  const site = checkOrigin(caller.value, line.method, request.headers);
-  if (!site.ok) return site;
-  if (!mayReach(caller.value, line.path))
-    return refuse('not-permitted', `${caller.value.name} is for ${caller.value.areas?.join(', ')} only`);
-  return mayCall(caller.value.role, line.role)
+  if (!caller.ok) return { may: caller };
+  const known = caller.value;
+  const site = checkOrigin(known, line.method, request.headers);
+  if (!site.ok) return { known, may: site };
+  if (!mayReach(known, line.path))
+    return { known, may: refuse('not-permitted', `${known.name} is for ${known.areas?.join(', ')} only`) };
+  const may = mayCall(known.role, line.role)
     ? caller
-    : refuse('not-permitted', `${caller.value.name} may ${caller.value.role}; this needs ${line.role}`);
+    : refuse('not-permitted', `${known.name} may ${known.role}; this needs ${line.role}`);
+  return { known, may };
 }
 
-export function sessionOf(cookie: string | undefined): string | undefined {
-  return /(?:^|; )session=([A-Za-z0-9_-]{43})(?:;|$)/.exec(cookie ?? '')?.[1];
+export function sessionOf(cookie: string | undefined, secure: boolean): string | undefined {
+  const pattern = secure
+    ? /(?:^|; )__Host-session=([A-Za-z0-9_-]{43})(?:;|$)/
+    : /(?:^|; )session=([A-Za-z0-9_-]{43})(?:;|$)/;
+  return pattern.exec(cookie ?? '')?.[1];
 }
 
 function checkReply(line: Route, value: unknown): void {

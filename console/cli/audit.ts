@@ -11,6 +11,8 @@ interface Line {
   readonly who: string;
   readonly role: string;
   readonly route: string;
+  readonly about: string | null;
+  readonly source: string | null;
   readonly code: string | null;
 }
 
@@ -42,14 +44,20 @@ export function auditCommands(program: Command, dirOf: () => string): void {
       const path = `/api/v1/audit?limit=${flags.limit}`;
       const page = orExit(await client.call('GET', path), flags.json) as unknown as Page;
       if (flags.json) return console.log(JSON.stringify(page));
-      const rows = page.lines.map(({ time, who, role, route, code }) => [
+      const rows = page.lines.map(({ time, who, role, route, about, source, code }) => [
         new Date(time).toISOString().slice(0, 19).replace('T', ' '),
         who,
         role,
         route,
+        about ?? '',
+        source ?? '',
         code ?? 'done',
       ]);
-      console.log(rows.length === 0 ? 'nothing yet' : table(['TIME', 'WHO', 'ROLE', 'CALL', 'RESULT'], rows));
+      console.log(
+        rows.length === 0
+          ? 'nothing yet'
+          : table(['TIME', 'WHO', 'ROLE', 'CALL', 'ABOUT', 'FROM', 'RESULT'], rows),
+      );
     });
   audit
     .command('export')

@@ -45,6 +45,18 @@ export class ApiClient {
   }
 
   async call(method: string, path: string, body?: unknown): Promise<Result<Record<string, unknown>>> {
+    const answer = await this.#whole(method, path, body);
+    if (!answer.ok) return answer;
+    const json = parseJson(answer.value);
+    return json.ok ? opaqueObject(json.value, 'answer') : json;
+  }
+
+  /** What is there for other programs: figures, signs of life. */
+  async text(path: string): Promise<Result<string>> {
+    return this.#whole('GET', path);
+  }
+
+  async #whole(method: string, path: string, body?: unknown): Promise<Result<string>> {
     const answer = await this.#send(method, path, body);
     if (!answer.ok) return answer;
     let content = '';
@@ -53,10 +65,9 @@ export class ApiClient {
       if (content.length > limits.api_answer_chars_max)
         return refuse('too-large', 'the answer of the daemon');
     }
+    if (answer.value.statusCode === 200) return ok(content);
     const json = parseJson(content);
-    if (!json.ok) return json;
-    if (answer.value.statusCode !== 200) return refusalIn(json.value);
-    return opaqueObject(json.value, 'answer');
+    return json.ok ? refusalIn(json.value) : json;
   }
 
   /** Server-sent events, until the connection or the caller ends. */

@@ -225,7 +225,7 @@ export async function serveConsole(
     log,
     now,
     counted: (method, path, code) => calls.count(method, path, code),
-    audit: async (caller, path, refusal) => audit.note(caller, path, refusal),
+    audit: async (caller, call) => audit.note(caller, call),
     upgraded: (request, socket, head) => void serveDoor(doors, request, socket, head),
   });
   if (!api.ok) return api;

@@ -8,7 +8,8 @@ import { makePair, type Pair } from '../../crypto/rsa.js';
 import { sealRequest } from '../../protocol/request.js';
 import { bytesOf, dial } from '../../protocol/socket.js';
 import { formatEnvelope, formatHello, parseWire } from '../../protocol/wire.js';
-import { BenchNode, bits, must, pause, processorTime_s } from './parts/bench-node.js';
+import { processorTime_s } from '../run/processor.js';
+import { BenchNode, bits, must, pause } from './parts/bench-node.js';
 import { quantile } from './statistics.js';
 import type { BenchSuite, Measurement } from './suite.js';
 

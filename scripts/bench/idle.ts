@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { root } from '../run/root.js';
-import { BenchNode, pause, processorTime_s, resident_mb } from './parts/bench-node.js';
+import { processorTime_s, resident_mb } from '../run/processor.js';
+import { BenchNode, pause } from './parts/bench-node.js';
 import { quantile } from './statistics.js';
 import type { BenchSuite, Measurement } from './suite.js';
 

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { roles, type Role } from '../../console/api/access.js';
 import { Authenticator } from '../fakes/authenticator.js';
@@ -311,6 +312,73 @@ describe('the staff of a facility', function () {
     );
   });
 
+  it('lets no program prolong itself: a token makes no token, no account and nothing that outlives it', async () => {
+    const token = landlord.must('tokens', 'make', 'robot', '--role', 'administer', '--days', '1').trim();
+    const by = { authorization: `Bearer ${token}` };
+    const asked = { name: 'heir', role: 'administer', days: 3660 };
+    expect(codeOf(await call('POST', '/api/v1/tokens', by, asked))).to.equal('not-permitted');
+    const invited = { name: 'puppet', role: 'administer' };
+    expect(codeOf(await call('POST', '/api/v1/accounts', by, invited))).to.equal('not-permitted');
+    expect(codeOf(await call('POST', '/api/v1/accounts/view/reset', by))).to.equal('not-permitted');
+    const link = await call('POST', '/api/v1/login-links', by);
+    const begun = await call('POST', '/api/v1/session', {}, { code: link.body['code'] });
+    expect(codeOf(await call('POST', '/api/v1/tokens', { cookie: begun.cookie }, asked))).to.equal(
+      'not-permitted',
+    );
+    landlord.must('tokens', 'revoke', 'robot');
+    expect(codeOf(await call('GET', '/api/v1/nodes', { cookie: begun.cookie }))).to.equal(
+      'not-authenticated',
+    );
+  });
+
+  it('gives no person a name that the audit uses for others', () => {
+    for (const name of ['token-file', 'nobody'])
+      expect(landlord.cli('accounts', 'invite', name, '--role', 'view').status, name).to.equal(1);
+  });
+
+  it('judges many guesses of a second factor at once as if they came one after the other', async () => {
+    const begun = await Promise.all(
+      Array.from({ length: 3 }, async () => first('administer', passwords.administer)),
+    );
+    const tickets = begun.map(({ body }) => body['ticket']).filter((ticket) => ticket !== undefined);
+    const guesses = tickets.flatMap((ticket) =>
+      Array.from({ length: 9 }, (_, i) => second(ticket, { totp: String(100_000 + i) })),
+    );
+    const codes = (await Promise.all(guesses)).map(codeOf);
+    expect(codes.filter((code) => code === 'wrong-second-factor').length).to.be.at.most(5);
+    expect(codes).to.include('account-locked');
+  });
+
+  it('opens the doors of engines to tokens that may operate, and to nobody else', async () => {
+    const knock = async (headers: Record<string, string>): Promise<number> => {
+      const sent = request(`${url}/api/v1/doors`, {
+        headers: { connection: 'upgrade', upgrade: 'bmonitor-records', ...headers },
+      });
+      sent.end();
+      return new Promise((resolve, reject) => {
+        sent.once('error', reject);
+        sent.once('response', (answer) => {
+          answer.resume();
+          resolve(answer.statusCode ?? 0);
+        });
+        sent.once('upgrade', (_answer, socket) => {
+          socket.destroy();
+          resolve(101);
+        });
+      });
+    };
+    expect(await knock({}), 'a stranger').to.equal(403);
+    expect(await knock({ cookie: cookies.get('administer') ?? '' }), 'a session').to.equal(403);
+    for (const [role, answer] of [
+      ['view', 403],
+      ['operate', 101],
+      ['administer', 101],
+    ] as const) {
+      const token = landlord.must('tokens', 'make', `door-${role}`, '--role', role).trim();
+      expect(await knock({ authorization: `Bearer ${token}` }), role).to.equal(answer);
+    }
+  });
+
   it('ends the sessions of an account that is changed, reset or closed', async () => {
     const by = { cookie: cookies.get('operate') ?? '' };
     landlord.must('accounts', 'role', 'operate', 'view');
@@ -346,6 +414,34 @@ describe('the staff of a facility', function () {
       'DELETE /api/v1/tokens/{name}',
     ])
       expect(routes).to.include(route);
+    const told = lines.map(
+      (line) => JSON.parse(line) as { route: string; about: string; code: string | null },
+    );
+    const about = (route: string, code: string | null): string[] =>
+      told.filter((line) => line.route === route && line.code === code).map((line) => line.about);
+    expect(about('DELETE /api/v1/accounts/{name}', null)).to.include('view');
+    expect(about('POST /api/v1/login', 'not-authenticated').join(' ')).to.include('nobody');
+    expect(about('POST /api/v1/login/second', null)).to.include('view');
+    expect(about('POST /api/v1/tokens', null)).to.include('watcher view');
+    // Reading what one may not read is a try as well.
+    expect(about('GET /api/v1/audit', 'not-permitted').length).to.be.greaterThan(0);
+  });
+
+  it('lets no stranger fill the disk with refused calls', async () => {
+    await landlord.stop();
+    await landlord.run();
+    url = (JSON.parse(readFileSync(join(landlord.dir, 'running.json'), 'utf8')) as { url: string }).url;
+    const count = async (): Promise<number> => {
+      const page = landlord.must('audit', 'list', '--limit', '1000', '--json');
+      return (JSON.parse(page) as { lines: readonly { who: string }[] }).lines.filter(
+        ({ who }) => who === 'nobody',
+      ).length;
+    };
+    const before = await count();
+    for (let i = 0; i < 100; i++)
+      await call('POST', '/api/v1/login/second', {}, { ticket: 'x'.repeat(43), totp: '123456' });
+    const written = (await count()) - before;
+    expect(written).to.be.within(1, 60);
   });
 
   it('leaves no password, code, secret or token readable in its files', () => {

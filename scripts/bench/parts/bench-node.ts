@@ -1,6 +1,5 @@
 import { execFileSync, fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +9,7 @@ import { parseNodeCard, type NodeCard } from '../../../protocol/node-card.js';
 import type { Addressee } from '../../../protocol/request.js';
 import type { Result } from '../../../protocol/result.js';
 import { dial, socketChannel } from '../../../protocol/socket.js';
+import { processorTime_s } from '../../run/processor.js';
 import { root } from '../../run/root.js';
 
 export const bits = 3072;
@@ -148,16 +148,4 @@ export class BenchNode {
 
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** Processor time of a process, in seconds: of all its threads, in user and kernel mode, as the scheduler counts it in nanoseconds. */
-export function processorTime_s(pid: number): number {
-  const spent_ns = readdirSync(`/proc/${pid}/task`).map((thread) =>
-    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ', 1)[0]),
-  );
-  return spent_ns.reduce((sum, one) => sum + one, 0) / 1e9;
-}
-
-export function resident_mb(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 }

@@ -95,8 +95,8 @@ describe('the API frame', () => {
       routes,
       log: silentLog,
       now: () => 1000,
-      audit: async (caller, line, refusal) =>
-        void audited.push(`${caller.name} ${line} ${refusal?.code ?? 'done'}`),
+      audit: async (caller, { route: line, about, source, refusal }) =>
+        void audited.push(`${caller.name} ${line} ${about ?? ''} ${source} ${refusal?.code ?? 'done'}`),
       checkReplies: true,
     });
     if (!served.ok) throw new Error(served.refusal.detail);
@@ -262,7 +262,34 @@ describe('the API frame', () => {
   });
 
   it('writes down who did or tried what', () => {
-    expect(audited).to.include('operate PUT /api/v1/things/{name} done');
-    expect(audited).to.include('administer DELETE /api/v1/things/{name} not-found');
+    expect(audited).to.include('operate PUT /api/v1/things/{name} x 127.0.0.1 done');
+    expect(audited).to.include('administer DELETE /api/v1/things/{name} x 127.0.0.1 not-found');
+  });
+
+  it('writes down who tried what it may not, reading too', async () => {
+    await call('DELETE', '/api/v1/things/y', as('operate'));
+    expect(audited.at(-1)).to.equal('operate DELETE /api/v1/things/{name} y 127.0.0.1 not-permitted');
+    await call('GET', '/api/v1/fault', as('view'));
+    const before = audited.length;
+    expect((await call('DELETE', '/api/v1/things/y')).status).to.equal(401);
+    expect(audited.length, 'a stranger').to.equal(before);
+  });
+
+  it('ends the events of a listener whose token or session has ended', async () => {
+    let session = '';
+    const { code } = JSON.parse((await call('POST', '/api/v1/login-links', as('view'))).body) as {
+      code: string;
+    };
+    const begun = await call('POST', '/api/v1/session', json, JSON.stringify({ code }));
+    session = String(begun.headers['set-cookie']).split(';')[0] ?? '';
+    await new Promise<void>((resolve, reject) => {
+      const sent = request(`${api.url}/api/v1/ticks`, { headers: { cookie: session } }, (response) => {
+        response.resume();
+        response.once('end', resolve);
+        sessions.endAllOf('view');
+      });
+      sent.on('error', reject);
+      sent.end();
+    });
   });
 });
