@@ -265,6 +265,13 @@ export const limits = {
   boundary_settle_ms: 5_000,
   /** Nodes of one console: a large facility. */
   nodes_max: 20_000,
+  /** Questions that a console asks of all its nodes together in a second: each answer is a status to be read, a tenth of a millisecond. */
+  questions_per_s_max: 200,
+  /** Dials of all its nodes together in a second, when many are away: each costs a millisecond or two. */
+  dials_per_s_max: 400,
+  /** Conversations that a console begins at once, each with private-key operations on both sides, and how long one may hold up the next. */
+  conversations_opening_max: 24,
+  conversation_opening_ms_max: 3000,
   /** Changes of nodes are gathered for this long before listeners are told: faster than a person sees. */
   gather_changes_ms: 100,
   /** How long opening a connection to a node or gateway may take. */
@@ -314,7 +321,9 @@ export const limits = {
   receipts_per_lease_max: 256,
   /** A follower acknowledges this many frames at once; a window holds at least twice as many. */
   stream_frames_per_ack: 8,
-  /** ... or fewer after this long, well before a window could be full at an ordinary pace. */
+  /** ... or fewer when they come to so many bytes, a thousandth of a window; signs of life wait for the next ones. */
+  stream_ack_bytes_min: 4096,
+  /** ... which then are acknowledged after this long, well before a window could be full at an ordinary pace. */
   stream_ack_ms_max: 250,
   /** A node whose answers say nothing new is shown anew at least so often, so that one sees when it answered last. */
   node_told_again_ms: 15_000,

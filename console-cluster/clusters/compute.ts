@@ -2,6 +2,7 @@ import type { Filter, FilterSet } from '../../bmonitor/filters/model.js';
 import { parseFilter } from '../../bmonitor/filters/parse.js';
 import { filtersDigest, type Wanted } from '../../console/filters/push.js';
 import { ok, type Result } from '../../protocol/result.js';
+import { asRanges } from './ranges.js';
 import type { Cluster, Exception, Side } from './record.js';
 
 /** What people decided and what is known, from which every boundary follows. */
@@ -20,13 +21,25 @@ export function clusterOf(plan: Pick<Plan, 'clusters'>, node: string): string | 
 export function boundariesOf(plan: Plan, now: number): ReadonlyMap<string, Wanted> {
   const found = new Map<string, Wanted>();
   const running = [...plan.exceptions].filter(([, { until }]) => until === undefined || until > now);
-  for (const [name, cluster] of plan.clusters)
-    for (const node of cluster.members) found.set(node, boundaryOf(plan, running, node, name));
+  const named = new Set(
+    running.flatMap(([, { from, to }]) => [from, to].flatMap(({ kind, name }) => (kind === 'node' && name ? [name] : []))),
+  );
+  const addresses = addressBook(plan);
+  for (const [name, cluster] of plan.clusters) {
+    // All members have the same boundary, but for those that an exception names: it is put together once, not a thousand times.
+    let common: Wanted | undefined;
+    for (const node of cluster.members) {
+      const own = named.has(node) ? boundaryOf(addresses, running, node, name) : undefined;
+      found.set(node, own ?? (common ??= boundaryOf(addresses, running, node, name)));
+    }
+  }
   return found;
 }
 
+type AddressesOf = (side: Side) => readonly string[];
+
 function boundaryOf(
-  plan: Plan,
+  addressesOf: AddressesOf,
   running: readonly (readonly [string, Exception])[],
   node: string,
   cluster: string,
@@ -35,7 +48,7 @@ function boundaryOf(
   const peersOf = (side: Side): readonly string[] => {
     if (side.kind === 'outside') return side.peers ?? [];
     const spelled = `${side.kind}:${side.name}`;
-    const addresses = addressesOf(plan, side);
+    const addresses = addressesOf(side);
     if (addresses.length === 0) return [];
     names[spelled] = addresses;
     return [spelled];
@@ -60,10 +73,18 @@ function allow(peers: readonly string[], rest: Omit<Filter, 'action' | 'peers'>)
   return peers.length === 0 ? [] : [{ action: 'allow', peers, ...rest }];
 }
 
-function addressesOf(plan: Plan, side: Side): readonly string[] {
-  const nodes =
-    side.kind === 'node' ? [side.name ?? ''] : (plan.clusters.get(side.name ?? '')?.members ?? []);
-  return nodes.flatMap((node) => plan.addresses.get(node) ?? []).toSorted();
+/** The addresses of a node or of a whole cluster, each looked up once. */
+function addressBook(plan: Plan): AddressesOf {
+  const known = new Map<string, readonly string[]>();
+  return ({ kind, name = '' }) => {
+    const key = `${kind}:${name}`;
+    const found = known.get(key);
+    if (found) return found;
+    const nodes = kind === 'node' ? [name] : (plan.clusters.get(name)?.members ?? []);
+    const made = asRanges(nodes.flatMap((node) => plan.addresses.get(node) ?? []));
+    known.set(key, made);
+    return made;
+  };
 }
 
 function serviceOf({ service, protocol, ports }: Exception): Pick<Filter, 'service' | 'protocol' | 'ports'> {

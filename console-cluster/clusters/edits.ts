@@ -16,10 +16,11 @@ export function checkMembers(
   cluster: string,
   members: readonly string[],
 ): Result<true> {
+  const clusters = new Map([...book.plan.clusters].flatMap(([name, { members: of }]) => of.map((node) => [node, name])));
   for (const node of members) {
     const known = nodes.get(node);
     if (!known.ok) return known;
-    const other = clusterOf(book.plan, node);
+    const other = clusters.get(node);
     if (other !== undefined && other !== cluster)
       return refuse('in-another-cluster', `${node} is in ${other}`);
   }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { parseNodeCard } from '../../protocol/node-card.js';
 import { readFileLimited, writeFileWhole } from '../daemon/files.js';
 import type { NodeView } from '../nodes/routes.js';
+import { nodeStates } from '../nodes/state.js';
 import { clientFor } from './client.js';
 import { measurementCommand } from './proofs.js';
 import { trimCommand } from './history.js';
@@ -10,23 +11,23 @@ import { ago, orExit, table } from './output.js';
 interface Listed {
   readonly now: number;
   readonly nodes: readonly NodeView[];
+  readonly total?: number;
 }
 
-function listing({ now, nodes }: Listed): string {
-  if (nodes.length === 0) return 'no nodes; add one with: nodes add CARD';
+function listing({ now, nodes, total = nodes.length }: Listed): string {
+  if (nodes.length === 0)
+    return total === 0 ? 'no such nodes; add one with: nodes add CARD' : 'no more nodes';
   // Where nodes stand is known to the console of a facility only.
   const placed = nodes.some(({ place }) => place !== null);
-  const rows = nodes
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map((node) => [
-      node.name,
-      node.state,
-      node.lastSeen === null ? 'never' : ago(now - node.lastSeen),
-      `${node.level}`,
-      node.id.slice(0, 12),
-      ...(placed ? [placeText(node)] : []),
-      node.state === 'good' ? '' : (node.trouble?.code ?? ''),
-    ]);
+  const rows = nodes.map((node) => [
+    node.name,
+    node.state,
+    node.lastSeen === null ? 'never' : ago(now - node.lastSeen),
+    `${node.level}`,
+    node.id.slice(0, 12),
+    ...(placed ? [placeText(node)] : []),
+    node.state === 'good' ? '' : (node.trouble?.code ?? ''),
+  ]);
   const columns = [
     'NAME',
     'STATE',
@@ -36,7 +37,8 @@ function listing({ now, nodes }: Listed): string {
     ...(placed ? ['PLACE'] : []),
     'TROUBLE',
   ];
-  return table(columns, rows);
+  const more = total > nodes.length ? `\n${nodes.length} of ${total}` : '';
+  return `${table(columns, rows)}${more}`;
 }
 
 function placeText({ place }: NodeView): string {
@@ -183,16 +185,57 @@ interface HistoryPage {
   readonly head?: { readonly seq: number };
 }
 
+interface ListFlags {
+  readonly json?: boolean;
+  readonly watch?: boolean;
+  readonly brief?: boolean;
+  readonly down?: boolean;
+  readonly state?: string;
+  readonly name?: string;
+  readonly room?: string;
+  readonly rack?: string;
+  readonly spare?: string;
+  readonly sort?: string;
+  readonly offset?: string;
+  readonly limit?: string;
+}
+
+/** A table shows nothing of what makes the list long, so it is not asked for. */
+function listPath(flags: ListFlags): string {
+  const query = new URLSearchParams();
+  for (const name of ['state', 'name', 'room', 'rack', 'spare', 'sort', 'offset', 'limit'] as const) {
+    const given = flags[name];
+    if (given !== undefined) query.set(name, given);
+  }
+  if (flags.down) query.set('order', 'down');
+  if (flags.brief || !flags.json) query.set('view', 'brief');
+  return `/api/v1/nodes${query.size === 0 ? '' : `?${query.toString()}`}`;
+}
+
 function listCommand(nodes: Command, dirOf: () => string): void {
   nodes
     .command('list')
+    .option('--state <states>', `only those in these states, with commas between: ${nodeStates.join(', ')}`)
+    .option('--name <part>', 'only those whose name has this part')
+    .option('--room <room>', 'only those in this room')
+    .option('--rack <rack>', 'only those in this rack')
+    .option('--spare <yes|no>', 'only spares, or only others')
+    .option('--sort <by>', 'name, state, lastSeen or place')
+    .option('--down', 'the other way round')
+    .option('--limit <nodes>', 'so many at most')
+    .option('--offset <nodes>', 'leave out so many at the beginning')
     .option('--json', 'print JSON')
-    .option('--watch', 'go on showing changes until interrupted')
-    .description('all nodes and their state')
-    .action(async (flags: { json?: boolean; watch?: boolean }) => {
+    .option('--brief', 'with --json: without the last status, the parts and the last notice of each')
+    .option('--watch', 'go on showing changes of all nodes until interrupted')
+    .description('the nodes and their state')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  nodes list --state silent,unknown --sort lastSeen\n  nodes list --rack r12 --json --brief',
+    )
+    .action(async (flags: ListFlags) => {
       const client = orExit(clientFor(dirOf()), flags.json);
       if (!flags.watch) {
-        const listed = orExit(await client.call('GET', '/api/v1/nodes'), flags.json) as unknown as Listed;
+        const listed = orExit(await client.call('GET', listPath(flags)), flags.json) as unknown as Listed;
         console.log(flags.json ? JSON.stringify(listed) : listing(listed));
         return;
       }
@@ -204,7 +247,8 @@ function listCommand(nodes: Command, dirOf: () => string): void {
         if (flags.json) console.log(JSON.stringify(change));
         else {
           if (process.stdout.isTTY) process.stdout.write('\x1b[H\x1b[2J');
-          console.log(listing({ now: change.now, nodes: [...known.values()] }));
+          const all = [...known.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+          console.log(listing({ now: change.now, nodes: all }));
         }
       }
       process.exitCode = 1;

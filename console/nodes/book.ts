@@ -10,6 +10,7 @@ import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { KeyStore } from '../store/port.js';
 import { firstOf, NodeLink, type Known } from './link.js';
 import { NodeSession, type Asked, type Clocks } from './session.js';
+import { Seats } from './seats.js';
 import type { Patience } from './state.js';
 
 /** A node as a console knows it. */
@@ -60,6 +61,7 @@ export class NodeBook {
   readonly #lines = new Map<string, Line>();
   readonly #listeners = new Set<(event: BookEvent) => void>();
   readonly #changed = new Set<string>();
+  readonly #seats = new Seats(limits.conversations_opening_max, limits.conversation_opening_ms_max);
   #flush: NodeJS.Timeout | undefined;
 
   constructor(options: BookOptions) {
@@ -224,10 +226,22 @@ export class NodeBook {
     if (!identity.ok) return identity;
     const key = levelKeyOf(card);
     if (!key.ok) return key;
-    const { connect: _, ownWays: __, ...shared } = this.#options;
+    const { connect: _, ownWays: __, ask_ms, ...shared } = this.#options;
+    // All nodes together are asked and dialled so often in a second at most; each has its turn within this time.
+    const share = (per_s: number): number => (this.#lines.size * 1000) / per_s;
     const { id } = identity.value;
     const link = new NodeLink({
       ...shared,
+      get ask_ms() {
+        return Math.max(ask_ms, share(limits.questions_per_s_max));
+      },
+      get spread_ms() {
+        return Math.max(limits.dial_spread_ms_max, share(limits.dials_per_s_max));
+      },
+      get again_ms_max() {
+        return Math.max(limits.dial_again_ms_max, share(limits.dials_per_s_max));
+      },
+      seats: this.#seats,
       node: id,
       identity: identity.value,
       to: { level: card.level, lease: card.lease, key: key.value },

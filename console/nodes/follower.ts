@@ -4,7 +4,7 @@ import { opaqueObject } from '../../protocol/parse.js';
 import { answerForm, type Answer } from '../../protocol/question.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { NodeSession } from './session.js';
-import type { Addressee } from '../../protocol/request.js';
+import type { Addressee, HistoryHead } from '../../protocol/request.js';
 
 /** One thing that happened on a node, as the node tells it. */
 export interface NodeEvent {
@@ -61,8 +61,12 @@ export class Follower {
     return this.#rubbish;
   }
 
-  /** Resolves when the stream has ended, with why. */
-  async follow(session: NodeSession, to: Addressee): Promise<Result<true>> {
+  /** Resolves when the stream has ended, with why. `opened` is told when it has begun. */
+  async follow(
+    session: NodeSession,
+    to: Addressee,
+    { opened, head }: { readonly opened?: () => void; readonly head?: HistoryHead | undefined } = {},
+  ): Promise<Result<true>> {
     let mine: ((nonce: string) => void) | undefined;
     this.#rubbish = false;
     this.#opening = true;
@@ -79,7 +83,11 @@ export class Follower {
             resolve(taken);
           },
           onEnd: resolve,
-          onAsker: (ask) => (this.#ask = mine = ask),
+          ...(head ? { head } : {}),
+          onAsker: (ask) => {
+            this.#ask = mine = ask;
+            opened?.();
+          },
         })
         .then((reply) => {
           this.#opening = false;
@@ -92,6 +100,13 @@ export class Follower {
   }
 
   #take(frame: Uint8Array): Result<true> {
+    // Thousands of nodes say in a second that they live, and nothing else; nothing is parsed and made for that.
+    const beat = frame.length <= beatBytesMax ? beatIn(frame) : undefined;
+    if (beat !== undefined) {
+      this.#last ??= beat;
+      this.#heard(onlyAlive, this.#last);
+      return ok(true);
+    }
     const events: NodeEvent[] = [];
     let gap: { from: number; to: number } | undefined;
     let answer: Answer | undefined;
@@ -127,6 +142,16 @@ export class Follower {
     this.#last = last;
     return ok(true);
   }
+}
+
+const beatBytesMax = 32;
+const onlyAlive: Heard = { events: [] };
+
+/** The number in `{"alive":NUMBER}`; undefined: something else, or more. */
+function beatIn(frame: Uint8Array): number | undefined {
+  const text = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength).toString('latin1');
+  const number = /^\{"alive":(0|[1-9][0-9]{0,15})\}$/.exec(text)?.[1];
+  return number === undefined ? undefined : Number(number);
 }
 
 function isGap(value: unknown): value is { from: number; to: number } {

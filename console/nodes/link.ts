@@ -12,6 +12,7 @@ import type { Addressee, HistoryHead } from '../../protocol/request.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
 import { Follower, type Heard, type NodeEvent } from './follower.js';
 import { Questioner, type Questions } from './questions.js';
+import type { Seats } from './seats.js';
 import { NodeSession, type Asked, type Clocks } from './session.js';
 import { nextChange, stateAt, type Facts, type NodeState, type Patience } from './state.js';
 
@@ -27,6 +28,11 @@ export interface LinkOptions {
   readonly patience: Patience;
   /** How often the status is asked for while nothing else is heard. */
   readonly ask_ms: number;
+  /** Over how long the first dials of many links are spread, and the longest wait between two of them; absent, as for a few nodes. */
+  readonly spread_ms?: number;
+  readonly again_ms_max?: number;
+  /** Taken before a conversation begins, which costs private keys, and given back when it has. */
+  readonly seats?: Seats;
   readonly log: Log;
   /** One of the ways to the node: straight, or through a gateway. */
   connect(): Promise<Result<MessageChannel>>;
@@ -76,7 +82,12 @@ export class NodeLink {
   #facts: Facts = { dialling: false, connected: false };
   #session: NodeSession | undefined;
   #ends: ConnectionEnds | undefined;
-  #known: Omit<Known, 'state' | 'questions'> = {};
+  #known: Omit<Known, 'state' | 'questions' | 'lastSeen'> = {};
+  #lastSeen: number | undefined;
+  /** When the last question was asked. */
+  #askedAt = -Infinity;
+  /** When the state is looked at again. */
+  #judgedAgainAt = Infinity;
   #state: NodeState = 'unknown';
   #failures = 0;
   #following = false;
@@ -104,12 +115,20 @@ export class NodeLink {
   get known(): Known {
     const now = this.#options.clocks.steady();
     const state = stateAt(this.#facts, this.#options.patience, now);
-    return { ...this.#known, state, questions: this.#questioner.counts };
+    const seen = this.#lastSeen === undefined ? {} : { lastSeen: this.#lastSeen };
+    return { ...this.#known, ...seen, state, questions: this.#questioner.counts };
+  }
+
+  get state(): NodeState {
+    return stateAt(this.#facts, this.#options.patience, this.#options.clocks.steady());
   }
 
   start(): void {
     // The first dials of many links are spread, as the later ones are.
-    this.#later(() => this.#dial(), this.#options.chance() * limits.dial_spread_ms_max);
+    this.#later(
+      () => this.#dial(),
+      this.#options.chance() * (this.#options.spread_ms ?? limits.dial_spread_ms_max),
+    );
   }
 
   stop(): void {
@@ -151,22 +170,44 @@ export class NodeLink {
     this.#session = session;
     this.#ends = channel.value.ends;
     this.#questioner.renew();
-    this.#set({ connected: true, asked: undefined });
+    this.#set({ connected: true, asked: undefined, unproven: true });
     this.#following = false;
-    await this.#ask(session);
+    const leave = await this.#options.seats?.take();
+    await this.#converse(session);
+    leave?.();
+  }
+
+  /** The stream of events first, over which questions cost no private key; a node that gives none is asked by commands. */
+  async #converse(session: NodeSession): Promise<void> {
+    if (this.#stopped) return;
+    const opened = await new Promise<Result<true>>((resolve) => {
+      void this.#follow(session, () => resolve(ok(true))).then(resolve);
+    });
+    if (this.#stopped) return;
+    if (opened.ok) {
+      this.#failures = 0;
+      this.#askedAt = -Infinity;
+      return this.#turn(session);
+    }
+    const { code } = opened.refusal;
+    if (code === 'unreachable' || code === 'node-silent') return this.#lose(session, opened.refusal);
+    return this.#ask(session);
   }
 
   /** A sealed frame is a sign of life, and what happened is a reason to ask at once how the node is now. */
   #heard({ events, gap, answer }: Heard, before: number | undefined): void {
     if (this.#stopped) return;
     const { clocks } = this.#options;
-    this.#known = { ...this.#known, lastSeen: clocks.wall(), ...(gap ? { gap } : {}) };
+    this.#lastSeen = clocks.wall();
+    if (gap) this.#known = { ...this.#known, gap };
     if (events.length > 0) {
       const kept = [...(this.#known.events ?? []), ...events].slice(-limits.node_events_kept_max);
       this.#known = { ...this.#known, events: kept };
       this.#stale = true;
     }
-    this.#set({ heard: clocks.steady(), ...(answer ? this.#answered(answer, before) : {}) });
+    this.#set(
+      answer ? { heard: clocks.steady(), ...this.#answered(answer, before) } : { heard: clocks.steady() },
+    );
     const session = this.#session;
     // What happens without a pause puts the question off no further.
     if (!this.#stale || this.#hurried || !session?.open || this.#questioner.since !== undefined) return;
@@ -192,7 +233,7 @@ export class NodeLink {
       this.#told = { status, at: now };
       this.#options.onChange();
     }
-    return { wrong: false, asked, took_ms: judged.value };
+    return { wrong: false, unproven: false, asked, took_ms: judged.value };
   }
 
   /** A notice is evidence: what does not hold is counted and shown, and changes nothing else. */
@@ -220,14 +261,17 @@ export class NodeLink {
     this.#options.onChange();
   }
 
-  /** Once a session has answered, its events are followed until it or the stream ends. */
-  async #follow(session: NodeSession): Promise<void> {
-    if (this.#following || this.#stopped) return;
+  /** The events of a session are followed until it or the stream ends, and followed once. */
+  async #follow(session: NodeSession, opened: () => void = () => {}): Promise<Result<true>> {
+    if (this.#following || this.#stopped) return ok(true);
     this.#following = true;
-    const ended = await this.#follower.follow(session, this.#options.to);
+    const { checkpoint } = this.#known;
+    // A node that no longer has the history that it signed was put back, and says so itself.
+    const head = checkpoint && { seq: checkpoint.seq, digest: checkpoint.digest };
+    const ended = await this.#follower.follow(session, this.#options.to, { opened, head });
     const { log, node } = this.#options;
     if (!ended.ok) log.debug('stream-ended', { node, code: ended.refusal.code });
-    if (this.#stopped) return;
+    if (this.#stopped) return ended;
     if (this.#follower.rubbish) {
       this.#known = { ...this.#known, refusal: this.#questioner.rubbish() };
       this.#set({ wrong: true });
@@ -235,6 +279,7 @@ export class NodeLink {
     // A stream that broke while its session lives has failed in the node or on the way: a new session starts clean.
     if (this.#session === session && session.open && !ended.ok && streamBroke.has(ended.refusal.code))
       session.close(ended.refusal.code);
+    return ended;
   }
 
   /** One turn of the rhythm: a question over the stream if there is one, else a command. */
@@ -250,8 +295,12 @@ export class NodeLink {
     const { since = now } = this.#questioner;
     if (now - since >= limits.reply_ms_max)
       return this.#lose(session, { code: 'node-silent', detail: 'it answered no question in time' });
-    if (this.#questioner.since === undefined) {
+    if (
+      this.#questioner.since === undefined &&
+      (this.#stale || now - this.#askedAt >= ask_ms - clockGrain_ms)
+    ) {
       this.#stale = false;
+      this.#askedAt = now;
       ask(this.#questioner.ask(now));
       this.#set({ asked: now });
     }
@@ -266,13 +315,14 @@ export class NodeLink {
     const seen = checkpoint && { head: { seq: checkpoint.seq, digest: checkpoint.digest } };
     const { clocks } = this.#options;
     const asked = clocks.steady();
+    this.#askedAt = asked;
     this.#set({ asked });
     const answered = await this.request({ type: 'status' }, seen);
     if (this.#stopped) return;
     if (!answered.ok) return this.#lose(session, answered.refusal);
     this.#failures = 0;
     this.#known = { ...this.#known, status: answered.value.result ?? {} };
-    this.#set({ asked: undefined, took_ms: clocks.steady() - asked });
+    this.#set({ asked: undefined, unproven: false, took_ms: clocks.steady() - asked });
     this.#options.onChange();
     void this.#follow(session);
     this.#later(() => this.#turn(session), this.#options.ask_ms);
@@ -299,7 +349,8 @@ export class NodeLink {
     const { clocks } = this.#options;
     if (answered.ok) {
       const { refusal: _, ...rest } = this.#known;
-      this.#known = { ...rest, lastSeen: clocks.wall() };
+      this.#known = rest;
+      this.#lastSeen = clocks.wall();
       this.#set({ heard: clocks.steady() });
     }
   }
@@ -311,7 +362,7 @@ export class NodeLink {
     this.#options.onChange();
     const wait = backOff(this.#failures, chance(), {
       first_ms: limits.dial_first_ms,
-      most_ms: limits.dial_again_ms_max,
+      most_ms: this.#options.again_ms_max ?? limits.dial_again_ms_max,
     });
     this.#failures += 1;
     log.debug('node-away', { node, code: refusal.code, detail: refusal.detail, again_ms: wait });
@@ -336,14 +387,29 @@ export class NodeLink {
     const { clocks, patience } = this.#options;
     const now = clocks.steady();
     const state = stateAt(this.#facts, patience, now);
-    const next = nextChange(this.#facts, patience, now);
-    clearTimeout(this.#stateTimer);
-    if (next !== undefined) this.#stateTimer = setTimeout(() => this.#judge(), next - now);
+    this.#judgeAgain(nextChange(this.#facts, patience, now), now);
     if (state === this.#state) return;
     this.#state = state;
     this.#options.onChange();
   }
+
+  /**
+   * A timer that is set too early finds nothing changed and is set again; one that is set too late would miss a change. So a sign of life, which only puts
+   * changes off, sets none anew: ten thousand nodes would set thousands in a second.
+   */
+  #judgeAgain(next: number | undefined, now: number): void {
+    if (next === undefined || next >= this.#judgedAgainAt) return;
+    clearTimeout(this.#stateTimer);
+    this.#judgedAgainAt = next;
+    this.#stateTimer = setTimeout(() => {
+      this.#judgedAgainAt = Infinity;
+      this.#judge();
+    }, next - now);
+  }
 }
+
+/** A timer may come this much before its time. */
+const clockGrain_ms = 2;
 
 const streamBroke: ReadonlySet<string> = new Set([
   'stream-gap',

@@ -20,6 +20,7 @@ import {
   type ShapeOf,
 } from '../api/shape.js';
 import type { KnownNode, NodeBook } from './book.js';
+import { chooseNodes, nodesQuery } from './list.js';
 import { nodeStates } from './state.js';
 
 const placeLabel = text({ max: 64, pattern: /^\P{Cc}+$/u, form: 'a text on one line' });
@@ -91,6 +92,11 @@ function viewOf(node: KnownNode, besideOf?: BesideOf): NodeView {
   };
 }
 
+/** Without what makes a list of thousands long: null, as where it is not known. */
+function briefly(node: NodeView): NodeView {
+  return { ...node, status: null, machine: null, notice: null };
+}
+
 /** A node counts seconds, the API milliseconds. */
 function noticesOf({ notices = [] }: KnownNode): ShapeOf<typeof noticeView>[] {
   return notices.map((told) => ({ ...told, time: told.time * 1000, signed: told.signed * 1000 }));
@@ -115,10 +121,20 @@ export function nodeRoutes(book: NodeBook, now: () => number, besideOf?: BesideO
     route({
       method: 'GET',
       path: '/api/v1/nodes',
-      summary: 'All nodes, with what is known of each now',
+      summary:
+        'The nodes, with what is known of each now: all of them, or those that are asked for, in the order and on the page that is asked for',
       role: 'view',
-      reply: object({ now: moment, nodes: list(nodeView, { max: limits.nodes_max }) }),
-      handle: () => Promise.resolve(ok({ now: now(), nodes: book.list().map(seen) })),
+      query: nodesQuery,
+      reply: object({
+        now: moment,
+        total: whole({ min: 0, max: limits.nodes_max, about: 'how many there are, on all pages' }),
+        nodes: list(nodeView, { max: limits.nodes_max }),
+      }),
+      handle: ({ query }) => {
+        const { total, nodes } = chooseNodes(book.list(), query, besideOf);
+        const view = query.view === 'brief' ? (node: KnownNode) => briefly(seen(node)) : seen;
+        return Promise.resolve(ok({ now: now(), total, nodes: nodes.map(view) }));
+      },
     }),
     route({
       method: 'GET',

@@ -65,6 +65,8 @@ interface Following {
   readonly asked: Asked;
   taken: number;
   acknowledged: number;
+  /** Bytes taken in that were not acknowledged yet. */
+  unsaid: number;
   /** An acknowledgement that waits for more frames to acknowledge with them. */
   later: NodeJS.Timeout | undefined;
   /** Sizes of what we sent and the node has not taken yet. */
@@ -218,6 +220,7 @@ export class NodeSession {
       const fresh = {
         taken: 0,
         acknowledged: 0,
+        unsaid: 0,
         later: undefined,
         out: [],
         outAcknowledged: 0,
@@ -265,7 +268,7 @@ export class NodeSession {
       await following.asked.onFrame?.(opened.plaintext.subarray(1));
     } else await following.asked.onFrame?.(opened.plaintext);
     following.taken += 1;
-    this.#acknowledge(name, following);
+    this.#acknowledge(name, following, opened.plaintext.length);
   }
 
   #writerOf(name: string, following: Following): StreamWriter {
@@ -296,22 +299,26 @@ export class NodeSession {
     following.room();
   }
 
-  /** Says how much was taken in, so that the node sends more: at once when much has come, else a moment later. */
-  #acknowledge(name: string, following: Following): void {
-    if (following.taken - following.acknowledged < limits.stream_frames_per_ack) {
-      following.later ??= setTimeout(() => {
-        following.later = undefined;
-        this.#sendAck(name, following);
-      }, limits.stream_ack_ms_max);
-      return;
-    }
-    this.#sendAck(name, following);
+  /**
+   * Says how much was taken in, so that the node sends more: at once when much has come, else a moment later. Signs of life are so small that they wait for
+   * some more of them: the node's window would hold months of them.
+   */
+  #acknowledge(name: string, following: Following, bytes: number): void {
+    following.unsaid += bytes;
+    if (following.taken - following.acknowledged >= limits.stream_frames_per_ack)
+      return this.#sendAck(name, following);
+    if (following.unsaid < limits.stream_ack_bytes_min) return;
+    following.later ??= setTimeout(() => {
+      following.later = undefined;
+      this.#sendAck(name, following);
+    }, limits.stream_ack_ms_max);
   }
 
   #sendAck(name: string, following: Following, ask?: string): void {
     if (this.#streams.get(name) !== following) return;
     if (ask === undefined && following.taken === following.acknowledged) return;
     following.acknowledged = following.taken;
+    following.unsaid = 0;
     const said = Buffer.from(JSON.stringify({ ack: following.taken, ask }));
     void this.#channel.send(following.sealer.seal(said));
   }

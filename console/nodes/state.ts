@@ -32,6 +32,8 @@ export interface Facts {
   readonly asked?: number | undefined;
   /** How long the last right answer took. */
   readonly took_ms?: number;
+  /** On this connection nothing was answered yet, whatever it said before. */
+  readonly unproven?: boolean;
   /** The last answer was wrong. */
   readonly wrong?: boolean;
 }
@@ -53,8 +55,10 @@ export function stateAt(facts: Facts, patience: Patience, now: number): NodeStat
   }
   if (age <= patience.late_ms && facts.connected) {
     if (facts.wrong === true) return 'wrong';
-    const took_ms = Math.max(facts.took_ms ?? 0, facts.asked === undefined ? 0 : now - facts.asked);
-    return took_ms > patience.answer_ms ? 'late' : 'good';
+    const waited_ms = facts.asked === undefined ? 0 : now - facts.asked;
+    const took_ms = facts.unproven === true ? waited_ms : Math.max(facts.took_ms ?? 0, waited_ms);
+    if (took_ms > patience.answer_ms) return 'late';
+    return facts.unproven === true ? 'connecting' : 'good';
   }
   if (age <= patience.unknown_ms) return 'silent';
   return facts.dialling || facts.connected ? 'connecting' : 'unknown';

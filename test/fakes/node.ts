@@ -35,6 +35,8 @@ export class FakeNode {
   /** What it makes of the right answer to a question; undefined: it says nothing. */
   answers: (right: Answer) => object | undefined = (right) => right;
   behaviour: Behaviour = 'answer';
+  /** Which commands it carries out; the others are refused. */
+  gives: (type: Command['type']) => boolean = () => true;
   /** What a stream brings, and whether it ends then. */
   words: readonly string[] = ['{"alive":0}'];
   endsStreams = false;
@@ -162,7 +164,8 @@ export class FakeNode {
     this.commands.push(claims.command);
     const hint = this.hints.get(claims.command.type);
     if (hint !== undefined) return void (await channel.send(formatHint({ code: hint, re })));
-    const stream = claims.command.type === 'events.follow' ? newId() : undefined;
+    const refused = this.behaviour === 'refuse' || !this.gives(claims.command.type);
+    const stream = claims.command.type === 'events.follow' && !refused ? newId() : undefined;
     const reply = await sealReply(secret, re, {
       v: 1,
       jti: claims.jti,
@@ -170,9 +173,7 @@ export class FakeNode {
       nonce: 'A'.repeat(43),
       head: { seq: 0, digest: 'A'.repeat(43) },
       again: false,
-      ...(this.behaviour === 'refuse'
-        ? { error: { code: 'not-found', detail: 'no' } }
-        : { result: this.status }),
+      ...(refused ? { error: { code: 'not-found', detail: 'no' } } : { result: this.status }),
       ...(stream === undefined ? {} : { stream }),
     });
     await channel.send(formatEnvelope('P1', reply));

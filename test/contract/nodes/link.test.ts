@@ -36,6 +36,7 @@ describe('the connection of a console to a node, over real sockets', () => {
     node.words = ['{"alive":0}'];
     node.endsStreams = false;
     node.answers = (right) => right;
+    node.gives = () => true;
     node.consoles.set(pair.public.id, pair.public);
     url = await node.listen();
   });
@@ -127,7 +128,7 @@ describe('the connection of a console to a node, over real sockets', () => {
   });
 
   it('acknowledges what it has taken in of a stream, many frames at once and the rest a moment later', async () => {
-    node.words = Array.from({ length: 20 }, (_, i) => String(i));
+    node.words = Array.from({ length: 20 }, (_, i) => `${i} ${'x'.repeat(2000)}`);
     node.endsStreams = false;
     node.acknowledged.length = 0;
     const talk = await session();
@@ -181,7 +182,36 @@ describe('the connection of a console to a node, over real sockets', () => {
     const shown = link();
     await until(() => shown.known.state === 'good');
     node.behaviour = 'silent';
+    node.answers = () => undefined;
     await until(() => shown.known.state === 'silent');
+  });
+
+  it('does not take a node for good because it beats, before it answered on this connection', async () => {
+    node.answers = () => undefined;
+    const shown = link();
+    await until(() => node.commands.some(({ type }) => type === 'events.follow') && node.open > 0);
+    beating();
+    await until(() => shown.known.state === 'late');
+    expect(shown.known.questions.right).to.equal(0);
+  });
+
+  it('asks a node that gives no stream by commands, and shows it as good', async () => {
+    node.gives = (type) => type !== 'events.follow';
+    const shown = link();
+    await until(() => shown.known.state === 'good');
+    expect(shown.known.status).to.deep.equal({ name: 'fake' });
+  });
+
+  it('acknowledges no single sign of life', async () => {
+    node.acknowledged.length = 0;
+    const shown = link(10_000);
+    await until(() => shown.known.state === 'good');
+    beating();
+    await until(() => node.acknowledged.some((said) => !said.includes('ask')));
+    const counts = node.acknowledged
+      .filter((said) => !said.includes('ask'))
+      .map((said) => Number(/\d+/.exec(said)?.[0]));
+    for (const [at, count] of counts.entries()) expect(count - (counts[at - 1] ?? 0)).to.be.at.least(7);
   });
 
   /** A stream that stays open, over which questions go. */
@@ -200,7 +230,7 @@ describe('the connection of a console to a node, over real sockets', () => {
     const shown = await questioned();
     expect(shown.known.state).to.equal('good');
     expect(shown.known.status).to.include({ node: node.id, lease: node.lease });
-    expect(node.commands.slice(before).map(({ type }) => type)).to.deep.equal(['status', 'events.follow']);
+    expect(node.commands.slice(before).map(({ type }) => type)).to.deep.equal(['events.follow']);
   });
 
   it('shows a node that beats and does not answer as late, one whose answer comes late too, and good after one in time', async () => {
