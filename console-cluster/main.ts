@@ -15,6 +15,7 @@ import { Inventory } from './adoption/inventory.js';
 import { adoptionRoutes, besideFrom, inventoryRoutes } from './adoption/routes.js';
 import { ClusterBook } from './clusters/book.js';
 import { clusterOf } from './clusters/compute.js';
+import { boundaryStates } from './clusters/record.js';
 import { clusterRoutes } from './clusters/routes.js';
 import { Customers } from '../console/granting/customers.js';
 import { DhcpDesk } from './dhcp/desk.js';
@@ -127,7 +128,9 @@ export const consoleCluster: ConsoleProgram = {
     const samples = async (): Promise<readonly Sample[]> => {
       const all = await leases.all();
       const { nodes, consoles, channels, waiting } = hub.view();
+      const boundaries = [...clusters.boundaries.values()].map(({ state }) => state);
       return [
+        ...countStates('console_boundaries', boundaryStates, boundaries),
         ...(all.ok
           ? countStates(
               'console_leases',

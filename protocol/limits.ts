@@ -341,6 +341,8 @@ export const limits = {
   pairing_statement_chars_max: 30_000,
   /** Disks or interfaces that a machine tells of. */
   hardware_parts_max: 64,
+  /** A store that needs longer for one small write has failed, for whoever waits for it. */
+  ready_ms_max: 3000,
   /** How often the question whether a console can work reaches its disk. */
   ready_again_ms: 2000,
   /** Engines of one lease: four times what was measured on a small machine. */

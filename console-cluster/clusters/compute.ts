@@ -22,7 +22,9 @@ export function boundariesOf(plan: Plan, now: number): ReadonlyMap<string, Wante
   const found = new Map<string, Wanted>();
   const running = [...plan.exceptions].filter(([, { until }]) => until === undefined || until > now);
   const named = new Set(
-    running.flatMap(([, { from, to }]) => [from, to].flatMap(({ kind, name }) => (kind === 'node' && name ? [name] : []))),
+    running.flatMap(([, { from, to }]) =>
+      [from, to].flatMap(({ kind, name }) => (kind === 'node' && name ? [name] : [])),
+    ),
   );
   const addresses = addressBook(plan);
   for (const [name, cluster] of plan.clusters) {

@@ -16,7 +16,9 @@ export function checkMembers(
   cluster: string,
   members: readonly string[],
 ): Result<true> {
-  const clusters = new Map([...book.plan.clusters].flatMap(([name, { members: of }]) => of.map((node) => [node, name])));
+  const clusters = new Map(
+    [...book.plan.clusters].flatMap(([name, { members: of }]) => of.map((node) => [node, name])),
+  );
   for (const node of members) {
     const known = nodes.get(node);
     if (!known.ok) return known;

@@ -35,6 +35,8 @@ export const exceptionForm = object({
 });
 export type Exception = Parsed<typeof exceptionForm>;
 
+export const boundaryStates = ['in-step', 'behind', 'drifted', 'refused'] as const;
+
 /**
  * What one node should have, and what it last said it has:
  *
@@ -44,7 +46,7 @@ export type Exception = Parsed<typeof exceptionForm>;
 export const boundaryForm = object({
   /** Digest of the set and names that the node should have. */
   wanted: digestText,
-  state: oneOf('behind', 'in-step', 'drifted', 'refused'),
+  state: oneOf(...boundaryStates),
   /** What the node has, as far as this console put it there. */
   taken: optional(object({ digest: digestText, version: whole({ min: 0, max: Number.MAX_SAFE_INTEGER }) })),
   trouble: optional(object({ code: nameText, detail: optional(text({ min: 0, max: 400 })) })),

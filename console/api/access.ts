@@ -23,8 +23,10 @@ export function mayCall(caller: Role, needed: Role): boolean {
   return roles.indexOf(caller) >= roles.indexOf(needed);
 }
 
+/** The area of a path: its first part behind /api/v1/, or of what is not there, as /metrics. */
 export function mayReach({ areas }: Caller, path: string): boolean {
-  return areas === undefined || areas.includes(path.split('/')[3] ?? '');
+  const [, first = '', , third = ''] = path.split('/');
+  return areas === undefined || areas.includes(first === 'api' ? third : first);
 }
 
 /** What a request brings to prove who makes it. */

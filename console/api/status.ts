@@ -25,6 +25,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   internal: 500,
   'store-compacted': 410,
   'store-write-failed': 507,
+  'store-unreadable': 503,
 };
 
 export function statusOf(code: ErrorCode): number {

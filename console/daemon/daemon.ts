@@ -218,7 +218,7 @@ export async function serveConsole(
       ...manyFilterRoutes(book, groups),
       ...audit.routes(),
       ...(parts.shared?.routes ?? []),
-      ...metricsRoutes({ book, store, calls, more: options.samples }),
+      ...metricsRoutes({ book, store, calls, auditLost: () => audit.lost, more: options.samples }),
       ...options.routes,
     ],
     page: options.title,

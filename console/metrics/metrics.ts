@@ -1,4 +1,5 @@
 import type { Known } from '../nodes/link.js';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { nodeStates } from '../nodes/state.js';
 
 /** Every figure a console gives to Prometheus. docs/metrics.md is made from this list, and nothing else is given. */
@@ -8,6 +9,26 @@ export const metricList = {
     type: 'counter',
     labels: ['outcome'],
     help: 'Questions to the nodes of now, by what became of them: right, late, wrong, or none when nothing came.',
+  },
+  console_ready: {
+    type: 'gauge',
+    labels: [],
+    help: '1 when the store could be read and written just now, else 0: what /readyz says.',
+  },
+  console_audit_lost_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Lines of the audit that could not be written since the daemon started.',
+  },
+  console_loop_delay_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: 'How long work of the daemon waited for its turn, at most but for the longest hundredth, since this was last asked.',
+  },
+  console_boundaries: {
+    type: 'gauge',
+    labels: ['state'],
+    help: 'Nodes in clusters by whether they have the boundary that they should have: in-step, behind, drifted, refused.',
   },
   console_leases: {
     type: 'gauge',
@@ -101,6 +122,25 @@ export function nodeSamples(found: readonly Pick<Known, 'state' | 'questions'>[]
   });
   const states = found.map(({ state }) => state);
   return [...countStates('console_nodes', nodeStates, states), ...outcomes];
+}
+
+/** How long the event loop keeps its work waiting. */
+export class LoopDelay {
+  readonly #delay = monitorEventLoopDelay({ resolution: 20 });
+
+  constructor() {
+    this.#delay.enable();
+  }
+
+  sample(): Sample {
+    const seconds = this.#delay.percentile(99) / 1e9;
+    this.#delay.reset();
+    return sample('console_loop_delay_seconds', Math.round(seconds * 1000) / 1000);
+  }
+
+  stop(): void {
+    this.#delay.disable();
+  }
 }
 
 export function processSamples(): Sample[] {

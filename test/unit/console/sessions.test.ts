@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Sessions } from '../../../console/access/sessions.js';
-import { tokenDigest, type Caller } from '../../../console/api/access.js';
+import { mayReach, tokenDigest, type Caller } from '../../../console/api/access.js';
 import { sessionOf } from '../../../console/api/server.js';
 import { sourceOf } from '../../../console/api/source.js';
 import { limits } from '../../../protocol/limits.js';
@@ -89,6 +89,17 @@ describe('sessions', () => {
     expect(sessionOf(`x=1; __Host-session=${id}`, true)).to.equal(id);
     expect(sessionOf(`session=${id}`, true)).to.equal(undefined);
     expect(sessionOf(`session=${id}`, false)).to.equal(id);
+  });
+});
+
+describe('the areas of a token', () => {
+  it('are parts of paths, of the API and of what stands beside it', () => {
+    const scoped: Caller = { ...person, areas: ['nodes', 'metrics'] };
+    for (const path of ['/api/v1/nodes', '/api/v1/nodes/{name}', '/metrics'])
+      expect(mayReach(scoped, path), path).to.equal(true);
+    for (const path of ['/api/v1/leases', '/api/v1/nodes-events', '/', '/api/v1', '/readyz'])
+      expect(mayReach(scoped, path), path).to.equal(false);
+    expect(mayReach(person, '/metrics')).to.equal(true);
   });
 });
 

@@ -37,6 +37,7 @@ const packageOf: Readonly<Record<string, string>> = {
   'linuxx64.efi.stub': 'systemd-boot-efi',
   objcopy: 'binutils',
   conmon: 'conmon',
+  promtool: 'prometheus',
   'qemu-storage-daemon': 'qemu-system-common',
   socat: 'socat',
   iperf3: 'iperf3',

@@ -26,8 +26,23 @@ describe('addresses of a cluster as ranges', () => {
   });
 
   it('join what follows each other over the borders of networks, and leave the rest as it is', () => {
-    const given = ['10.0.1.0', '10.0.0.255', '10.0.0.254', '10.9.9.9', 'fd00::2', 'fd00::1', '10.9.9.9', '10.9.9.8'];
-    expect(asRanges(given)).to.deep.equal(['10.0.0.254-10.0.1.0', '10.9.9.8', '10.9.9.9', 'fd00::1', 'fd00::2']);
+    const given = [
+      '10.0.1.0',
+      '10.0.0.255',
+      '10.0.0.254',
+      '10.9.9.9',
+      'fd00::2',
+      'fd00::1',
+      '10.9.9.9',
+      '10.9.9.8',
+    ];
+    expect(asRanges(given)).to.deep.equal([
+      '10.0.0.254-10.0.1.0',
+      '10.9.9.8',
+      '10.9.9.9',
+      'fd00::1',
+      'fd00::2',
+    ]);
   });
 });
 
