@@ -48,6 +48,8 @@ export const limits = {
   note_chars_max: 200,
   /** Names of nodes, clusters, consoles. */
   name_chars_max: 63,
+  /** Writes of a console's store that go to the disk together, when many wait for it. */
+  store_writes_together_max: 256,
   /** Nesting of JSON that comes in: our deepest form has six levels; a stack overflow needs thousands. */
   json_depth_max: 32,
   /** How long a request may hold: long enough for a slow way, short enough that withheld traffic dies. */

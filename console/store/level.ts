@@ -12,6 +12,16 @@ const metaRevision = 'm/revision';
 const data = 'k/';
 const encoding = { keyEncoding: 'utf8', valueEncoding: 'view' } as const;
 
+interface Waiting {
+  readonly ops: readonly Op[];
+  readonly conditions: readonly Condition[];
+  settle(result: Result<Revision>): void;
+}
+
+type BatchOp =
+  | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
+  | { readonly type: 'del'; readonly key: string };
+
 /** A record is eight bytes of revision, then the value. */
 function pack(revision: Revision, value: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(8 + value.length);
@@ -51,14 +61,16 @@ export async function openLevelStore(path: string): Promise<Result<KeyStore>> {
 
 /**
  * INVARIANTS:
- * - Writes run one after the other in `#tail`, so conditions are judged on the state that the write will change.
+ * - One group of writes at a time goes to the disk, whole or not at all, and conditions are judged on the state that the write will change.
  * - The revision on disk moves in the same synced batch as the data.
  */
 class LevelStore implements KeyStore {
   readonly #database: Database;
   readonly #watches: Watches;
   #revision: Revision;
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #waiting: Waiting[] = [];
+  #busy = false;
+  #writing: Promise<void> | undefined;
 
   constructor(database: Database, revision: Revision) {
     this.#database = database;
@@ -111,34 +123,91 @@ class LevelStore implements KeyStore {
   async write(ops: readonly Op[], conditions: readonly Condition[] = []): Promise<Result<Revision>> {
     const checked = checkWrite(ops);
     if (!checked.ok) return checked;
-    const turn = this.#tail.then(() => this.#writeNow(ops, conditions));
-    this.#tail = turn.catch(() => undefined);
-    return turn;
+    return new Promise((settle) => {
+      this.#waiting.push({ ops, conditions, settle });
+      if (!this.#busy) this.#writing = this.#writeAll();
+    });
   }
 
-  async #writeNow(ops: readonly Op[], conditions: readonly Condition[]): Promise<Result<Revision>> {
-    for (const { key, revision } of conditions) {
-      const found = (await this.get(key))?.revision ?? 0;
-      if (found !== revision)
-        return refuse('store-conflict', `${key} is at revision ${found}, expected ${revision}`);
+  /** Writes that wait while the disk works go to it together: many callers at once cost one turn of it, not one each. */
+  async #writeAll(): Promise<void> {
+    this.#busy = true;
+    while (this.#waiting.length > 0) {
+      const group = this.#nextGroup();
+      try {
+        await this.#writeGroup(group);
+      } catch (error) {
+        // Reading failed while conditions were judged: nothing of the group was written.
+        for (const { settle } of group) settle(refuse('store-unreadable', messageOf(error)));
+      }
     }
-    const revision = this.#revision + 1;
-    const batch = ops.map((op) =>
-      op.type === 'put'
-        ? { type: 'put' as const, key: data + op.key, value: pack(revision, op.value) }
-        : { type: 'del' as const, key: data + op.key },
-    );
+    // In the same turn as the look that found nothing: a write that comes after it begins anew.
+    this.#busy = false;
+  }
+
+  #nextGroup(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { ops } of this.#waiting) {
+      bytes += ops.reduce((sum, op) => sum + (op.type === 'put' ? op.value.length : 0), 0);
+      if (count > 0 && (bytes > limits.store_write_bytes_max || count >= limits.store_writes_together_max))
+        break;
+      count += 1;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  /** Each write of a group is judged on what those before it in the group leave behind, and has a revision of its own. */
+  async #writeGroup(group: readonly Waiting[]): Promise<void> {
+    const revisions = new Map<string, Revision>();
+    const done: { readonly revision: Revision; readonly waiting: Waiting }[] = [];
+    const last = new Map<string, BatchOp>();
+    let revision = this.#revision;
+    for (const waiting of group) {
+      const { ops, conditions, settle } = waiting;
+      const failed = await this.#failing(conditions, revisions);
+      if (failed) {
+        settle(failed);
+        continue;
+      }
+      revision += 1;
+      for (const op of ops) {
+        const key = data + op.key;
+        revisions.set(op.key, op.type === 'put' ? revision : 0);
+        last.set(
+          key,
+          op.type === 'put' ? { type: 'put', key, value: pack(revision, op.value) } : { type: 'del', key },
+        );
+      }
+      done.push({ revision, waiting });
+    }
+    if (done.length === 0) return;
     try {
       await this.#database.batch<string, Uint8Array>(
-        [...batch, { type: 'put', key: metaRevision, value: pack(revision, new Uint8Array()) }],
+        [...last.values(), { type: 'put', key: metaRevision, value: pack(revision, new Uint8Array()) }],
         { ...encoding, sync: true },
       );
     } catch (error) {
-      return refuse('store-write-failed', messageOf(error));
+      for (const { waiting } of done) waiting.settle(refuse('store-write-failed', messageOf(error)));
+      return;
     }
     this.#revision = revision;
-    this.#watches.publish(revision, changesOf(ops, revision));
-    return ok(revision);
+    for (const { revision: mine, waiting } of done) {
+      this.#watches.publish(mine, changesOf(waiting.ops, mine));
+      waiting.settle(ok(mine));
+    }
+  }
+
+  async #failing(
+    conditions: readonly Condition[],
+    inGroup: ReadonlyMap<string, Revision>,
+  ): Promise<Result<never> | undefined> {
+    for (const { key, revision } of conditions) {
+      const found = inGroup.get(key) ?? (await this.get(key))?.revision ?? 0;
+      if (found !== revision)
+        return refuse('store-conflict', `${key} is at revision ${found}, expected ${revision}`);
+    }
+    return undefined;
   }
 
   watch(prefix: string, after: Revision, watcher: Watcher): Promise<Result<() => void>> {
@@ -146,7 +215,7 @@ class LevelStore implements KeyStore {
   }
 
   async close(): Promise<void> {
-    await this.#tail;
+    await this.#writing;
     this.#watches.end();
     await this.#database.close();
   }

@@ -91,6 +91,42 @@ export function storeContract(open: () => Promise<KeyStore>): void {
     expect(all.filter((answer) => answer === 'done').length).to.equal(1);
   });
 
+  it('judges each of many writes at once on what those before it left, and numbers each', async () => {
+    const first = await must(store.write([put('a', '0')]));
+    const answers = await Promise.all([
+      store.write([put('a', '1')], [{ key: 'a', revision: first }]),
+      store.write([put('a', 'stale')], [{ key: 'a', revision: first }]),
+      store.write([put('a', '2'), put('b', '1')], [{ key: 'a', revision: first + 1 }]),
+      store.write([put('b', 'there')], [{ key: 'b', revision: 0 }]),
+      store.write([del('b')], [{ key: 'b', revision: first + 2 }]),
+      store.write([put('b', 'new')], [{ key: 'b', revision: 0 }]),
+    ]);
+    const said = answers.map((answer) => (answer.ok ? answer.value - first : answer.refusal.code));
+    expect(said).to.deep.equal([1, 'store-conflict', 2, 'store-conflict', 3, 4]);
+    expect(text((await store.get('a'))?.value)).to.equal('2');
+    expect(text((await store.get('b'))?.value)).to.equal('new');
+    expect((await store.get('b'))?.revision).to.equal(first + 4);
+  });
+
+  it('tells a watcher writes that came at once one by one, each with its own revision', async () => {
+    const { revision } = await store.range({ prefix: '' });
+    const seen: (readonly [string, number])[] = [];
+    const watch = store.watch('', revision, {
+      changes: (changes) => {
+        for (const one of changes) if (one.type === 'put') seen.push([one.entry.key, one.entry.revision]);
+      },
+      lost: () => {},
+    });
+    if (!watch.ok) throw new Error(watch.refusal.code);
+    await Promise.all(['a', 'b', 'c'].map(async (key) => must(store.write([put(key, 'x')]))));
+    expect(seen).to.deep.equal([
+      ['a', revision + 1],
+      ['b', revision + 2],
+      ['c', revision + 3],
+    ]);
+    watch.value();
+  });
+
   it('refuses an empty or over-long key, a key twice in one write, and too large a write', async () => {
     expect(await refusal(store.write([put('', 'x')]))).to.equal('bad-input');
     expect(await refusal(store.write([put('k'.repeat(limits.store_key_bytes_max + 1), 'x')]))).to.equal(
