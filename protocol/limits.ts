@@ -261,6 +261,8 @@ export const limits = {
   exceptions_max: 10_000,
   /** How long a node holds a new boundary on trial: long enough for the slowest node of a large facility to answer. */
   boundary_trial_s: 60,
+  /** Addresses of one node that a boundary names. */
+  node_addresses_max: 64,
   /** Boundaries pushed at once. */
   boundary_pushes_at_once_max: 256,
   /** How often nodes that are behind are looked at, beside whenever they say something. */
@@ -269,6 +271,9 @@ export const limits = {
   nodes_max: 20_000,
   /** Questions that a console asks of all its nodes together in a second: each answer is a status to be read, a tenth of a millisecond. */
   questions_per_s_max: 200,
+  /** What a console takes in of one node in a second, and at once after a rest: the answers to some commands, and far more than events. */
+  node_bytes_per_s: 1024 * 1024,
+  node_bytes_burst: 8 * 1024 * 1024,
   /** Dials of all its nodes together in a second, when many are away: each costs a millisecond or two. */
   dials_per_s_max: 400,
   /** Conversations that a console begins at once, each with private-key operations on both sides, and how long one may hold up the next. */
@@ -343,6 +348,9 @@ export const limits = {
   pairing_statement_chars_max: 30_000,
   /** Disks or interfaces that a machine tells of. */
   hardware_parts_max: 64,
+  /** How often a console looks whether its wall clock was set, and what is more than a time service corrects. */
+  clock_look_ms: 1000,
+  clock_jump_s_min: 5,
   /** A store that needs longer for one small write has failed, for whoever waits for it. */
   ready_ms_max: 3000,
   /** How often the question whether a console can work reaches its disk. */

@@ -1,5 +1,6 @@
 import type { KeyStore, Op } from '../../console/store/port.js';
 import { Records } from '../../console/store/records.js';
+import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import { list, object, text } from '../../protocol/parse.js';
 import { ok, type Result } from '../../protocol/result.js';
@@ -32,6 +33,10 @@ export class Ledger {
   readonly change: Records<Change>;
   readonly #boundary: Records<Boundary>;
   readonly #address: Records<{ readonly addresses: readonly string[] }>;
+  /** Who has an address. */
+  readonly #holders = new Map<string, string>();
+  /** What was told of once already. */
+  readonly #doubted = new Set<string>();
   readonly #store: KeyStore;
   readonly #log: Log;
 
@@ -56,7 +61,10 @@ export class Ledger {
     }
     const addresses = await this.#address.all();
     if (!addresses.ok) return addresses;
-    for (const { name, value } of addresses.value) this.addresses.set(name, value.addresses);
+    for (const { name, value } of addresses.value) {
+      this.addresses.set(name, value.addresses);
+      for (const address of value.addresses) this.#holders.set(address, name);
+    }
     const changes = await this.change.all();
     if (!changes.ok) return changes;
     for (const { value } of changes.value) for (const node of value.nodes) this.interrupted.add(node);
@@ -86,12 +94,29 @@ export class Ledger {
     if (!written.ok) this.#log.error('boundary-unwritten', { node, code: written.refusal.code });
   }
 
-  /** Did the node move? */
-  heard(node: string, addresses: readonly string[]): boolean {
+  /**
+   * Did the node move? An address that another node has is not believed: whoever says so lies or is confused, and its cluster would be opened to the other's
+   * node. It is believed once the other says that it has another one.
+   */
+  heard(node: string, said: readonly string[]): boolean {
+    const addresses = said.filter((address) => this.#mayHave(node, address));
     if (JSON.stringify(addresses) === JSON.stringify(this.addresses.get(node))) return false;
+    for (const address of this.addresses.get(node) ?? []) this.#holders.delete(address);
+    for (const address of addresses) this.#holders.set(address, node);
     this.addresses.set(node, addresses);
     void this.#address.put(node, { addresses });
     return true;
+  }
+
+  #mayHave(node: string, address: string): boolean {
+    const holder = this.#holders.get(address);
+    if (holder === undefined || holder === node || !this.boundaries.has(holder)) return true;
+    if (!this.#doubted.has(`${node} ${address}`)) {
+      if (this.#doubted.size >= limits.nodes_max) this.#doubted.clear();
+      this.#doubted.add(`${node} ${address}`);
+      this.#log.warn('address-of-another', { node, address, holder });
+    }
+    return false;
   }
 }
 

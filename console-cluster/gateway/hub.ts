@@ -12,7 +12,7 @@ import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
 import { bytesOf } from '../../protocol/socket.js';
-import { Budget } from './budget.js';
+import { Budget } from '../../console/nodes/budget.js';
 
 /** Who may come, and what may be joined. The gateway knows keys and customers; what is said it cannot know. */
 export interface GatewayPolicy {

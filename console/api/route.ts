@@ -17,7 +17,7 @@ export interface Call<P, Q, B> {
   /** The address of the other side; a network of IPv6 counts as one. */
   readonly source: string;
   /** Says for the audit whom or what the call is about, where its path does not. */
-  about(subject: string): void;
+  readonly about: (subject: string) => void;
   readonly params: P;
   readonly query: Q;
   readonly body: B;
@@ -43,7 +43,7 @@ export interface RawCall {
   readonly origin: string;
   readonly caller: Caller;
   readonly source: string;
-  about(subject: string): void;
+  readonly about: (subject: string) => void;
   readonly params: unknown;
   readonly query: unknown;
   readonly body: unknown;

@@ -96,15 +96,18 @@ export class Audit {
           });
           const lines = page.entries.map(({ key, value }) => ({
             key: key.slice(prefix.length),
-            // Lines of earlier versions say neither about what nor from where.
-            ...{ about: null, source: null },
-            ...(JSON.parse(Buffer.from(value).toString()) as LineBody),
+            ...lineOf(value),
           }));
           return ok({ lines, more: page.more });
         },
       }),
     ];
   }
+}
+
+/** Lines of earlier versions say neither about what nor from where. */
+function lineOf(value: Uint8Array): Required<LineBody> {
+  return { about: null, source: null, ...(JSON.parse(Buffer.from(value).toString()) as LineBody) };
 }
 
 interface LineBody {

@@ -32,6 +32,7 @@ import { Ways } from '../nodes/gateways.js';
 import { openLevelStore } from '../store/level.js';
 import type { KeyStore } from '../store/port.js';
 import { Audit } from './audit.js';
+import { ClockWatch } from './clock-watch.js';
 import { answerWithinDefault_ms, isLoopback, readConfig, type ConsoleConfig } from './config.js';
 import { shareStore, type Shared } from './shared.js';
 import { consoleFiles, readFileLimited, readSecretFile, writeFileWhole, type ConsoleFiles } from './files.js';
@@ -188,6 +189,7 @@ export async function serveConsole(
   const now = (): number => clocks.wall();
   const audit = new Audit(store, now, log);
   const calls = new CallCounter();
+  const watch = new ClockWatch(clocks, log);
   const keys = new NodeKeys(parts);
   const open = !isLoopback(config.api.host);
   const doors = {
@@ -218,7 +220,14 @@ export async function serveConsole(
       ...manyFilterRoutes(book, groups),
       ...audit.routes(),
       ...(parts.shared?.routes ?? []),
-      ...metricsRoutes({ book, store, calls, auditLost: () => audit.lost, more: options.samples }),
+      ...metricsRoutes({
+        book,
+        store,
+        calls,
+        auditLost: () => audit.lost,
+        clockJumps: () => watch.jumps,
+        more: options.samples,
+      }),
       ...options.routes,
     ],
     page: options.title,
@@ -239,6 +248,7 @@ export async function serveConsole(
     api: api.value,
     async close() {
       rmSync(files.running, { force: true });
+      watch.stop();
       await api.value.close();
       await parts.rotation.close();
       book.close();

@@ -1,3 +1,4 @@
+import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import type { FilterSet } from '../../bmonitor/filters/model.js';
 import { parseFilterSet } from '../../bmonitor/filters/parse.js';
 import { digestOf } from '../../crypto/bytes.js';
@@ -40,10 +41,37 @@ export function pendingIn({ status }: Pick<KnownNode, 'status'>): number | undef
   return version.ok ? version.value : undefined;
 }
 
+/**
+ * The addresses that a node says it has. It may lie: what no node can have is passed over, so that it neither opens others to what is not a node nor makes a
+ * boundary that all of them refuse.
+ */
 export function addressesIn({ status }: Pick<KnownNode, 'status'>): readonly string[] | undefined {
   const said = status?.['addresses'];
   if (!Array.isArray(said) || said.length === 0) return undefined;
-  return said.filter((one): one is string => typeof one === 'string').toSorted();
+  const possible = said.filter((one): one is string => typeof one === 'string' && isNodeAddress(one));
+  return possible.slice(0, limits.node_addresses_max).toSorted();
+}
+
+/** Everybody's, groups', or only a machine's own. One list for each kind: a list takes an IPv4 address for its IPv6 form as well. */
+const nobodys4 = new BlockList();
+for (const [network, bits] of [
+  ['0.0.0.0', 8],
+  ['127.0.0.0', 8],
+  ['224.0.0.0', 3],
+] as const)
+  nobodys4.addSubnet(network, bits, 'ipv4');
+const nobodys6 = new BlockList();
+for (const [network, bits] of [
+  ['::', 127],
+  ['::ffff:0:0', 96],
+  ['ff00::', 8],
+] as const)
+  nobodys6.addSubnet(network, bits, 'ipv6');
+
+function isNodeAddress(text: string): boolean {
+  if (text.includes('%')) return false;
+  if (isIPv4(text)) return !nobodys4.check(text, 'ipv4');
+  return isIPv6(text) && !nobodys6.check(text, 'ipv6');
 }
 
 /** Answers after which it is not known whether the node acted; it is asked again later. */

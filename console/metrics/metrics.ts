@@ -20,6 +20,11 @@ export const metricList = {
     labels: [],
     help: 'Lines of the audit that could not be written since the daemon started.',
   },
+  console_clock_jumps_total: {
+    type: 'counter',
+    labels: [],
+    help: 'How often the wall clock of the console was set by more than a time service corrects, since the daemon started.',
+  },
   console_loop_delay_seconds: {
     type: 'gauge',
     labels: [],

@@ -49,18 +49,27 @@ export interface MetricsParts {
   readonly calls: CallCounter;
   /** Lines of the audit that were lost. */
   readonly auditLost: () => number;
+  readonly clockJumps: () => number;
   /** What only one of the consoles has. */
   readonly more?: (() => Promise<readonly Sample[]>) | undefined;
 }
 
 /** Figures for Prometheus, and the two questions that a supervisor asks: does it live, can it work. */
-export function metricsRoutes({ book, store, calls, auditLost, more }: MetricsParts): TextRoute[] {
+export function metricsRoutes({
+  book,
+  store,
+  calls,
+  auditLost,
+  clockJumps,
+  more,
+}: MetricsParts): TextRoute[] {
   const delay = new LoopDelay();
   const read = async (): Promise<Result<string>> =>
     ok(
       metricsText([
         sample('console_ready', (await ready()).ok ? 1 : 0),
         sample('console_audit_lost_total', auditLost()),
+        sample('console_clock_jumps_total', clockJumps()),
         delay.sample(),
         ...nodeSamples(book.list()),
         ...((await more?.()) ?? []),

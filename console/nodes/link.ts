@@ -11,6 +11,7 @@ import type { Answer } from '../../protocol/question.js';
 import type { Addressee, HistoryHead } from '../../protocol/request.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
 import { Follower, type Heard, type NodeEvent } from './follower.js';
+import { Pace } from './pace.js';
 import { Questioner, type Questions } from './questions.js';
 import type { Seats } from './seats.js';
 import { NodeSession, type Asked, type Clocks } from './session.js';
@@ -102,11 +103,14 @@ export class NodeLink {
   /** What was told of last, and when. */
   #told: { readonly status: string; readonly at: number } | undefined;
 
+  /** Kept over connections: who dials anew is not forgiven. */
+  readonly #pace: Pace;
   readonly #follower: Follower;
   readonly #questioner: Questioner;
 
   constructor(options: LinkOptions) {
     this.#options = options;
+    this.#pace = new Pace(options.node, () => options.clocks.steady(), options.log);
     this.#follower = new Follower((heard, before) => this.#heard(heard, before));
     const { node, to, patience } = options;
     this.#questioner = new Questioner({ node, lease: to.lease, within_ms: patience.answer_ms });
@@ -166,7 +170,7 @@ export class NodeLink {
     if (this.#stopped) return channel.value.close('the console stops');
     const { pair, node, clocks, identity } = this.#options;
     const noticed = identity && { identity, take: (notice: Result<Notice>) => this.#noticed(notice) };
-    const session = new NodeSession(channel.value, pair, node, clocks, noticed);
+    const session = new NodeSession(channel.value, pair, node, clocks, { noticed, pace: this.#pace });
     this.#session = session;
     this.#ends = channel.value.ends;
     this.#questioner.renew();

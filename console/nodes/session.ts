@@ -21,6 +21,7 @@ import { sealRequest, type Addressee, type HistoryHead, type SealedRequest } fro
 import { ok, refuse, type Refused, type Result } from '../../protocol/result.js';
 import { formatEnvelope, formatHello, parseWire, type Hello, type Hint } from '../../protocol/wire.js';
 import { NoticeReader } from './notices.js';
+import type { Pace } from './pace.js';
 
 export interface Clocks {
   /** Wall clock, for what is written into requests. */
@@ -109,8 +110,17 @@ export class NodeSession {
   #helloWaiters: ((result: Result<Hello>) => void)[] = [];
   #closed: string | undefined;
   readonly #notices: NoticeReader | undefined;
+  readonly #pace: Pace | undefined;
 
-  constructor(channel: MessageChannel, pair: Pair, node: string, clocks: Clocks, noticed?: Noticed) {
+  constructor(
+    channel: MessageChannel,
+    pair: Pair,
+    node: string,
+    clocks: Clocks,
+    more: { readonly noticed?: Noticed | undefined; readonly pace?: Pace } = {},
+  ) {
+    const { noticed, pace } = more;
+    this.#pace = pace;
     this.#channel = channel;
     this.#pair = pair;
     this.#node = node;
@@ -170,6 +180,9 @@ export class NodeSession {
   }
 
   async #take(message: Message): Promise<void> {
+    const wait_ms = this.#pace?.spend(message.length) ?? 0;
+    // The channel hands over nothing more until this is done, and reads no further.
+    if (wait_ms > 0) await new Promise((resolve) => setTimeout(resolve, wait_ms));
     if (typeof message !== 'string') return this.#takeFrame(message);
     const parsed = parseWire(message);
     // What is not of the protocol is passed over: it may come from whoever carries the connection.

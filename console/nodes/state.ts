@@ -61,7 +61,9 @@ export function stateAt(facts: Facts, patience: Patience, now: number): NodeStat
     return facts.unproven === true ? 'connecting' : 'good';
   }
   if (age <= patience.unknown_ms) return 'silent';
-  return facts.dialling || facts.connected ? 'connecting' : 'unknown';
+  // One that was heard once and is not heard now is unknown, however hard it is tried to reach it.
+  const trying = facts.dialling || facts.connected;
+  return trying && facts.heard === undefined ? 'connecting' : 'unknown';
 }
 
 /** When the state will change by itself, if nothing more is heard. */

@@ -1,9 +1,11 @@
+import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { Level } from 'level';
 import { limits } from '../../protocol/limits.js';
 import { messageOf } from '../../protocol/log.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { Condition, Entry, KeyStore, Op, Page, RangeOptions, Revision, Watcher } from './port.js';
 import { checkWrite } from './check.js';
+import { pack, Sum, unpack } from './packing.js';
 import { changesOf, Watches } from './watches.js';
 
 type Database = Level<string, Uint8Array>;
@@ -15,25 +17,12 @@ const encoding = { keyEncoding: 'utf8', valueEncoding: 'view' } as const;
 interface Waiting {
   readonly ops: readonly Op[];
   readonly conditions: readonly Condition[];
-  settle(result: Result<Revision>): void;
+  readonly settle: (result: Result<Revision>) => void;
 }
 
 type BatchOp =
   | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
   | { readonly type: 'del'; readonly key: string };
-
-/** A record is eight bytes of revision, then the value. */
-function pack(revision: Revision, value: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(8 + value.length);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(revision));
-  bytes.set(value, 8);
-  return bytes;
-}
-
-function unpack(key: string, bytes: Uint8Array): Entry {
-  const revision = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0));
-  return { key, value: bytes.slice(8), revision };
-}
 
 /** The first string that is beyond every string with this prefix. */
 function beyond(prefix: string): string {
@@ -55,32 +44,99 @@ export async function openLevelStore(path: string): Promise<Result<KeyStore>> {
     if (codeOf(error) === 'LEVEL_LOCKED') return refuse('store-in-use', detail);
     return refuse('store-unreadable', detail);
   }
-  const stored: Uint8Array | undefined = await database.get(metaRevision);
-  return ok(new LevelStore(database, stored === undefined ? 0 : unpack(metaRevision, stored).revision));
+  const read = await readThrough(database, closedMark(path));
+  if (read.ok) return ok(new LevelStore(database, path, read.value));
+  await database.close();
+  return refuse(read.refusal.code, `${path}: ${read.refusal.detail ?? ''}`);
+}
+
+interface Standing {
+  readonly revision: Revision;
+  readonly sum: Sum;
+}
+
+/** Written when a store is closed, and taken away when it is opened: where it stood. */
+function closedMark(path: string): string {
+  return `${path}.closed`;
+}
+
+/**
+ * Reads everything once. A store that lost something must not be started with: what is missing could be the end of a lease or an account that was closed.
+ */
+async function readThrough(database: Database, mark: string): Promise<Result<Standing>> {
+  const meta: Uint8Array | undefined = await database.get(metaRevision);
+  const sum = new Sum();
+  let records = 0;
+  try {
+    for await (const [key, bytes] of database.iterator<string, Uint8Array>({
+      gte: data,
+      lt: beyond(data),
+      ...encoding,
+    })) {
+      const entry = unpack(key.slice(data.length), bytes);
+      if (!entry.ok) return entry;
+      sum.add(entry.value.key, entry.value.revision);
+      records += 1;
+    }
+  } catch (error) {
+    return refuse('store-unreadable', messageOf(error));
+  }
+  const closedAt = readMark(mark);
+  if (meta === undefined)
+    return records === 0 && (closedAt ?? 0) === 0
+      ? ok({ revision: 0, sum })
+      : refuse('store-unreadable', 'it no longer says how far it was written');
+  const standing = unpack(metaRevision, meta);
+  if (!standing.ok) return standing;
+  const { revision, value } = standing.value;
+  if (value.length !== 8 || Buffer.from(value).readBigUInt64BE(0) !== sum.value)
+    return refuse('store-unreadable', `records are missing, or older than revision ${revision} says`);
+  if (closedAt !== undefined && closedAt !== revision)
+    return refuse('store-unreadable', `it was closed at revision ${closedAt} and stands at ${revision} now`);
+  rmSync(mark, { force: true });
+  return ok({ revision, sum });
+}
+
+function readMark(mark: string): Revision | undefined {
+  try {
+    return Number(readFileSync(mark, 'utf8'));
+  } catch {
+    return undefined;
+  }
 }
 
 /**
  * INVARIANTS:
  * - One group of writes at a time goes to the disk, whole or not at all, and conditions are judged on the state that the write will change.
- * - The revision on disk moves in the same synced batch as the data.
+ * - The revision and the sum on disk move in the same synced batch as the data.
+ * - After a write that failed, the database is opened anew before the next: a piece of that write may lie in its log, and what were written behind it could not
+ *   be read again. Who watches is told to look again then, because it is not known whether the failed write will show.
  */
 class LevelStore implements KeyStore {
   readonly #database: Database;
-  readonly #watches: Watches;
+  readonly #path: string;
+  #watches: Watches;
   #revision: Revision;
+  #sum: Sum;
+  /** A write failed, and the database was not opened anew since. */
+  #failed = false;
+  #opening: Promise<unknown> = Promise.resolve();
   readonly #waiting: Waiting[] = [];
   #busy = false;
   #writing: Promise<void> | undefined;
 
-  constructor(database: Database, revision: Revision) {
+  constructor(database: Database, path: string, { revision, sum }: Standing) {
     this.#database = database;
+    this.#path = path;
     this.#revision = revision;
+    this.#sum = sum;
     this.#watches = new Watches(revision);
   }
 
   async get(key: string): Promise<Entry | undefined> {
+    await this.#opening;
     const bytes = await this.#read(data + key);
-    return bytes === undefined ? undefined : unpack(key, bytes);
+    return bytes === undefined ? undefined : entryOf(key, bytes);
   }
 
   /** The types of `level` forget that a key may be missing. */
@@ -95,15 +151,16 @@ class LevelStore implements KeyStore {
   async range(options: RangeOptions): Promise<Page> {
     const limit = Math.min(options.limit ?? limits.store_range_entries_max, limits.store_range_entries_max);
     const bounds = this.#bounds(options);
+    await this.#opening;
     const snapshot = this.#database.snapshot();
     try {
       const meta = await this.#read(metaRevision, { snapshot });
       const entries: Entry[] = [];
       const found = this.#database.iterator<string, Uint8Array>({ ...bounds, limit: limit + 1, snapshot });
-      for await (const [key, bytes] of found) entries.push(unpack(key.slice(data.length), bytes));
+      for await (const [key, bytes] of found) entries.push(entryOf(key.slice(data.length), bytes));
       return {
         entries: entries.slice(0, limit),
-        revision: meta === undefined ? 0 : unpack(metaRevision, meta).revision,
+        revision: meta === undefined ? 0 : entryOf(metaRevision, meta).revision,
         more: entries.length > limit,
       };
     } finally {
@@ -159,7 +216,13 @@ class LevelStore implements KeyStore {
 
   /** Each write of a group is judged on what those before it in the group leave behind, and has a revision of its own. */
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
+    if (this.#failed && !(await this.#openAnew())) {
+      for (const { settle } of group)
+        settle(refuse('store-write-failed', 'it could not be opened anew after a write that failed'));
+      return;
+    }
     const revisions = new Map<string, Revision>();
+    const sum = new Sum(this.#sum.value);
     const done: { readonly revision: Revision; readonly waiting: Waiting }[] = [];
     const last = new Map<string, BatchOp>();
     let revision = this.#revision;
@@ -173,29 +236,54 @@ class LevelStore implements KeyStore {
       revision += 1;
       for (const op of ops) {
         const key = data + op.key;
+        const before = revisions.get(op.key) ?? (await this.get(op.key))?.revision ?? 0;
+        if (before > 0) sum.remove(op.key, before);
+        if (op.type === 'put') sum.add(op.key, revision);
         revisions.set(op.key, op.type === 'put' ? revision : 0);
-        last.set(
-          key,
-          op.type === 'put' ? { type: 'put', key, value: pack(revision, op.value) } : { type: 'del', key },
-        );
+        if (op.type === 'put') last.set(key, { type: 'put', key, value: pack(op.key, revision, op.value) });
+        else last.set(key, { type: 'del', key });
       }
       done.push({ revision, waiting });
     }
     if (done.length === 0) return;
     try {
       await this.#database.batch<string, Uint8Array>(
-        [...last.values(), { type: 'put', key: metaRevision, value: pack(revision, new Uint8Array()) }],
+        [
+          ...last.values(),
+          { type: 'put', key: metaRevision, value: pack(metaRevision, revision, bytesOf(sum)) },
+        ],
         { ...encoding, sync: true },
       );
     } catch (error) {
+      this.#failed = true;
       for (const { waiting } of done) waiting.settle(refuse('store-write-failed', messageOf(error)));
       return;
     }
     this.#revision = revision;
+    this.#sum = sum;
     for (const { revision: mine, waiting } of done) {
       this.#watches.publish(mine, changesOf(waiting.ops, mine));
       waiting.settle(ok(mine));
     }
+  }
+
+  /** False: it does not open. Its files are as they were, and the next write tries again. */
+  async #openAnew(): Promise<boolean> {
+    const opening = (async () => {
+      await this.#database.close();
+      await this.#database.open();
+      const read = await readThrough(this.#database, closedMark(this.#path));
+      if (!read.ok) return false;
+      ({ revision: this.#revision, sum: this.#sum } = read.value);
+      return true;
+    })().catch(() => false);
+    this.#opening = opening;
+    const opened = await opening;
+    if (!opened) return false;
+    this.#failed = false;
+    this.#watches.end();
+    this.#watches = new Watches(this.#revision);
+    return true;
   }
 
   async #failing(
@@ -218,5 +306,32 @@ class LevelStore implements KeyStore {
     await this.#writing;
     this.#watches.end();
     await this.#database.close();
+    // Only what is known to stand there is vouched for.
+    if (!this.#failed) writeMark(closedMark(this.#path), this.#revision);
+  }
+}
+
+/** What was read through when the store was opened and is not as it was written now: the disk changed it meanwhile. */
+function entryOf(key: string, bytes: Uint8Array): Entry {
+  const entry = unpack(key, bytes);
+  if (entry.ok) return entry.value;
+  throw new Error(entry.refusal.detail);
+}
+
+function bytesOf(sum: Sum): Uint8Array {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(sum.value);
+  return bytes;
+}
+
+/** Without it, the store is looked at as after a power cut. */
+function writeMark(mark: string, revision: Revision): void {
+  try {
+    const file = openSync(mark, 'w', 0o600);
+    writeSync(file, String(revision));
+    fsyncSync(file);
+    closeSync(file);
+  } catch {
+    rmSync(mark, { force: true });
   }
 }

@@ -2,7 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ApiClient, clientFor } from '../../console/cli/client.js';
+import { clientFor, type ApiClient } from '../../console/cli/client.js';
 import type { PublicKey } from '../../crypto/rsa.js';
 import { parseConsoleCard } from '../../protocol/console-card.js';
 import type { NodeCard } from '../../protocol/node-card.js';

@@ -3,6 +3,7 @@ export const failureKinds = {
   silence: 'holds the connection and says nothing any more',
   late: 'answers and beats so much later: late:5%:8s',
   lie: 'says of itself what is not so: another name, other addresses, a heartbeat of tomorrow',
+  claim: 'says that it has the address of the next node, one of everybody and one of nobody',
   rubbish: 'sends frames and messages that nobody can read',
   flood: 'tells as many events as the connection takes',
   slow: 'takes in one message and then none for so long: slow:5%:2s',

@@ -71,7 +71,8 @@ export class Fleet {
         identity: pairs.jwk(index),
         level: pairs.pair(options.nodes + (index % shared)),
         landlord: options.landlord,
-        address: `10.64.${index >> 8}.${index & 0xff}`,
+        address: inFacility(index),
+        nextAddress: inFacility(index + 1),
       });
       return node;
     });
@@ -154,6 +155,11 @@ export class Fleet {
     const [a = 0, b = 0, c = 0] = parts.slice(1).map(Number);
     return this.nodes[((a - 1) << 16) + (b << 8) + c];
   }
+}
+
+/** The address that it says it has; nobody is reached there. */
+function inFacility(index: number): string {
+  return `10.${64 + (index >> 16)}.${(index >> 8) & 0xff}.${index & 0xff}`;
 }
 
 function addressOf(index: number): string {

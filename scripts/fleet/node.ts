@@ -21,6 +21,7 @@ export interface SimulatedParts {
   readonly landlord: PublicKey;
   /** The address in the facility that it says it has. */
   readonly address: string;
+  readonly nextAddress: string;
 }
 
 /**
@@ -39,6 +40,8 @@ export class SimulatedNode {
   boot = newId();
   readonly failing = new Map<FailureKind, number>();
   readonly #address: string;
+  /** Of the node after this one, for one that says it has that too. */
+  readonly nextAddress: string;
   readonly #started_s = Math.floor(Date.now() / 1000);
   #filters: Filters = { version: 0, set: { otherwise: 'deny', filters: [] }, names: {} };
   #before: Filters | undefined;
@@ -55,6 +58,7 @@ export class SimulatedNode {
     this.level = parts.level;
     this.landlord = parts.landlord;
     this.#address = parts.address;
+    this.nextAddress = parts.nextAddress;
   }
 
   card(ways: readonly Way[]): NodeCard {
@@ -94,27 +98,22 @@ export class SimulatedNode {
 
   /** The answer to a command whose speaker is proved. */
   answer(command: Command): Result<Readonly<Record<string, unknown>>> {
-    switch (command.type) {
-      case 'status':
-        return ok(this.status);
-      case 'events.follow':
-        return ok({});
-      case 'filters.read':
-        return ok({ ...this.#filters });
-      case 'filters.replace':
-        return this.#replace(command);
-      case 'filters.confirm':
-        if (!this.#before || command.version !== this.#filters.version) return refuse('nothing-pending');
-        clearTimeout(this.#undo);
-        this.#before = undefined;
-        return ok({ version: this.#filters.version });
-      case 'filters.undo':
-        if (!this.#before || command.version !== this.#filters.version) return refuse('nothing-pending');
-        this.#takeBack();
-        return ok({ version: this.#filters.version });
-      default:
-        return refuse('not-authorised', 'a simulated node does not carry this out');
-    }
+    const { type } = command;
+    if (type === 'status') return ok(this.status);
+    if (type === 'events.follow') return ok({});
+    if (type === 'filters.read') return ok({ ...this.#filters });
+    if (type === 'filters.replace') return this.#replace(command);
+    if (type !== 'filters.confirm' && type !== 'filters.undo')
+      return refuse('not-authorised', 'a simulated node does not carry this out');
+    if (!this.#before || command.version !== this.#filters.version) return refuse('nothing-pending');
+    if (type === 'filters.undo') this.#takeBack();
+    else this.#keep();
+    return ok({ version: this.#filters.version });
+  }
+
+  #keep(): void {
+    clearTimeout(this.#undo);
+    this.#before = undefined;
   }
 
   #replace(command: Extract<Command, { type: 'filters.replace' }>): Result<{ version: number }> {
@@ -163,7 +162,9 @@ export class SimulatedNode {
         since: this.#started_s,
         ...(this.#before ? { pending: { version: this.#filters.version, undoAt: 0 } } : {}),
       },
-      addresses: lies ? ['0.0.0.0', '10.64.0.1', 'not an address'] : [this.#address],
+      addresses: this.failing.has('claim')
+        ? [this.#address, this.nextAddress, '0.0.0.0', '224.0.0.1', 'no address']
+        : [this.#address],
       locked: false,
       quarantine: { on: false },
       undone: [],

@@ -130,7 +130,7 @@ export class Talk {
     const envelope = readEnvelope(text);
     if (!envelope.ok) return envelope;
     if (envelope.value.kid !== level.public.id) return refuse('wrong-node');
-    const unsealed = await openEnvelope(envelope.value, level.private);
+    const unsealed = openEnvelope(envelope.value, level.private);
     if (!unsealed.ok) return unsealed;
     const kid = signerOf(unsealed.value.jws);
     if (!kid.ok) return kid;

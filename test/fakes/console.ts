@@ -27,10 +27,11 @@ export class RealConsole {
   #daemon: ChildProcess | undefined;
   log = '';
 
-  constructor(kind: 'console-cluster' | 'console-app') {
+  /** `dir`: where its files are to be, when that is not to be chosen here. */
+  constructor(kind: 'console-cluster' | 'console-app', dir?: string) {
     this.#kind = kind;
     this.#folder = mkdtempSync(join(tmpdir(), `bmonitor-${kind}-`));
-    this.dir = join(this.#folder, 'console');
+    this.dir = dir ?? join(this.#folder, 'console');
     writeFileSync(this.passphrase, 'four random words\n', { mode: 0o600 });
   }
 
@@ -78,12 +79,12 @@ export class RealConsole {
     return card.value.key;
   }
 
-  async run(): Promise<void> {
-    return this.runBeside('"listening"');
+  async run(env: Readonly<Record<string, string>> = {}): Promise<void> {
+    return this.runBeside('"listening"', env);
   }
 
   /** Until it has said a word: one that stands by never listens. */
-  async runBeside(word: string): Promise<void> {
+  async runBeside(word: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
     const index = join(root, this.#kind, 'cli/index.js');
     const args = [
       '--enable-source-maps',
@@ -96,6 +97,7 @@ export class RealConsole {
     ];
     const daemon = spawn(process.execPath, [...args, '--log-level', 'debug'], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...env },
     });
     this.#daemon = daemon;
     daemon.stderr.on('data', (chunk: Buffer) => (this.log += chunk.toString()));

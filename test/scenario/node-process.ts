@@ -151,7 +151,7 @@ export class NodeProcess {
     );
     const node = (await import('../../crypto/rsa.js')).thumbprint(this.card.identity);
     const clocks = { wall: () => Date.now(), steady: () => performance.now() };
-    return new NodeSession(along(socketChannel(socket, 'test')), pair, node, clocks, noticed);
+    return new NodeSession(along(socketChannel(socket, 'test')), pair, node, clocks, { noticed });
   }
 }
 

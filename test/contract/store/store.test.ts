@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -144,6 +144,73 @@ describe('the store on level', () => {
     const third = await again.write([]);
     expect(third.ok && second.ok && third.value === second.value + 1).to.equal(true);
     await again.close();
+  });
+
+  /** What opening a store says of it; one that opens is closed again. */
+  const opening = async (path: string): Promise<string> => {
+    const opened = await openLevelStore(path);
+    if (!opened.ok) return `${opened.refusal.code} ${opened.refusal.detail}`;
+    await opened.value.close();
+    return 'opened';
+  };
+  const filled = async (path: string): Promise<void> => {
+    const store = await open(path);
+    for (let i = 0; i < 50; i++)
+      await store.write([{ type: 'put', key: `k/${i}`, value: bytes(`value-${i}-${'x'.repeat(50)}`) }]);
+    await store.close();
+  };
+
+  it('refuses to open when the disk gives back another byte than it was given, wherever that is', async () => {
+    for (const at of [0, 25, 49]) {
+      const path = join(folder, `altered-${at}`);
+      await filled(path);
+      let altered = 0;
+      for (const name of readdirSync(path)) {
+        const file = join(path, name);
+        const content = readFileSync(file);
+        const place = content.indexOf(`value-${at}-`);
+        if (place === -1) continue;
+        content[place + 9] = (content[place + 9] ?? 0) ^ 1;
+        writeFileSync(file, content);
+        altered += 1;
+      }
+      expect(altered, 'it was found on the disk').to.be.greaterThan(0);
+      expect(await opening(path), `record ${at}`).to.match(/^store-unreadable /);
+    }
+  });
+
+  it('refuses to open when files of it are gone, or are those of an earlier day', async () => {
+    const path = join(folder, 'older');
+    await filled(path);
+    expect(await opening(path)).to.equal('opened');
+    const older = join(folder, 'older-copy');
+    cpSync(path, older, { recursive: true });
+    const store = await open(path);
+    await store.write([{ type: 'delete', key: 'k/1' }]);
+    await store.close();
+    rmSync(path, { recursive: true });
+    cpSync(older, path, { recursive: true });
+    expect(await opening(path)).to.match(/^store-unreadable .*closed at revision 51 and stands at 50/);
+    rmSync(path, { recursive: true });
+    expect(await opening(path), 'all of it').to.match(/^store-unreadable /);
+    for (const gone of [/^CURRENT$/, /^MANIFEST/, /\.(log|ldb)$/]) {
+      const other = join(folder, `gone-${gone.source.length}`);
+      await filled(other);
+      for (const name of readdirSync(other)) if (gone.test(name)) rmSync(join(other, name));
+      expect(await opening(other), gone.source).to.match(/^store-unreadable /);
+    }
+  });
+
+  it('opens again after it was killed, which is no damage', async () => {
+    const path = join(folder, 'killed-once');
+    const writer = fileURLToPath(new URL('writer.js', import.meta.url));
+    const child = spawn(process.execPath, [writer, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const exited = new Promise((resolve) => child.once('exit', resolve));
+    for await (const line of createInterface({ input: child.stdout }))
+      if (line === '20') child.kill('SIGKILL');
+    await exited;
+    expect(await opening(path)).to.equal('opened');
+    expect(await opening(path)).to.equal('opened');
   });
 
   it('refuses to be opened twice', async () => {

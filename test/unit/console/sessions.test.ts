@@ -11,7 +11,7 @@ const person: Caller = { name: 'mara', role: 'operate', by: 'session', id: '' };
 const token = 't'.repeat(43);
 
 /** One program's token, which can be revoked, beside whatever sessions there are. */
-function sessions(): { readonly it: Sessions; revoke(): void } {
+function sessions(): { readonly it: Sessions; readonly revoke: () => void } {
   let revoked = false;
   const it = new Sessions({
     find: (digest) =>

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { parseNames } from '../../../../bmonitor/filters/parse.js';
+import { addressesIn } from '../../../../console/filters/push.js';
 import { boundariesOf, type Plan } from '../../../../console-cluster/clusters/compute.js';
 import { asRanges } from '../../../../console-cluster/clusters/ranges.js';
 import type { Exception } from '../../../../console-cluster/clusters/record.js';
@@ -43,6 +44,28 @@ describe('addresses of a cluster as ranges', () => {
       'fd00::1',
       'fd00::2',
     ]);
+  });
+});
+
+describe('the addresses that a node says it has', () => {
+  it('are taken when one machine can have them, and passed over when they are everybody’s, a group’s or none', () => {
+    const good = ['10.0.0.7', '192.0.2.255', '2001:db8::7', 'fe80::1', 'fd00::1'];
+    const bad = ['0.0.0.0', '0.1.2.3', '127.0.0.1', '224.0.0.1', '255.255.255.255', '::', '::1', 'ff02::1'];
+    const worse = [
+      '::ffff:10.0.0.7',
+      'fe80::1%eth0',
+      '10.0.0.0/8',
+      '10.0.0.1-10.0.0.9',
+      'cluster:a',
+      '',
+      'web',
+      7,
+      null,
+    ];
+    const status = { addresses: [...good, ...bad, ...worse] };
+    expect(addressesIn({ status })).to.deep.equal(good.toSorted());
+    expect(addressesIn({ status: { addresses: bad } })).to.deep.equal([]);
+    expect(addressesIn({ status: {} })).to.equal(undefined);
   });
 });
 
