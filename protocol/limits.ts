@@ -48,6 +48,8 @@ export const limits = {
   note_chars_max: 200,
   /** Names of nodes, clusters, consoles. */
   name_chars_max: 63,
+  /** Room that a disk which was full must have again before a store is opened on it: its log, and a table or two. */
+  store_room_bytes_min: 1024 * 1024,
   /** Writes of a console's store that go to the disk together, when many wait for it. */
   store_writes_together_max: 256,
   /** Nesting of JSON that comes in: our deepest form has six levels; a stack overflow needs thousands. */

@@ -113,7 +113,7 @@ function readMark(mark: string): Revision | undefined {
  *   be read again. Who watches is told to look again then, because it is not known whether the failed write will show.
  */
 class LevelStore implements KeyStore {
-  readonly #database: Database;
+  #database: Database;
   readonly #path: string;
   #watches: Watches;
   #revision: Revision;
@@ -269,8 +269,11 @@ class LevelStore implements KeyStore {
 
   /** False: it does not open. Its files are as they were, and the next write tries again. */
   async #openAnew(): Promise<boolean> {
+    // Until there is room, what is open goes on being read.
+    if (!hasRoom(`${this.#path}.room`)) return false;
     const opening = (async () => {
       await this.#database.close();
+      this.#database = new Level<string, Uint8Array>(this.#path, encoding);
       await this.#database.open();
       const read = await readThrough(this.#database, closedMark(this.#path));
       if (!read.ok) return false;
@@ -322,6 +325,24 @@ function bytesOf(sum: Sum): Uint8Array {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64BE(sum.value);
   return bytes;
+}
+
+/** Opening a database writes some files, and one that runs out of room meanwhile is in no good state. */
+function hasRoom(file: string): boolean {
+  try {
+    const probe = openSync(file, 'w', 0o600);
+    try {
+      writeSync(probe, Buffer.alloc(limits.store_room_bytes_min));
+      fsyncSync(probe);
+    } finally {
+      closeSync(probe);
+    }
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmSync(file, { force: true });
+  }
 }
 
 /** Without it, the store is looked at as after a power cut. */

@@ -13,6 +13,8 @@ interface Filters {
   readonly names: unknown;
 }
 
+const eventsKeptMax = 100;
+
 export interface SimulatedParts {
   readonly name: string;
   readonly index: number;
@@ -46,6 +48,7 @@ export class SimulatedNode {
   #filters: Filters = { version: 0, set: { otherwise: 'deny', filters: [] }, names: {} };
   #before: Filters | undefined;
   #undo: NodeJS.Timeout | undefined;
+  readonly #events: { readonly seq: number; readonly line: string }[] = [];
   nextEvent = 1;
   /** Told when an event happened. */
   onEvent: (line: string) => void = () => {};
@@ -93,7 +96,14 @@ export class SimulatedNode {
   event(kind: string, fields: object): void {
     const line = { seq: this.nextEvent, time: Math.floor(Date.now() / 1000), kind, ...fields };
     this.nextEvent += 1;
+    this.#events.push({ seq: line.seq, line: JSON.stringify(line) });
+    if (this.#events.length > eventsKeptMax) this.#events.shift();
     this.onEvent(JSON.stringify(line));
+  }
+
+  /** What happened after that event, as a real node keeps it for a console that was away. */
+  eventsAfter(seq: number): readonly string[] {
+    return this.#events.filter((event) => event.seq > seq).map(({ line }) => line);
   }
 
   /** The answer to a command whose speaker is proved. */

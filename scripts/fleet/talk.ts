@@ -161,7 +161,9 @@ export class Talk {
       sealer: streamSealer(secret, re, stream, 'from-node'),
       opener: streamOpener(secret, re, stream, 'to-node'),
     });
-    this.tell(JSON.stringify({ alive: node.nextEvent - 1 }));
+    const { after } = claims.command.type === 'events.follow' ? claims.command : {};
+    const missed = after === undefined ? [] : node.eventsAfter(after);
+    this.tell(missed.length > 0 ? missed.join('\n') : JSON.stringify({ alive: node.nextEvent - 1 }));
   }
 
   /** An acknowledgement, perhaps with a question. */

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { FleetConsole } from '../../../scripts/fleet/console.js';
@@ -9,6 +9,8 @@ import { ProcessClock } from '../../facility/bed/clock.js';
 import { RealConsole } from '../../fakes/console.js';
 import { value } from '../../fakes/results.js';
 import { until } from '../../fakes/until.js';
+
+const day_ms = 86_400_000;
 
 interface Shown {
   readonly state: string;
@@ -125,5 +127,79 @@ describe('bad days of console-cluster', function () {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     expect(resident_mb(pid) - before_mb).to.be.lessThan(200);
+  });
+
+  it('hundreds of nodes that reconnect at once all come back: no event is lost or told twice, and a command to one that stayed is answered', async () => {
+    const nodes = 200;
+    await day.begin(nodes);
+    const others = day.fleet.nodes.slice(1);
+    for (const node of others) node.event('before', {});
+    for (let storm = 0; storm < 3; storm++) {
+      for (const node of others) day.fleet.fail(node, 'away', 0);
+      const asked = await day.call('POST', '/api/v1/nodes/fleet-00000/status');
+      expect((asked['status'] as { name: string }).name).to.equal('fleet-00000');
+      // What happens while the console is away waits in the node.
+      for (const node of others) node.event('meanwhile', { storm });
+      for (const node of others) node.failing.delete('away');
+      await until(async () => (await day.good()) === nodes, 60_000);
+    }
+    for (const node of [others[0], others[99], others[198]]) {
+      const path = `/api/v1/nodes/${node?.name}/events`;
+      const kinds = async (): Promise<string[]> =>
+        ((await day.call('GET', path))['events'] as readonly { kind: string; seq: number }[]).map(
+          ({ kind }) => kind,
+        );
+      await until(async () => (await kinds()).length >= 4);
+      expect(await kinds(), node?.name).to.deep.equal(['before', 'meanwhile', 'meanwhile', 'meanwhile']);
+      expect((await day.call('GET', path))['gap']).to.equal(null);
+    }
+    expect(day.fleet.connections).to.equal(nodes);
+  });
+
+  it('a clock that jumps makes no node unknown and no command stale; it is told, and the exceptions that ended by it are shown', async () => {
+    await day.begin(6, true);
+    await day.call('PUT', '/api/v1/clusters/alder', { members: ['fleet-00000', 'fleet-00001'] });
+    for (const by_ms of [day_ms, -2 * day_ms, day_ms]) {
+      day.landlord.log = '';
+      await day.clock?.jump(by_ms);
+      await until(() => day.landlord.log.includes('clock-jumped'));
+      expect(day.landlord.log).to.include('time service');
+      const asked = await day.call('POST', '/api/v1/nodes/fleet-00003/status');
+      expect((asked['status'] as { name: string }).name).to.equal('fleet-00003');
+      const exception = {
+        from: { kind: 'cluster', name: 'alder' },
+        to: { kind: 'outside', peers: ['192.0.2.1'] },
+        reason: 'after a jump',
+      };
+      const changed = await day.call('POST', '/api/v1/exceptions', exception);
+      expect(changed['taken']).to.deep.equal(['fleet-00000', 'fleet-00001']);
+      expect(await day.good()).to.equal(6);
+    }
+    const metrics = value(await day.keeper.client.text('/metrics'));
+    expect(metrics).to.include('console_clock_jumps_total 3\n');
+  });
+
+  it('a store whose disk altered it is not started with: the console says which, and what to do, and starts with a copy from before', async () => {
+    await day.begin(3);
+    await day.landlord.stop();
+    const store = join(day.landlord.dir, 'store');
+    const copy = `${day.landlord.dir}.copy`;
+    cpSync(day.landlord.dir, copy, { recursive: true });
+    for (const name of readdirSync(store).filter((one) => /\.(log|ldb)$/.test(one))) {
+      const content = readFileSync(join(store, name));
+      const place = content.indexOf('node-card');
+      if (place !== -1) content[place + 2] = (content[place + 2] ?? 0) ^ 1;
+      writeFileSync(join(store, name), content);
+    }
+    const refused = day.landlord.cli('run', '--passphrase-file', day.landlord.passphrase);
+    expect(refused.status).to.equal(1);
+    expect(refused.err)
+      .to.include('store-unreadable')
+      .and.include('to do')
+      .and.include('restore it from a backup');
+    rmSync(day.landlord.dir, { recursive: true });
+    cpSync(copy, day.landlord.dir, { recursive: true });
+    await day.landlord.run();
+    await until(async () => (await FleetConsole.at(day.landlord.dir).states())['good'] === 3);
   });
 });
