@@ -1,6 +1,7 @@
 import { customerLimits } from './customer-limits.js';
 import { engineDiskLimits } from './engine-disk-limits.js';
 import { engineLimits } from './engine-limits.js';
+import { consoleLimits } from './console-limits.js';
 import { networkLimits } from './network-limits.js';
 import { recordLimits } from './record-limits.js';
 import { storeLimits } from './store-limits.js';
@@ -48,10 +49,6 @@ export const limits = {
   note_chars_max: 200,
   /** Names of nodes, clusters, consoles. */
   name_chars_max: 63,
-  /** Room that a disk which was full must have again before a store is opened on it: its log, and a table or two. */
-  store_room_bytes_min: 1024 * 1024,
-  /** Writes of a console's store that go to the disk together, when many wait for it. */
-  store_writes_together_max: 256,
   /** Nesting of JSON that comes in: our deepest form has six levels; a stack overflow needs thousands. */
   json_depth_max: 32,
   /** How long a request may hold: long enough for a slow way, short enough that withheld traffic dies. */
@@ -104,24 +101,10 @@ export const limits = {
   api_stream_buffer_bytes_max: 16 * 1024 * 1024,
   /** Sessions of one console at once; beyond it the oldest ends. */
   sessions_max: 256,
-  /** Sessions of one person or program, beyond which its own oldest ends: browsers at some desks and a telephone. */
-  sessions_per_name_max: 16,
-  /** How often it is looked whether who listens to a stream of events still may: what was taken away ends within it. */
-  api_stream_check_ms: 1000,
-  /** Streams of events of one caller at once: pages in some windows, and programs. */
-  api_streams_per_caller_max: 32,
-  /** Refused calls of strangers that are written down in a minute; the rest is counted, so that nobody fills the disk. */
-  audit_strangers_per_minute_max: 30,
-  /** Connections to the API of one address, so that nobody holds all of them. */
-  api_connections_per_source_max: 256,
-  /** Failed logins of a name from all addresses together, before it rests for all of them. */
-  login_failures_everywhere_max: 50,
   /** A session that nobody used for so long has ended: a shift. */
   session_idle_ms_max: 8 * 3_600_000,
   /** A session ends after this, used or not. */
   session_life_ms_max: 24 * 3_600_000,
-  /** A login link is for the one who asked for it, now. */
-  login_link_ms_max: 120_000,
   /** Login links that wait to be used. */
   login_links_max: 16,
   /** A passphrase is typed by a person, or is 64 random bytes in some notation. */
@@ -248,10 +231,6 @@ export const limits = {
   time_floor_s_max: 60,
   /** How often what could not be done to the machine is tried again. */
   retry_effects_ms: 2_000,
-  /** What a line of the audit says of its subject: some names. */
-  audit_about_chars_max: 300,
-  /** Lines of the audit in one reply. */
-  audit_page_lines_max: 1000,
   /** Nodes of one customer in one facility, and addresses that one exception names. */
   cluster_nodes_max: 5000,
   exception_peers_max: 256,
@@ -263,26 +242,12 @@ export const limits = {
   exceptions_max: 10_000,
   /** How long a node holds a new boundary on trial: long enough for the slowest node of a large facility to answer. */
   boundary_trial_s: 60,
-  /** Addresses of one node that a boundary names. */
-  node_addresses_max: 64,
   /** Boundaries pushed at once. */
   boundary_pushes_at_once_max: 256,
   /** How often nodes that are behind are looked at, beside whenever they say something. */
   boundary_settle_ms: 5_000,
   /** Nodes of one console: a large facility. */
   nodes_max: 20_000,
-  /** Questions that a console asks of all its nodes together in a second: each answer is a status to be read, a tenth of a millisecond. */
-  questions_per_s_max: 200,
-  /** What a console takes in of one node in a second, and at once after a rest: the answers to some commands, and far more than events. */
-  node_bytes_per_s: 1024 * 1024,
-  node_bytes_burst: 8 * 1024 * 1024,
-  /** Dials of all its nodes together in a second, when many are away: each costs a millisecond or two. */
-  dials_per_s_max: 400,
-  /** Conversations that a console begins at once, each with private-key operations on both sides, and how long one may hold up the next. */
-  conversations_opening_max: 24,
-  conversation_opening_ms_max: 3000,
-  /** Changes of nodes are gathered for this long before listeners are told: faster than a person sees. */
-  gather_changes_ms: 100,
   /** How long opening a connection to a node or gateway may take. */
   dial_ms_max: 10_000,
   /** An answer of a console's daemon to its command line: the list of all nodes with their status. */
@@ -350,13 +315,6 @@ export const limits = {
   pairing_statement_chars_max: 30_000,
   /** Disks or interfaces that a machine tells of. */
   hardware_parts_max: 64,
-  /** How often a console looks whether its wall clock was set, and what is more than a time service corrects. */
-  clock_look_ms: 1000,
-  clock_jump_s_min: 5,
-  /** A store that needs longer for one small write has failed, for whoever waits for it. */
-  ready_ms_max: 3000,
-  /** How often the question whether a console can work reaches its disk. */
-  ready_again_ms: 2000,
   /** Engines of one lease: four times what was measured on a small machine. */
   engines_per_level_max: 800,
   /** Ranges of ids, interfaces and addresses for engines; more than there can be engines of all levels. */
@@ -411,6 +369,7 @@ export const limits = {
   /** Commands inside engines, attached terminals and forwarded connections of a node at once: each costs a helper of a few megabytes. */
   engine_doors_max: 128,
   ...networkLimits,
+  ...consoleLimits,
   ...engineLimits,
   ...customerLimits,
   ...recordLimits,

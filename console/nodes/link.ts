@@ -8,11 +8,12 @@ import type { Log } from '../../protocol/log.js';
 import type { Reply } from '../../protocol/reply.js';
 import type { Notice } from '../../protocol/notice.js';
 import type { Answer } from '../../protocol/question.js';
-import type { Addressee, HistoryHead } from '../../protocol/request.js';
+import type { Addressee } from '../../protocol/request.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
-import { Follower, type Heard, type NodeEvent } from './follower.js';
+import { Follower, type Heard } from './follower.js';
 import { Pace } from './pace.js';
-import { Questioner, type Questions } from './questions.js';
+import type { Known } from './known.js';
+import { Questioner } from './questions.js';
 import type { Seats } from './seats.js';
 import { NodeSession, type Asked, type Clocks } from './session.js';
 import { nextChange, stateAt, type Facts, type NodeState, type Patience } from './state.js';
@@ -41,34 +42,7 @@ export interface LinkOptions {
   onChange(): void;
 }
 
-export interface Known {
-  readonly state: NodeState;
-  /** Wall clock, of the last sealed answer. */
-  readonly lastSeen?: number;
-  readonly refusal?: Refusal;
-  readonly status?: Readonly<Record<string, unknown>>;
-  /** The last things that happened there, oldest first; a gap is what the node itself no longer knew. */
-  readonly events?: readonly NodeEvent[];
-  readonly gap?: { readonly from: number; readonly to: number };
-  /** What the node said unasked, each signed by its identity key; oldest first. */
-  readonly notices?: readonly Told[];
-  /** Where the history stood when the node last signed that. */
-  readonly checkpoint?: HistoryHead & { readonly time: number };
-  /** How much pretended to be a notice of this node, or was withheld on the way. */
-  readonly noticesRefused?: number;
-  readonly noticesMissing?: number;
-  /** What became of the questions that were asked of it. */
-  readonly questions: Questions;
-}
-
-/** One thing that a notice told, with when it was signed. */
-export interface Told {
-  readonly time: number;
-  readonly kind: string;
-  readonly fields: Readonly<Record<string, unknown>>;
-  readonly signed: number;
-  readonly keyStore: 'tpm' | 'file';
-}
+export type { Known, Told } from './known.js';
 
 /**
  * Keeps a conversation with one node going: dials, asks in its rhythm how the node is, and dials again with jittered back-off. The first question of
@@ -423,15 +397,3 @@ const streamBroke: ReadonlySet<string> = new Set([
 ]);
 /** What says no more than that nobody answered: a gateway that does not have the node knows nothing of it either. */
 const isAway: ReadonlySet<string> = new Set(['unreachable', 'node-silent', 'gateway-node-away']);
-
-/** Tries the ways in their order and keeps the first that opens. */
-export async function firstOf(
-  ways: readonly (() => Promise<Result<MessageChannel>>)[],
-): Promise<Result<MessageChannel>> {
-  let last: Result<MessageChannel> = refuse('unreachable', 'no address is known');
-  for (const way of ways) {
-    last = await way();
-    if (last.ok) return ok(last.value);
-  }
-  return last;
-}

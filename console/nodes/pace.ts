@@ -18,7 +18,7 @@ export class Pace {
   #told = -Infinity;
 
   constructor(node: string, now: () => number, log: Log) {
-    this.#budget = new Budget(limits.node_bytes_per_s, limits.node_bytes_burst, now());
+    this.#budget = new Budget(limits.node_bytes_per_s, limits.node_burst_bytes, now());
     this.#now = now;
     this.#log = log;
     this.#node = node;

@@ -5,6 +5,7 @@ export const limitSources = [
   'protocol/limits.ts',
   'protocol/network-limits.ts',
   'protocol/store-limits.ts',
+  'protocol/console-limits.ts',
   'protocol/engine-disk-limits.ts',
   'protocol/engine-limits.ts',
   'protocol/customer-limits.ts',
