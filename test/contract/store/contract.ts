@@ -111,7 +111,7 @@ export function storeContract(open: () => Promise<KeyStore>): void {
   it('tells a watcher writes that came at once one by one, each with its own revision', async () => {
     const { revision } = await store.range({ prefix: '' });
     const seen: (readonly [string, number])[] = [];
-    const watch = store.watch('', revision, {
+    const watch = await store.watch('', revision, {
       changes: (changes) => {
         for (const one of changes) if (one.type === 'put') seen.push([one.entry.key, one.entry.revision]);
       },
