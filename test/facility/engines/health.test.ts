@@ -20,7 +20,7 @@ const often = { every_s: 1, timeout_s: 1, failures: 2, start_s: 60 } as const;
 const http: Probe = { kind: 'http', port: 8080, path: '/', contains: 'well', ...often };
 
 describe('the health of an engine', function () {
-  this.timeout(240_000);
+  this.timeout(600_000);
   let rig: EngineRig;
   let folder: string;
   let image: string;
@@ -49,7 +49,7 @@ describe('the health of an engine', function () {
 
   async function isNow(name: string, health: string): Promise<Healthy> {
     let last: Healthy | undefined;
-    await until(async () => (last = await shown(name)).health === health, 60_000).catch((error: unknown) => {
+    await until(async () => (last = await shown(name)).health === health, 150_000).catch((error: unknown) => {
       throw new Error(`${name} is ${JSON.stringify(last)}`, { cause: error });
     });
     if (!last) throw new Error('nothing was shown');
@@ -114,7 +114,7 @@ describe('the health of an engine', function () {
         const { probes } = await shown('commanded');
         last = probes;
         return probes?.[0]?.why === why;
-      }, 60_000).catch((error: unknown) => {
+      }, 150_000).catch((error: unknown) => {
         throw new Error(JSON.stringify(last), { cause: error });
       });
     }
@@ -155,7 +155,7 @@ describe('the health of an engine', function () {
     await isNow('stuck', 'good');
     await becomes('stuck', 'hung');
     await rig.restartNode('SIGKILL');
-    await until(async () => (await shown('stuck')).lastEnd?.how === 'hung', 60_000);
+    await until(async () => (await shown('stuck')).lastEnd?.how === 'hung', 150_000);
     expect((await isNow('kept', 'good')).restarts).to.equal(0);
     for (const name of ['kept', 'stuck']) await gone(name);
   });
@@ -163,7 +163,7 @@ describe('the health of an engine', function () {
   it('tells a process that the kernel ended for its memory from an engine that ended so', async () => {
     const script = 'head -c 200m /dev/zero | tail > /dev/null; sleep 8; exit 0';
     await rig.run('starved', { image, command: ['sh', '-c', script], memory_mb: 24, restart: 'never' });
-    await until(async () => (await shown('starved')).lastEnd !== undefined, 60_000);
+    await until(async () => (await shown('starved')).lastEnd !== undefined, 150_000);
     expect((await shown('starved')).lastEnd).to.deep.include({ how: 'exit', code: 0 });
     await gone('starved');
   });
