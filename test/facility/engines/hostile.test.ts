@@ -193,6 +193,7 @@ describe('a hostile engine', function () {
     it(`harms only itself when it ${title}`, async () => {
       await run('hostile', ['python3', '/hostile.py', what, other.ipv4], greedy);
       await allIsWell();
+      if (what === 'memory' || what === 'memory_greed') await endsFor('out-of-memory');
       if (what === 'disk' || what === 'many_files') await endsFor('out-of-disk');
       await allIsWell();
       // It did what it was made for: a program that stumbles ends with an exit code.
