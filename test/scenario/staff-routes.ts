@@ -34,6 +34,7 @@ export const needs: Readonly<Record<string, Role | 'anyone'>> = {
   'DELETE /api/v1/nodes/{name}': 'administer',
   'GET /api/v1/nodes/{name}/events': 'view',
   'GET /api/v1/nodes/{name}/history': 'view',
+  'POST /api/v1/nodes/{name}/history/trim': 'administer',
   'POST /api/v1/nodes/{name}/status': 'view',
   'GET /api/v1/held-leases/{name}/receipts': 'view',
   'POST /api/v1/held-leases/{name}/end': 'administer',
