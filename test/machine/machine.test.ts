@@ -118,6 +118,8 @@ describe('a machine with the package installed', function () {
     }
     expect((await computer.run('bmonitor-open')).code).to.equal(2);
     await silent('stopped');
+    await computer.must('systemctl start bmonitor-closed bmonitor');
+    await node.answers();
   });
 
   it('reboots by command, tells its tenant why, starts closed from the first link-up on, and opens its secrets again', async () => {
