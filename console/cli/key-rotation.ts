@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { Refusal } from '../../protocol/result.js';
-import { clientFor } from './client.js';
+import type { Refusal, Result } from '../../protocol/result.js';
+import { clientFor, type ApiClient } from './client.js';
 import { orExit, table } from './output.js';
 
 interface Flags {
@@ -56,10 +56,18 @@ Exit codes: 0 done or under way, 1 refused, 2 bad input.`,
         ? client.call('DELETE', path)
         : flags.leave !== undefined
           ? client.call('POST', `${path}/leave`, { node: flags.leave })
-          : client.call(flags.status ? 'GET' : 'POST', path);
+          : flags.status
+            ? client.call('GET', path)
+            : replace(client);
       const standing = orExit(await asked, flags.json);
       console.log(flags.json ? JSON.stringify(standing) : shown(standing as unknown as Standing));
     });
+}
+
+/** The key that is replaced is the one that the console has now. */
+async function replace(client: ApiClient): Promise<Result<Record<string, unknown>>> {
+  const present = await client.call('GET', path);
+  return present.ok ? client.call('POST', path, { replaces: present.value['key'] }) : present;
 }
 
 function shown({ stage, key, next, old, card, nodes }: Standing): string {

@@ -1,5 +1,5 @@
 import { route, type Route } from '../api/route.js';
-import { name, object, opaque } from '../api/shape.js';
+import { digest, name, object, opaque } from '../api/shape.js';
 import type { KeyRotation } from './rotation.js';
 
 /** The replacement of this console's own key. */
@@ -20,8 +20,9 @@ export function rotationRoutes(rotation: KeyRotation): Route[] {
       path,
       summary: 'Replace this console’s own key on every node where it speaks',
       role: 'administer',
+      body: object({ replaces: digest }),
       reply,
-      handle: () => rotation.begin(),
+      handle: ({ body }) => rotation.begin(body.replaces),
     }),
     route({
       method: 'DELETE',

@@ -131,9 +131,13 @@ export class KeyRotation {
     });
   }
 
-  begin(): Promise<Result<Readonly<Record<string, unknown>>>> {
+  /** Who asks names the key that is to go: asked twice, a key is not replaced twice. */
+  begin(replaces: string): Promise<Result<Readonly<Record<string, unknown>>>> {
     return this.#inTurn(async () => {
       if (this.stage !== 'none') return refuse('key-rotating', this.stage);
+      const present = this.#own.pair.public.id;
+      if (replaces !== present)
+        return refuse('not-named', `replaces must be ${present}`, { where: 'replaces' });
       const { files, name } = this.#parts;
       const next = await makePair(this.#own.pair.public.bits);
       const card: ConsoleCard = { v: 1, kind: 'console-card', name, key: next.public.jwk };

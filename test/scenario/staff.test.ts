@@ -158,8 +158,6 @@ describe('the staff of a facility', function () {
           const by: Record<string, string> = role === undefined ? {} : { cookie: cookies.get(role) ?? '' };
           // A body that no form knows: what gets past the role is refused there, and nothing happens.
           const body = method === 'GET' ? undefined : { 'no-such-member': 1 };
-          // A new key takes no body, and the daemon starts anew with it: who may make one is not let do it here.
-          if (path.startsWith('/api/v1/key/rotation') && method !== 'GET' && role === 'administer') continue;
           const real = path.replaceAll(/\{[a-zA-Z]+\}/g, 'no-such-thing');
           const answer = await call(method, real, by, body);
           const may =
