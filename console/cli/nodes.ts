@@ -16,7 +16,9 @@ interface Listed {
 
 function listing({ now, nodes, total = nodes.length }: Listed): string {
   if (nodes.length === 0)
-    return total === 0 ? 'no such nodes; add one with: nodes add CARD' : 'no more nodes';
+    return total === 0
+      ? 'no nodes here, or none of that kind; add one with: nodes add CARD'
+      : 'no more nodes';
   // Where nodes stand is known to the console of a facility only.
   const placed = nodes.some(({ place }) => place !== null);
   const rows = nodes.map((node) => [
