@@ -77,6 +77,12 @@ export class FakeNode {
     return this.#channels.size;
   }
 
+  /** Its level enrols nobody any more; a real node ends what such consoles follow. */
+  forgetConsoles(): void {
+    this.consoles.clear();
+    for (const channel of this.#channels) channel.close('unknown-console');
+  }
+
   async listen(port = 0): Promise<string> {
     const server = createServer();
     this.#server = server;

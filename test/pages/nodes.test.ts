@@ -83,7 +83,7 @@ describe('the page of nodes, in a browser', () => {
   });
 
   it('shows a node that does not accept this console as refused, with the reason', async () => {
-    nodes[2]?.consoles.clear();
+    nodes[2]?.forgetConsoles();
     await until(async () => (await stateOf('node-3')) === 'refused');
     await page.getByRole('cell', { name: 'unknown-console' }).waitFor();
     await picture('trouble');
