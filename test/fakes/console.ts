@@ -48,7 +48,11 @@ export class RealConsole {
   /** Runs the command line and gives what it printed. */
   cli(...args: string[]): { status: number | null; out: string; err: string } {
     const index = join(root, this.#kind, 'cli/index.js');
-    const run = spawnSync(process.execPath, [index, '--dir', this.dir, ...args], { encoding: 'utf8' });
+    // What never ends would hold up the whole suite: mocha cannot end what blocks it.
+    const run = spawnSync(process.execPath, [index, '--dir', this.dir, ...args], {
+      encoding: 'utf8',
+      timeout: 180_000,
+    });
     return { status: run.status, out: run.stdout, err: run.stderr };
   }
 
