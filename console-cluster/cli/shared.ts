@@ -2,11 +2,11 @@ import type { Command } from 'commander';
 import { number } from '../../console/cli/options.js';
 import { clientFor } from '../../console/cli/client.js';
 import { orExit, table } from '../../console/cli/output.js';
-import { writeFileWhole } from '../../console/daemon/files.js';
+import { consoleFiles, writeFileWhole } from '../../console/daemon/files.js';
 import { initStore, runStore, storeAddress } from '../../console/daemon/store-service.js';
 import type { RedundancyView } from '../../console/daemon/shared.js';
 import { makeTwin } from '../../console/daemon/twin.js';
-import { passphraseFrom } from '../../console/keys/passphrase.js';
+import { passphraseOf } from '../../console/keys/passphrase.js';
 import { limits } from '../../protocol/limits.js';
 import { stderrLog } from '../../protocol/log.js';
 
@@ -24,7 +24,7 @@ export function sharedCommands(program: Command, dirOf: () => string): void {
         '  init --like ./console.twin --instance b --api 192.0.2.12 --gateway 192.0.2.12     on the second machine',
     )
     .action(async (flags: { out: string; passphraseFile?: string }) => {
-      const passphrase = orExit(await passphraseFrom(flags.passphraseFile, 'Passphrase: '));
+      const passphrase = orExit(await passphraseOf(consoleFiles(dirOf()), flags.passphraseFile));
       const twin = orExit(await makeTwin(dirOf(), passphrase));
       passphrase.wipe();
       orExit(writeFileWhole(flags.out, twin));

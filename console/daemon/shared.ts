@@ -15,7 +15,7 @@ import type { Clocks } from '../nodes/session.js';
 import { isLoopback, type ConsoleConfig } from './config.js';
 import { readSecretFile, writeFileWhole, type ConsoleFiles } from './files.js';
 import { defaultInstance, Instances } from './instances.js';
-import { takeTurn, type Turn } from './turn.js';
+import { consoleTurn, takeTurn, type Turn } from './turn.js';
 import { rmSync } from 'node:fs';
 
 export interface Shared {
@@ -109,7 +109,7 @@ export function redundancyRoutes(store: KeyStore, instances: Instances, instance
       role: 'view',
       reply: view,
       async handle(): Promise<Result<RedundancyView>> {
-        const holder = (await ownerOf(store, 'console'))?.holder ?? null;
+        const holder = (await ownerOf(store, consoleTurn))?.holder ?? null;
         const all = await instances.all();
         if (!all.ok) return all;
         return ok({

@@ -27,7 +27,8 @@ export interface TurnOptions {
   lost(why: string): void;
 }
 
-const work = 'console';
+/** The name of the turn in the store. */
+export const consoleTurn = 'console';
 
 /**
  * Waits until it is the turn of this console.
@@ -40,13 +41,19 @@ export async function takeTurn(options: TurnOptions): Promise<Result<Turn>> {
   const { store, instance, clocks, log } = options;
   let seen: { readonly mark: number; readonly at: number } | undefined;
   for (;;) {
-    const owner = await ownerOf(store, work);
+    const owner = await ownerOf(store, consoleTurn);
     const stale = seen?.mark === owner?.mark && seen && clocks.steady() - seen.at >= limits.turn_ms;
-    if (owner === undefined || owner.holder === instance || stale === true) {
+    // Also a mark under our own name may be that of another: two machines may have been given one name.
+    if (owner === undefined || stale === true) {
       const from = clocks.steady();
       // What the other wrote as its end is by its own clock; that it has passed was seen by ours.
       const now = Math.max(clocks.wall(), owner?.until ?? 0);
-      const taken = await takeOwnership(store, work, { holder: instance, until: now + limits.turn_ms }, now);
+      const taken = await takeOwnership(
+        store,
+        consoleTurn,
+        { holder: instance, until: now + limits.turn_ms },
+        now,
+      );
       if (taken.ok) {
         log.info('turn.taken', { instance, token: taken.value.token, after: owner?.holder ?? 'nobody' });
         return ok(new Working(taken.value, from, options));
