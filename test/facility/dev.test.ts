@@ -181,4 +181,18 @@ describe('a developer at the own machine', function () {
       expect(refused.err).to.match(why);
     }
   });
+
+  it('is told so by `dev` too, which then waits for the next save', async () => {
+    const place = folder();
+    writeFileSync(join(place, 'engine.json'), JSON.stringify({ name: 'one', build: {} }));
+    const developing = new Developing(app.dir, place, '--node', 'node-1');
+    const failed = await developing.sees(({ event }) => event === 'failed');
+    expect(failed.refusal?.code).to.equal('bad-input');
+    writeFileSync(
+      join(place, 'engine.json'),
+      JSON.stringify({ name: 'one', build: { containerfile: 'none' } }),
+    );
+    await developing.sees(({ event, refusal }) => event === 'failed' && refusal?.code !== 'bad-input');
+    expect(await developing.end(), developing.said).to.equal(0);
+  });
 });
