@@ -1,6 +1,3 @@
-import { homedir } from 'node:os';
-import { join } from 'node:path';
-import type { ConsoleProgram } from '../console/cli/program.js';
 import { isLoopback } from '../console/daemon/config.js';
 import { heldLeaseRoutes } from '../console/leases/routes.js';
 import { HeldLeases } from '../console/leases/take.js';
@@ -17,22 +14,10 @@ import { secretRoutes } from './engines/secret-routes.js';
 import { engineRoutes } from './engines/routes.js';
 import { Rolls } from './engines/roll.js';
 
-const stateHome = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local/state');
-
 /** The tenant's console, put together. It serves its own machine only. */
-export const consoleApp: ConsoleProgram = {
-  name: 'console-app',
-  about: "The tenant's console: software, sub-boundaries and keys on leased nodes.",
-  defaultDir: join(stateHome, 'console-app'),
-  defaultPort: 7500,
-  hasGateway: false,
-  serve: async (parts) =>
-    isLoopback(parts.config.api.host)
-      ? serve(parts)
-      : refuse('not-loopback', parts.config.api.host, { where: 'console.json api.host' }),
-};
-
-async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
+export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
+  if (!isLoopback(parts.config.api.host))
+    return refuse('not-loopback', parts.config.api.host, { where: 'console.json api.host' });
   const { store, book, pair, clocks, log } = parts;
   const now = (): number => clocks.wall();
   const presence = new Presence(store, now, log);

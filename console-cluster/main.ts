@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { ConsoleProgram } from '../console/cli/program.js';
-import { ownGateway, serveConsole } from '../console/daemon/daemon.js';
+import { serveConsole, type ConsoleParts, type Serving } from '../console/daemon/daemon.js';
+import { ownGateway } from '../console/daemon/own-gateway.js';
 import { openVault } from '../console/daemon/vault.js';
 import { heldLeaseRoutes } from '../console/leases/routes.js';
 import { HeldLeases } from '../console/leases/take.js';
@@ -8,8 +8,8 @@ import { countStates, sample, type Sample } from '../console/metrics/metrics.js'
 import { toB64u } from '../crypto/bytes.js';
 import { limits } from '../protocol/limits.js';
 import type { Way } from '../protocol/node-card.js';
-import { ok } from '../protocol/result.js';
-import { certificatePin } from '../protocol/socket.js';
+import { ok, type Result } from '../protocol/result.js';
+import { certificatePin } from '../protocol/pin.js';
 import { AdoptionDesk } from './adoption/desk.js';
 import { Inventory } from './adoption/inventory.js';
 import { adoptionRoutes, besideFrom, inventoryRoutes } from './adoption/routes.js';
@@ -34,139 +34,132 @@ import { leaseRoutes } from '../console/granting/routes.js';
 import { openStaff } from './staff/staff.js';
 
 /** The landlord's console, put together. */
-export const consoleCluster: ConsoleProgram = {
-  name: 'console-cluster',
-  about: "The landlord's console: nodes, clusters, leases and boundaries of a facility.",
-  defaultDir: '/var/lib/console-cluster',
-  defaultPort: 7400,
-  hasGateway: true,
-  async serve(parts) {
-    const { store, book, config, clocks, log } = parts;
-    const staff = await openStaff(parts);
-    if (!staff.ok) return staff;
-    const vault = await openVault(store, parts.pair);
-    if (!vault.ok) return vault;
-    const customers = new Customers(store, () => void hub.partUnwelcome());
-    const gateways = ownGateway(config, parts.tls.cert);
-    const now = (): number => clocks.wall();
-    const leases = new LeaseBook({
-      store,
-      nodes: book,
-      customers,
-      facility: config.name,
-      gateways: async () => parts.gateways(),
-      now,
-      log,
-      ended: () => partLater(),
-    });
-    const policy = facilityPolicy({
-      isOwn: (id) => parts.rotation.isOwn(id),
-      nodes: book,
-      customers,
-      leases,
-    });
-    const hub = new Hub({
-      policy,
-      pin: certificatePin(parts.tls.cert),
-      newNonce: () => toB64u(randomBytes(32)),
-      now: () => clocks.steady(),
-      wall: now,
-      log,
-    });
-    /**
-     * A customer opens no new channel to a node whose lease ended, and the node obeys it no more; the open one stays for a moment, so that the
-     * node can say, signed, that the lease ended.
-     */
-    const partLater = (): void => {
-      setTimeout(() => void hub.partUnwelcome(), limits.notices_parting_ms).unref();
-    };
-    const inventory = new Inventory(store);
-    const stock = await inventory.open();
-    if (!stock.ok) return stock;
-    const desk = new AdoptionDesk({
-      pair: parts.pair,
-      name: config.name,
-      gateways: async () => parts.gateways(),
-      nodes: book,
-      inventory,
-      now,
-      log,
-    });
-    const gateway =
-      config.gateway &&
-      (await listenGateway(hub, {
-        ...config.gateway,
-        tls: parts.tls,
-        pairing: (socket, source) => desk.accept(socket, source),
-      }));
-    if (gateway && !gateway.ok) return gateway;
-    const clusters = new ClusterBook({ store, nodes: book, now, log });
-    const standing = await clusters.open();
-    if (!standing.ok) return standing;
-    const dhcp = new DhcpDesk({
-      config: config.dhcp,
-      store,
-      now,
-      log,
-      gateway: hintOf(gateways),
-      clusterOf: (node) => clusterOf(clusters.plan, node),
-    });
-    const routes = [
-      ...staff.value.routes,
-      ...clusterRoutes(clusters, book, now),
-      ...customers.routes(),
-      ...leaseRoutes(leases, book),
-      ...heldLeaseRoutes(new HeldLeases(parts)),
-      ...gatewayRoutes(hub),
-      ...dhcpRoutes(dhcp),
-      ...adoptionRoutes(desk),
-      ...inventoryRoutes({ nodes: book, inventory, leases, clusters, now, log }),
-      ...hardwareRoutes(book),
-      ...quarantineRoutes(book),
-      ...outOfBandRoutes(new Controllers(store, vault.value), book),
+export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
+  const { store, book, config, clocks, log } = parts;
+  const staff = await openStaff(parts);
+  if (!staff.ok) return staff;
+  const vault = await openVault(store, parts.pair);
+  if (!vault.ok) return vault;
+  const customers = new Customers(store, () => void hub.partUnwelcome());
+  const gateways = ownGateway(config, parts.tls.cert);
+  const now = (): number => clocks.wall();
+  const leases = new LeaseBook({
+    store,
+    nodes: book,
+    customers,
+    facility: config.name,
+    gateways: async () => parts.gateways(),
+    now,
+    log,
+    ended: () => partLater(),
+  });
+  const policy = facilityPolicy({
+    isOwn: (id) => parts.rotation.isOwn(id),
+    nodes: book,
+    customers,
+    leases,
+  });
+  const hub = new Hub({
+    policy,
+    pin: certificatePin(parts.tls.cert),
+    newNonce: () => toB64u(randomBytes(32)),
+    now: () => clocks.steady(),
+    wall: now,
+    log,
+  });
+  /**
+   * A customer opens no new channel to a node whose lease ended, and the node obeys it no more; the open one stays for a moment, so that the
+   * node can say, signed, that the lease ended.
+   */
+  const partLater = (): void => {
+    setTimeout(() => void hub.partUnwelcome(), limits.notices_parting_ms).unref();
+  };
+  const inventory = new Inventory(store);
+  const stock = await inventory.open();
+  if (!stock.ok) return stock;
+  const desk = new AdoptionDesk({
+    pair: parts.pair,
+    name: config.name,
+    gateways: async () => parts.gateways(),
+    nodes: book,
+    inventory,
+    now,
+    log,
+  });
+  const gateway =
+    config.gateway &&
+    (await listenGateway(hub, {
+      ...config.gateway,
+      tls: parts.tls,
+      pairing: (socket, source) => desk.accept(socket, source),
+    }));
+  if (gateway && !gateway.ok) return gateway;
+  const clusters = new ClusterBook({ store, nodes: book, now, log });
+  const standing = await clusters.open();
+  if (!standing.ok) return standing;
+  const dhcp = new DhcpDesk({
+    config: config.dhcp,
+    store,
+    now,
+    log,
+    gateway: hintOf(gateways),
+    clusterOf: (node) => clusterOf(clusters.plan, node),
+  });
+  const routes = [
+    ...staff.value.routes,
+    ...clusterRoutes(clusters, book, now),
+    ...customers.routes(),
+    ...leaseRoutes(leases, book),
+    ...heldLeaseRoutes(new HeldLeases(parts)),
+    ...gatewayRoutes(hub),
+    ...dhcpRoutes(dhcp),
+    ...adoptionRoutes(desk),
+    ...inventoryRoutes({ nodes: book, inventory, leases, clusters, now, log }),
+    ...hardwareRoutes(book),
+    ...quarantineRoutes(book),
+    ...outOfBandRoutes(new Controllers(store, vault.value), book),
+  ];
+  const samples = async (): Promise<readonly Sample[]> => {
+    const all = await leases.all();
+    const { nodes, consoles, channels, waiting } = hub.view();
+    const boundaries = [...clusters.boundaries.values()].map(({ state }) => state);
+    return [
+      ...countStates('console_boundaries', boundaryStates, boundaries),
+      ...(all.ok
+        ? countStates(
+            'console_leases',
+            leaseStates,
+            all.value.map(({ value }) => value.state),
+          )
+        : []),
+      ...(gateway ? [sample('console_gateway_nodes', nodes.length)] : []),
+      ...(gateway ? [sample('console_gateway_consoles', consoles)] : []),
+      ...(gateway ? [sample('console_gateway_channels', channels)] : []),
+      ...(gateway ? [sample('console_gateway_waiting', waiting.length)] : []),
     ];
-    const samples = async (): Promise<readonly Sample[]> => {
-      const all = await leases.all();
-      const { nodes, consoles, channels, waiting } = hub.view();
-      const boundaries = [...clusters.boundaries.values()].map(({ state }) => state);
-      return [
-        ...countStates('console_boundaries', boundaryStates, boundaries),
-        ...(all.ok
-          ? countStates(
-              'console_leases',
-              leaseStates,
-              all.value.map(({ value }) => value.state),
-            )
-          : []),
-        ...(gateway ? [sample('console_gateway_nodes', nodes.length)] : []),
-        ...(gateway ? [sample('console_gateway_consoles', consoles)] : []),
-        ...(gateway ? [sample('console_gateway_channels', channels)] : []),
-        ...(gateway ? [sample('console_gateway_waiting', waiting.length)] : []),
-      ];
-    };
-    const serving = await serveConsole(parts, {
-      title: 'console-cluster',
-      routes,
-      samples,
-      besideOf: besideFrom(inventory),
-    });
-    if (!serving.ok) return serving;
-    leases.start();
-    clusters.start();
-    await dhcp.start();
-    return ok({
-      api: serving.value.api,
-      async close() {
-        leases.close();
-        await clusters.close();
-        await dhcp.close();
-        desk.close();
-        await gateway?.value.close();
-        await serving.value.close();
-      },
-    });
-  },
-};
+  };
+  const serving = await serveConsole(parts, {
+    title: 'console-cluster',
+    routes,
+    samples,
+    besideOf: besideFrom(inventory),
+  });
+  if (!serving.ok) return serving;
+  leases.start();
+  clusters.start();
+  await dhcp.start();
+  return ok({
+    api: serving.value.api,
+    async close() {
+      leases.close();
+      await clusters.close();
+      await dhcp.close();
+      desk.close();
+      await gateway?.value.close();
+      await serving.value.close();
+    },
+  });
+}
 
 /** The gateway as DHCP tells it to nodes: HOST:PORT#PIN. */
 function hintOf([way]: readonly Way[]): string | undefined {

@@ -1,12 +1,11 @@
-import { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
 import { WebSocket, type RawData } from 'ws';
-import { digestOf } from '../crypto/bytes.js';
 import type { ConnectionEnds, Message, MessageChannel } from './channel.js';
 import { limits } from './limits.js';
 import { messageOf } from './log.js';
+import { certificatePin } from './pin.js';
 import { ok, refuse, type Result } from './result.js';
 
 export interface Dial {
@@ -119,12 +118,6 @@ function pinOf(socket: unknown): string | undefined {
   if (!(socket instanceof TLSSocket)) return undefined;
   const { raw } = socket.getPeerCertificate();
   return raw === undefined ? undefined : certificatePin(raw);
-}
-
-/** The pin of a certificate: of its key alone, so that a renewed certificate keeps it. */
-export function certificatePin(certificate: Buffer | string): string {
-  const { publicKey } = new X509Certificate(certificate);
-  return digestOf(publicKey.export({ type: 'spki', format: 'der' }));
 }
 
 export function bytesOf(data: RawData): Buffer {

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { canRun, examine } from '../health/doctor.js';
 import type { Finding } from '../health/machine.js';
-import { readMachine } from '../main.js';
 import { exits } from './output.js';
 
 export function addDoctor(program: Command): void {
@@ -11,6 +10,7 @@ export function addDoctor(program: Command): void {
     .option('--json', 'print the findings as JSON')
     .addHelpText('after', '\nEnds with 0 if a node can run here, else with 1.\n')
     .action(async ({ json }: { readonly json?: boolean }) => {
+      const { readMachine } = await import('../main.js');
       const findings = examine(await readMachine());
       process.stdout.write(json === true ? `${JSON.stringify(findings)}\n` : table(findings));
       process.exitCode = canRun(findings) ? exits.done : exits.refused;

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { idText } from '../../protocol/fields.js';
-import { askForImport } from '../main.js';
 import { fail } from './output.js';
 
 interface ImportFlags {
@@ -40,6 +39,7 @@ async function take(path: string, flags: ImportFlags): Promise<void> {
   const json = flags.json === true;
   const lease = idText(flags.lease, '--lease');
   if (!lease.ok) return fail(lease.refusal, json);
+  const { askForImport } = await import('../main.js');
   const stored = await askForImport(flags.dir, { lease: lease.value, path: resolve(path) });
   if (!stored.ok) return fail(stored.refusal, json);
   const { digest, bytes, files } = stored.value;

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { messageOf } from '../../protocol/log.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { compileSet } from '../filters/compile.js';
-import { explainCapture, type Outcome } from '../filters/explain/index.js';
+import type { Outcome } from '../filters/explain/index.js';
 import { readAddresses, readLayers, readNames } from './filter-files.js';
 import { failInput, need } from './filters.js';
 
@@ -51,6 +51,7 @@ async function explain(flags: ExplainFlags): Promise<void> {
   const source = need(await openCapture(flags.capture), json);
   const lines = new Lines(json);
   const options = { levels, addresses, whole: flags.whole === true };
+  const { explainCapture } = await import('../filters/explain/index.js');
   const result = await explainCapture(source, options, (number, outcome) => lines.add(number, outcome));
   lines.flush();
   if (!result.ok) return failInput({ ...result.refusal, where: flags.capture }, json);

@@ -4,7 +4,6 @@ import { parseConsoleCard } from '../../protocol/console-card.js';
 import { messageOf } from '../../protocol/log.js';
 import { refuse, type Result } from '../../protocol/result.js';
 import type { ConsoleKey } from '../../protocol/commands.js';
-import { initNode } from '../main.js';
 import { configFrom, fileWarning, withConfigOptions, type ConfigFlags } from './config-options.js';
 import { fail } from './output.js';
 
@@ -46,6 +45,7 @@ async function init(flags: InitFlags): Promise<void> {
     landlord.push(card.value);
   }
   const url = flags.url ?? `wss://${flags.listen}`;
+  const { initNode } = await import('../main.js');
   const card = await initNode({ folder: flags.dir, config: config.value, landlord, url });
   if (!card.ok) return fail(card.refusal, json);
   if (card.value.keyStore === 'file') process.stderr.write(fileWarning);

@@ -14,7 +14,6 @@ import {
   type Parsed,
 } from '../../protocol/parse.js';
 import type { Result } from '../../protocol/result.js';
-import { localStatus } from '../main.js';
 
 const longText = text({ min: 0, max: 2000 });
 const moment = whole({ min: 0, max: 32_503_680_000 });
@@ -77,6 +76,7 @@ export type LocalStatus = Parsed<typeof statusForm>;
 
 /** What the daemon of a folder says of itself, held to its form. */
 export async function askLocal(folder: string): Promise<Result<LocalStatus>> {
+  const { localStatus } = await import('../main.js');
   const read = await localStatus(folder);
   const json = read.ok ? parseJson(read.value) : read;
   return json.ok ? statusForm(json.value, '') : json;

@@ -2,7 +2,6 @@ import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { stderrLog } from '../../protocol/log.js';
 import type { PairingCodes } from '../../protocol/pairing/codes.js';
-import { pairNode } from '../pair.js';
 import { configFrom, fileWarning, withConfigOptions, type ConfigFlags } from './config-options.js';
 import { fail } from './output.js';
 
@@ -41,6 +40,7 @@ async function pairing(flags: PairFlags): Promise<void> {
   if (!config.ok) return fail(config.refusal, json);
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   const [gateway] = config.value.gateways ?? [];
+  const { pairNode } = await import('../pair.js');
   const paired = await pairNode({
     folder: flags.dir,
     config: config.value,

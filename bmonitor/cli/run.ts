@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { logLevels, stderrLog, type LogLevel } from '../../protocol/log.js';
-import { runNode, Supervisor } from '../main.js';
 import { exits, fail, powerExits } from './output.js';
 
 export function addRun(program: Command): void {
@@ -39,6 +38,7 @@ async function run(flags: {
   if (flags.power !== 'machine' && flags.power !== 'process')
     return fail({ code: 'bad-input', where: '--power', detail: 'machine or process' }, false);
   const log = stderrLog(level satisfies LogLevel);
+  const { runNode, Supervisor } = await import('../main.js');
   const supervisor = new Supervisor();
   const node = await runNode(flags.dir, log, flags.power);
   if (!node.ok) {

@@ -7,8 +7,8 @@ import { number } from '../../console/cli/options.js';
 import { consoleFiles } from '../../console/daemon/files.js';
 import { limits } from '../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
-import { LocalNode } from '../dev/local-node.js';
-import { develop, type DevEvent } from '../dev/loop.js';
+import type { LocalNode } from '../dev/local-node.js';
+import type { DevEvent } from '../dev/loop.js';
 
 interface Flags {
   readonly node?: string;
@@ -59,6 +59,7 @@ Exit codes: 0 ended by the person, 1 refused.
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => closed.abort());
       const local =
         flags.local === true ? orExit(await takeLocal(client, dirOf(), flags.json), flags.json) : undefined;
+      const { develop } = await import('../dev/loop.js');
       await develop({
         api: client,
         file,
@@ -85,6 +86,7 @@ function descriptionIn(given: string): Result<string> {
 /** The local node is leased and taken like any other, by the same commands to the same daemon. */
 async function takeLocal(api: ApiClient, dir: string, json = false): Promise<Result<LocalNode>> {
   if (!json) console.log('making a node of this machine');
+  const { LocalNode } = await import('../dev/local-node.js');
   const made = await LocalNode.make(consoleFiles(dir).card);
   if (!made.ok) return made;
   const { node, handOver, pin } = made.value;

@@ -1,5 +1,7 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import type { Command } from 'commander';
-import { consoleProgram } from '../../console/cli/program.js';
+import { consoleProgram, type ConsoleProgram } from '../../console/cli/program.js';
 import { takingCommands } from '../../console/cli/taking.js';
 import {
   customerCommands,
@@ -7,10 +9,20 @@ import {
   type LeasesAt,
 } from '../../console/cli/leases.js';
 import { pastCommand } from '../../console/cli/past.js';
-import { consoleApp } from '../main.js';
 import { devCommand } from './dev.js';
 import { doorCommands } from './doors.js';
 import { engineCommands } from './engines.js';
+
+const stateHome = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local/state');
+
+const consoleApp: ConsoleProgram = {
+  name: 'console-app',
+  about: "The tenant's console: software, sub-boundaries and keys on leased nodes.",
+  defaultDir: join(stateHome, 'console-app'),
+  defaultPort: 7500,
+  hasGateway: false,
+  serve: async (parts) => (await import('../main.js')).serve(parts),
+};
 
 const sublet: LeasesAt = {
   name: 'sublet',

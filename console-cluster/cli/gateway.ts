@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { clientFor } from '../../console/cli/client.js';
 import { orExit, table } from '../../console/cli/output.js';
 import { readConfig } from '../../console/daemon/config.js';
-import { ownGateway } from '../../console/daemon/daemon.js';
+import { ownGateway } from '../../console/daemon/own-gateway.js';
 import { consoleFiles, readFileLimited } from '../../console/daemon/files.js';
 import { refuse } from '../../protocol/result.js';
 

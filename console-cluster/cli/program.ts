@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
-import { consoleProgram } from '../../console/cli/program.js';
-import { consoleCluster } from '../main.js';
+import { consoleProgram, type ConsoleProgram } from '../../console/cli/program.js';
 import { accountCommands, tokenCommands } from './accounts.js';
 import { adoptionCommands, inventoryCommands } from './adoption.js';
 import { boundaryCommands, clusterCommands, exceptionCommands } from './clusters.js';
@@ -11,6 +10,15 @@ import { outOfBandCommands } from './out-of-band.js';
 import { quarantineCommands } from './quarantine.js';
 import { customerCommands, leaseCommands } from '../../console/cli/leases.js';
 import { sharedCommands } from './shared.js';
+
+const consoleCluster: ConsoleProgram = {
+  name: 'console-cluster',
+  about: "The landlord's console: nodes, clusters, leases and boundaries of a facility.",
+  defaultDir: '/var/lib/console-cluster',
+  defaultPort: 7400,
+  hasGateway: true,
+  serve: async (parts) => (await import('../main.js')).serve(parts),
+};
 
 /** Everything that `console-cluster` can be told, not yet parsed. */
 export function clusterProgram(): Command {

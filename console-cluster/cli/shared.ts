@@ -3,9 +3,7 @@ import { number } from '../../console/cli/options.js';
 import { clientFor } from '../../console/cli/client.js';
 import { orExit, table } from '../../console/cli/output.js';
 import { consoleFiles, writeFileWhole } from '../../console/daemon/files.js';
-import { initStore, runStore, storeAddress } from '../../console/daemon/store-service.js';
 import type { RedundancyView } from '../../console/daemon/shared.js';
-import { makeTwin } from '../../console/daemon/twin.js';
 import { passphraseOf } from '../../console/keys/passphrase.js';
 import { limits } from '../../protocol/limits.js';
 import { stderrLog } from '../../protocol/log.js';
@@ -25,6 +23,7 @@ export function sharedCommands(program: Command, dirOf: () => string): void {
     )
     .action(async (flags: { out: string; passphraseFile?: string }) => {
       const passphrase = orExit(await passphraseOf(consoleFiles(dirOf()), flags.passphraseFile));
+      const { makeTwin } = await import('../../console/daemon/twin.js');
       const twin = orExit(await makeTwin(dirOf(), passphrase));
       passphrase.wipe();
       orExit(writeFileWhole(flags.out, twin));
@@ -50,6 +49,8 @@ export function sharedCommands(program: Command, dirOf: () => string): void {
     });
 }
 
+const service = async () => import('../../console/daemon/store-service.js');
+
 function storeCommands(program: Command, dirOf: () => string): void {
   const store = program.command('store').description('a store service, which several consoles share');
   store
@@ -65,22 +66,27 @@ function storeCommands(program: Command, dirOf: () => string): void {
         '  init --store "$(console-cluster --dir /var/lib/console-store store address)" --store-token-file /var/lib/console-store/token',
     )
     .action(async (flags: { listen: string; port: number; keyBits: number }) => {
+      const { initStore, storeAddress } = await service();
       orExit(await initStore(dirOf(), { host: flags.listen, port: flags.port, keyBits: flags.keyBits }));
       console.log(`a store service is ready in ${dirOf()}: ${orExit(storeAddress(dirOf()))}`);
     });
   store
     .command('address')
     .description('print what a console is given as --store: the address and the pin of its key')
-    .action(() => console.log(orExit(storeAddress(dirOf()))));
+    .action(async () => {
+      const { storeAddress } = await service();
+      console.log(orExit(storeAddress(dirOf())));
+    });
   store
     .command('run')
     .description('run the store service in the foreground')
     .action(async () => {
       const log = stderrLog('info').with({ console: 'store' });
-      const service = orExit(await runStore(dirOf(), log));
+      const { runStore } = await service();
+      const running = orExit(await runStore(dirOf(), log));
       const stop = (): void => {
         setTimeout(() => process.exit(1), limits.stop_ms_max).unref();
-        void service.close().then(() => process.exit(0));
+        void running.close().then(() => process.exit(0));
       };
       process.once('SIGINT', stop);
       process.once('SIGTERM', stop);

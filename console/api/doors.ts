@@ -12,11 +12,8 @@ import { openDoor, type OpenDoor } from '../nodes/door.js';
 import { mayCall, mayReach, type Access, type Caller } from './access.js';
 import { checkHost } from './guard.js';
 import type { AuditedCall } from './server.js';
+import { doorPath, doorProtocol } from './door-words.js';
 import { errorBody } from './status.js';
-
-/** Doors of engines for programs on this machine: a connection that is upgraded, with an order first and records after it. */
-export const doorPath = '/api/v1/doors';
-export const doorProtocol = 'bmonitor-records';
 
 export interface DoorOptions {
   readonly book: NodeBook;

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -325,10 +324,4 @@ function checkReply(line: Route, value: unknown): void {
   const plain: unknown = JSON.parse(JSON.stringify(value));
   const parsed = line.reply.parse(plain, 'reply');
   if (!parsed.ok) throw new Error(`${line.path}: ${parsed.refusal.where} ${parsed.refusal.detail}`);
-}
-
-/** The version of this package, for the document and `--version`. */
-export function packageVersion(): string {
-  const file = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(file) as { version: string }).version;
 }

@@ -11,8 +11,8 @@ import { messageOf } from '../../protocol/log.js';
 import { object, opaqueObject, optional, text, whole } from '../../protocol/parse.js';
 import { ok, refuse, type Refused, type Result } from '../../protocol/result.js';
 import { consoleFiles, readFileLimited, readSecretFile } from '../daemon/files.js';
-import { doorPath, doorProtocol } from '../api/doors.js';
-import { certificatePin } from '../../protocol/socket.js';
+import { doorPath, doorProtocol } from '../api/door-words.js';
+import { certificatePin } from '../../protocol/pin.js';
 
 const runningForm = object({
   url: text({ max: 300 }),

@@ -6,7 +6,6 @@ import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { parseAddress } from '../../bmonitor/filters/address.js';
 import { compileSet } from '../../bmonitor/filters/compile.js';
-import { explainCapture } from '../../bmonitor/filters/explain/index.js';
 import { normaliseSet } from '../../bmonitor/filters/normalise.js';
 import { parseFilterSet, parseNames } from '../../bmonitor/filters/parse.js';
 import { parseJson } from '../../protocol/json.js';
@@ -191,6 +190,7 @@ export function manyFilterCommands(filters: Command, dirOf: () => string): void 
     });
     if (addresses.length === 0)
       orExit(refuse('not-enforced', `${node} does not say which addresses are its own`), flags.json);
+    const { explainCapture } = await import('../../bmonitor/filters/explain/index.js');
     const done = await explainCapture(createReadStream(flags.capture), { levels, addresses }, (n, outcome) =>
       console.log(
         flags.json ? JSON.stringify({ n, ...outcome }) : `${n}  ${outcome.verdict}  ${outcome.reason}`,

@@ -2,8 +2,7 @@ import type { Command } from 'commander';
 import { refuse, type Result } from '../../protocol/result.js';
 import { answerWithinDefault_ms, storeForm, type ConsoleConfig } from '../daemon/config.js';
 import { consoleFiles, readFileLimited, readSecretFile, writeFileWhole } from '../daemon/files.js';
-import { initConsole, type Initialised } from '../daemon/init.js';
-import { initFromTwin } from '../daemon/twin.js';
+import type { Initialised } from '../daemon/init.js';
 import { newPassphraseFrom, passphraseFrom } from '../keys/passphrase.js';
 import { orExit } from './output.js';
 import { collect, number } from './options.js';
@@ -122,6 +121,7 @@ async function initAnew(dir: string, config: ConsoleConfig, flags: InitFlags): P
   if (token?.ok === false) return token;
   const passphrase = await newPassphraseFrom(flags.passphraseFile);
   if (!passphrase.ok) return passphrase;
+  const { initConsole } = await import('../daemon/init.js');
   const made = await initConsole({ dir, config, passphrase: passphrase.value, keyBits: flags.keyBits });
   passphrase.value.wipe();
   if (!made.ok || !token) return made;
@@ -141,6 +141,7 @@ async function initLike(dir: string, own: ConsoleConfig, flags: InitFlags): Prom
     ...(dhcp ? { dhcp } : {}),
     ...(instance === undefined ? {} : { instance }),
   };
+  const { initFromTwin } = await import('../daemon/twin.js');
   const made = await initFromTwin(dir, twin.value.toString(), passphrase.value, differs);
   passphrase.value.wipe();
   return made;

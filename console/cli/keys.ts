@@ -5,7 +5,6 @@ import { consoleFiles, readFileLimited, readSecretFile, writeFileWhole } from '.
 import { openPair, publicOf, sealPair } from '../keys/file.js';
 import { forget, keep, keptKinds, keptWhere, type KeptKind } from '../keys/kept.js';
 import { newPassphraseFrom, passphraseFrom, passphraseOf } from '../keys/passphrase.js';
-import { exportPkcs12, importPkcs12 } from '../keys/pkcs12.js';
 import { refuse, type Result } from '../../protocol/result.js';
 import { orExit } from './output.js';
 
@@ -40,6 +39,7 @@ export function keyCommands(program: Command, dirOf: () => string): void {
       const sealed = orExit(readSecretFile(consoleFiles(dirOf()).key)).toString();
       const passphrase = orExit(await passphraseOf(consoleFiles(dirOf()), flags.passphraseFile));
       const pair = orExit(await openPair(sealed, passphrase));
+      const { exportPkcs12 } = await import('../keys/pkcs12.js');
       const backup = exportPkcs12(
         pair,
         'console',
@@ -59,6 +59,7 @@ export function keyCommands(program: Command, dirOf: () => string): void {
     .action(async (path: string, flags: Flags) => {
       const files = consoleFiles(dirOf());
       const asked = await passphraseFrom(flags.backupPassphraseFile, 'Passphrase of the backup: ');
+      const { importPkcs12 } = await import('../keys/pkcs12.js');
       const pair = orExit(importPkcs12(orExit(readFileLimited(path)), orExit(asked)));
       const present = readFileLimited(files.key);
       const known = present.ok ? publicOf(present.value.toString()) : undefined;

@@ -2,8 +2,8 @@ import { Command } from 'commander';
 import { limits } from '../../protocol/limits.js';
 import { logLevels, stderrLog, type LogLevel } from '../../protocol/log.js';
 import type { Result } from '../../protocol/result.js';
-import { packageVersion } from '../api/server.js';
-import { openConsole, type ConsoleParts, type Serving } from '../daemon/daemon.js';
+import { packageVersion } from '../api/version.js';
+import type { ConsoleParts, Serving } from '../daemon/daemon.js';
 import { consoleFiles } from '../daemon/files.js';
 import { passphraseOf } from '../keys/passphrase.js';
 import { auditCommands } from './audit.js';
@@ -82,6 +82,7 @@ function runCommand(program: Command, what: ConsoleProgram, dirOf: () => string)
         log.error('turn-lost', { why });
         process.exit(exitTurnLost);
       };
+      const { openConsole } = await import('../daemon/daemon.js');
       let parts = orExit(await openConsole(dirOf(), passphrase, log, lost));
       passphrase.wipe();
       let serving = orExit(await what.serve(parts));

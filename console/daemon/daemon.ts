@@ -12,7 +12,8 @@ import { tokenDigest } from '../api/access.js';
 import type { AnyRoute } from '../api/route.js';
 import { CallCounter, type Sample } from '../metrics/metrics.js';
 import { metricsRoutes } from '../metrics/routes.js';
-import { packageVersion, serveApi, type Api } from '../api/server.js';
+import { serveApi, type Api } from '../api/server.js';
+import { packageVersion } from '../api/version.js';
 import { KeySealer } from '../keys/file.js';
 import { KeyRotation, openOwnKey } from '../keys/rotation.js';
 import { rotationRoutes } from '../keys/rotation-routes.js';
@@ -27,7 +28,8 @@ import { NodeKeys } from '../nodes/keys.js';
 import { rosterRoutes } from '../nodes/roster-routes.js';
 import { nodeRoutes, type BesideOf } from '../nodes/routes.js';
 import type { Clocks } from '../nodes/session.js';
-import { certificatePin } from '../../protocol/socket.js';
+import { certificatePin } from '../../protocol/pin.js';
+import { ownGateway } from './own-gateway.js';
 import { Ways } from '../nodes/gateways.js';
 import { openLevelStore } from '../store/level.js';
 import type { KeyStore } from '../store/port.js';
@@ -160,14 +162,6 @@ export async function openConsole(
     gateways: async () => shared?.value.instances.gateways(gateways) ?? gateways,
     shared: shared?.value,
   });
-}
-
-/** A console that runs a gateway reaches through it the nodes that only dial out. */
-export function ownGateway(config: ConsoleConfig, certificate: string): readonly Way[] {
-  if (config.gateway === undefined || config.gateway.port === 0) return [];
-  const { host, port } = config.gateway;
-  const at = host.includes(':') ? `[${host}]` : host;
-  return [{ via: 'gateway', url: `wss://${at}:${port}`, pin: certificatePin(certificate) }];
 }
 
 export interface Serving {

@@ -1,10 +1,11 @@
 import type { Log } from '../../protocol/log.js';
 import { limits } from '../../protocol/limits.js';
-import { certificatePin } from '../../protocol/socket.js';
+import { certificatePin } from '../../protocol/pin.js';
 import type { Way } from '../../protocol/node-card.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { Secret } from '../../crypto/secret.js';
-import { packageVersion, serveApi, type Api } from '../api/server.js';
+import { serveApi, type Api } from '../api/server.js';
+import { packageVersion } from '../api/version.js';
 import { route, type Route, type TextRoute } from '../api/route.js';
 import { list, name, nullable, object, oneOf, text, whole, type ShapeOf } from '../api/shape.js';
 import { Sessions } from '../access/sessions.js';

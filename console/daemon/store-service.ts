@@ -4,7 +4,7 @@ import { parseJson } from '../../protocol/json.js';
 import type { Log } from '../../protocol/log.js';
 import { object, whole } from '../../protocol/parse.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
-import { certificatePin } from '../../protocol/socket.js';
+import { certificatePin } from '../../protocol/pin.js';
 import { newToken, tokenDigest } from '../api/access.js';
 import { openLevelStore } from '../store/level.js';
 import { serveStore, type StoreService } from '../store/service.js';

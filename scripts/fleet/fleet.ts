@@ -4,7 +4,7 @@ import { WebSocketServer } from 'ws';
 import { selfSignedPem } from '../../crypto/certificate.js';
 import { makePair, type PublicKey } from '../../crypto/rsa.js';
 import type { NodeCard } from '../../protocol/node-card.js';
-import { certificatePin } from '../../protocol/socket.js';
+import { certificatePin } from '../../protocol/pin.js';
 import { concerns, type Failure, type FailureKind } from './failures.js';
 import { SimulatedNode } from './node.js';
 import { FleetPairs } from './pairs.js';

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inNamespaces } from './namespaces.js';
@@ -43,8 +43,10 @@ export async function runSuite(suite: Suite, options: SuiteOptions = {}): Promis
   console.log(`\n${suite}`);
   const around = await surroundings(suite);
   if (around === undefined) return { ...none, [suite === 'machine' && !isRoot ? 'skipped' : 'failed']: 1 };
-  const dir = mkdtempSync(join(tmpdir(), 'bmonitor-counts-'));
+  const dir = mkdtempSync(join(tmpdir(), 'bmonitor-'));
   const counts = join(dir, 'counts.json');
+  const temporary = join(dir, 't');
+  mkdirSync(temporary);
   const reporter = join(root, 'dist/scripts/run/mocha-reporter.js');
   const grep = options.grep === undefined ? [] : ['--grep', options.grep];
   const command = tool('mocha/bin/mocha.js', '--reporter', reporter, ...grep, ...files);
@@ -52,10 +54,17 @@ export async function runSuite(suite: Suite, options: SuiteOptions = {}): Promis
     const { code, elapsed_ms } = await program(around.within(command), {
       show: options.labelled !== true,
       label: options.labelled === true ? suite : undefined,
-      env: { ...options.env, ...around.env, MOCHA_COUNTS: counts, MOCHA_STYLE: options.reporter ?? 'spec' },
+      env: {
+        ...options.env,
+        ...around.env,
+        TMPDIR: temporary,
+        MOCHA_COUNTS: counts,
+        MOCHA_STYLE: options.reporter ?? 'spec',
+      },
     });
     const result = JSON.parse(readFileSync(counts, 'utf8')) as Counts;
     console.log(`  ${suite}: ${(elapsed_ms / 1000).toFixed(1)} s`);
+    tellOfWhatIsLeft(suite, temporary);
     // Mocha can fail outside any test: a hook, an unhandled rejection, a file that does not load.
     return code !== 0 && result.failed === 0
       ? { ...result, failed: 1, broken: [`${suite}: outside of any test`] }
@@ -66,6 +75,13 @@ export async function runSuite(suite: Suite, options: SuiteOptions = {}): Promis
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** Tests remove what they make; what one forgot is named here, and goes with the folder of the suite. */
+function tellOfWhatIsLeft(suite: Suite, temporary: string): void {
+  const kinds = new Set(readdirSync(temporary).map((name) => name.replace(/-[^-]*$/, '')));
+  if (kinds.size > 0)
+    console.log(`  ${suite}: left in its temporary folder: ${[...kinds].sort().join(', ')}`);
 }
 
 function testFiles(suite: Suite): string[] {

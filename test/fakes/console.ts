@@ -1,11 +1,11 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseConsoleCard } from '../../protocol/console-card.js';
 import type { PublicKey } from '../../crypto/rsa.js';
+import { TemporaryFolder } from './folder.js';
 import { until } from './until.js';
 
 /** A port that was free a moment ago, for what must come back on the same one. */
@@ -21,26 +21,31 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** A real console: a directory, a daemon of its own, and its command line. */
 export class RealConsole {
-  readonly dir: string;
   readonly #kind: 'console-cluster' | 'console-app';
-  readonly #folder: string;
+  readonly #folder: TemporaryFolder;
+  readonly #dir: string | undefined;
   #daemon: ChildProcess | undefined;
   log = '';
 
   /** `dir`: where its files are to be, when that is not to be chosen here. */
   constructor(kind: 'console-cluster' | 'console-app', dir?: string) {
     this.#kind = kind;
-    this.#folder = mkdtempSync(join(tmpdir(), `bmonitor-${kind}-`));
-    this.dir = dir ?? join(this.#folder, 'console');
-    writeFileSync(this.passphrase, 'four random words\n', { mode: 0o600 });
+    this.#folder = new TemporaryFolder(kind);
+    this.#dir = dir;
+  }
+
+  get dir(): string {
+    return this.#dir ?? join(this.#folder.path, 'console');
   }
 
   get passphrase(): string {
-    return join(this.#folder, 'passphrase');
+    const path = join(this.#folder.path, 'passphrase');
+    if (!existsSync(path)) writeFileSync(path, 'four random words\n', { mode: 0o600 });
+    return path;
   }
 
   file(name: string, content: string): string {
-    const path = join(this.#folder, name);
+    const path = join(this.#folder.path, name);
     writeFileSync(path, content);
     return path;
   }
@@ -134,6 +139,6 @@ export class RealConsole {
 
   async remove(): Promise<void> {
     await this.stop('SIGKILL');
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.#folder.remove();
   }
 }

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { TemporaryFolder } from './folder.js';
 import { until } from './until.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -44,11 +44,11 @@ export class Attended {
 
 /** A machine without a landlord, on which `bmonitor pair` is run. */
 export class MachineAtDesk {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'bmonitor-machine-'));
+  readonly #folder = new TemporaryFolder('machine');
   readonly #running: Attended[] = [];
 
   get dir(): string {
-    return join(this.#folder, 'node');
+    return join(this.#folder.path, 'node');
   }
 
   pair(gateway: string, listen: string, ...more: readonly string[]): Attended {
@@ -80,6 +80,6 @@ export class MachineAtDesk {
 
   async remove(): Promise<void> {
     await this.stop();
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.#folder.remove();
   }
 }

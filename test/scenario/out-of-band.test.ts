@@ -2,9 +2,9 @@ import { expect } from 'chai';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { TemporaryFolder } from '../fakes/folder.js';
 import { RealConsole } from '../fakes/console.js';
 import { FakeNode } from '../fakes/node.js';
 import { until } from '../fakes/until.js';
@@ -21,13 +21,13 @@ async function freeUdpPort(): Promise<number> {
 
 /** A management controller of OpenIPMI's simulator: real RMCP+ sessions with a password, over a chassis that is a few files. */
 class Simulator {
-  readonly dir = mkdtempSync(join(tmpdir(), 'bmonitor-ipmi-'));
+  readonly #folder = new TemporaryFolder('ipmi');
   port = 0;
   #child: ChildProcess | undefined;
 
   async start(): Promise<void> {
     this.port = await freeUdpPort();
-    const chassis = join(this.dir, 'chassis');
+    const chassis = join(this.#folder.path, 'chassis');
     writeFileSync(this.#file('power'), '0\n');
     writeFileSync(this.#file('log'), '');
     writeFileSync(
@@ -77,11 +77,11 @@ ${allowed.join('\n')}
       this.#child.kill('SIGKILL');
       await gone;
     }
-    rmSync(this.dir, { recursive: true, force: true });
+    this.#folder.remove();
   }
 
   #file(name: string): string {
-    return join(this.dir, name);
+    return join(this.#folder.path, name);
   }
 }
 

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { TemporaryFolder } from '../fakes/folder.js';
 import { freePort, RealConsole } from '../fakes/console.js';
 import { RealNode } from '../fakes/real-node.js';
 import { until } from '../fakes/until.js';
@@ -18,11 +18,14 @@ const index = fileURLToPath(new URL('../../console-cluster/cli/index.js', import
 
 /** A store service in a process of its own, that can be killed. */
 class RealStore {
-  readonly folder = mkdtempSync(join(tmpdir(), 'bmonitor-store-'));
+  readonly folder = new TemporaryFolder('store');
   readonly tool = new RealConsole('console-cluster');
-  readonly dir = join(this.folder, 'store');
   address = '';
   #child: ChildProcess | undefined;
+
+  get dir(): string {
+    return join(this.folder.path, 'store');
+  }
 
   async make(): Promise<void> {
     const port = String(await freePort());
@@ -59,7 +62,7 @@ class RealStore {
   async remove(): Promise<void> {
     await this.kill();
     await this.tool.remove();
-    rmSync(this.folder, { recursive: true, force: true });
+    this.folder.remove();
   }
 }
 
@@ -85,7 +88,7 @@ describe('two consoles of a facility over one store service, as real processes',
     );
     customer.init();
     await first.run();
-    const twin = join(store.folder, 'console.twin');
+    const twin = join(store.folder.path, 'console.twin');
     first.must('twin', '--out', twin, '--passphrase-file', first.passphrase);
     const own = ['--gateway', '127.0.0.1', '--gateway-port', String(await freePort())];
     second.must(
@@ -170,7 +173,7 @@ describe('two consoles of a facility over one store service, as real processes',
   });
 
   it('hand over both gateways, so that a customer finds whichever works', async () => {
-    const file = join(store.folder, 'acme.json');
+    const file = join(store.folder.path, 'acme.json');
     second.must('leases', 'hand-over', 'acme', '--out', file);
     const { gateways } = JSON.parse(readFileSync(file, 'utf8')) as { gateways: unknown[] };
     expect(gateways).to.have.length(2);

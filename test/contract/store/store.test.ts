@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +14,8 @@ import { openRemoteStore } from '../../../console/store/remote.js';
 import { serveStore } from '../../../console/store/service.js';
 import { limits } from '../../../protocol/limits.js';
 import { silentLog } from '../../../protocol/log.js';
-import { certificatePin } from '../../../protocol/socket.js';
+import { certificatePin } from '../../../protocol/pin.js';
+import { TemporaryFolder } from '../../fakes/folder.js';
 import { value } from '../../fakes/results.js';
 import { until } from '../../fakes/until.js';
 import { MemoryStore } from '../../fakes/memory-store.js';
@@ -29,11 +29,11 @@ async function testCertificate(): Promise<{ cert: string; key: string }> {
   };
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'bmonitor-store-'));
+const folder = new TemporaryFolder('store');
 let count = 0;
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => folder.remove());
 
-async function open(path = join(folder, String(count++))): Promise<KeyStore> {
+async function open(path = join(folder.path, String(count++))): Promise<KeyStore> {
   const opened = await openLevelStore(path);
   if (!opened.ok) throw new Error(opened.refusal.detail ?? opened.refusal.code);
   return opened.value;
@@ -134,7 +134,7 @@ describe('the store on level', () => {
   storeContract(async () => open());
 
   it('keeps everything, and its revision, across a restart', async () => {
-    const path = join(folder, 'restart');
+    const path = join(folder.path, 'restart');
     const first = await open(path);
     await first.write([{ type: 'put', key: 'a', value: bytes('1') }]);
     const second = await first.write([{ type: 'put', key: 'a', value: bytes('2') }]);
@@ -162,7 +162,7 @@ describe('the store on level', () => {
 
   it('refuses to open when the disk gives back another byte than it was given, wherever that is', async () => {
     for (const at of [0, 25, 49]) {
-      const path = join(folder, `altered-${at}`);
+      const path = join(folder.path, `altered-${at}`);
       await filled(path);
       let altered = 0;
       for (const name of readdirSync(path)) {
@@ -180,10 +180,10 @@ describe('the store on level', () => {
   });
 
   it('refuses to open when files of it are gone, or are those of an earlier day', async () => {
-    const path = join(folder, 'older');
+    const path = join(folder.path, 'older');
     await filled(path);
     expect(await opening(path)).to.equal('opened');
-    const older = join(folder, 'older-copy');
+    const older = join(folder.path, 'older-copy');
     cpSync(path, older, { recursive: true });
     const store = await open(path);
     await store.write([{ type: 'delete', key: 'k/1' }]);
@@ -194,7 +194,7 @@ describe('the store on level', () => {
     rmSync(path, { recursive: true });
     expect(await opening(path), 'all of it').to.match(/^store-unreadable /);
     for (const gone of [/^MANIFEST/, /\.(log|ldb)$/]) {
-      const other = join(folder, `gone-${gone.source.length}`);
+      const other = join(folder.path, `gone-${gone.source.length}`);
       await filled(other);
       for (const name of readdirSync(other)) if (gone.test(name)) rmSync(join(other, name));
       expect(await opening(other), gone.source).to.match(/^store-unreadable /);
@@ -202,7 +202,7 @@ describe('the store on level', () => {
   });
 
   it('opens again after it was killed, which is no damage', async () => {
-    const path = join(folder, 'killed-once');
+    const path = join(folder.path, 'killed-once');
     const writer = fileURLToPath(new URL('writer.js', import.meta.url));
     const child = spawn(process.execPath, [writer, path], { stdio: ['ignore', 'pipe', 'inherit'] });
     const exited = new Promise((resolve) => child.once('exit', resolve));
@@ -214,7 +214,7 @@ describe('the store on level', () => {
   });
 
   it('refuses to be opened twice', async () => {
-    const path = join(folder, 'twice');
+    const path = join(folder.path, 'twice');
     const first = await open(path);
     const second = await openLevelStore(path);
     expect(second.ok ? 'opened' : second.refusal.code).to.equal('store-in-use');
@@ -222,7 +222,7 @@ describe('the store on level', () => {
   });
 
   it('loses no acknowledged write, and shows no half of one, when it is killed while writing', async () => {
-    const path = join(folder, 'killed');
+    const path = join(folder.path, 'killed');
     const writer = fileURLToPath(new URL('writer.js', import.meta.url));
     for (let round = 1; round <= 3; round++) {
       const child = spawn(process.execPath, [writer, path], { stdio: ['ignore', 'pipe', 'inherit'] });
