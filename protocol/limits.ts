@@ -270,8 +270,11 @@ export const limits = {
   tpm_sessions_kept_max: 3,
   /** A TPM refuses to save more sessions once one lies there that is many savings older than the newest: some allow only 255. */
   tpm_session_life_ms_max: 60 * 60 * 1000,
-  /** How long nothing is asked of the TPM before something is done ahead. */
-  tpm_session_rest_ms: 20,
+  /**
+   * How long nothing is asked of the TPM before something is done ahead. A command signs, writes to the disk, writes G and then sets filters: what is
+   * done ahead shall come between none of these.
+   */
+  tpm_session_rest_ms: 200,
   /** What is set aside for the files of one lease when the configuration does not say. */
   lease_directory_bytes: 4 * 1024 * 1024 * 1024,
   /** A smaller file system has no room for a journal, a larger one is not made in a moment. */

@@ -37,6 +37,8 @@ export class ReadySessions {
 
   /** `work` may be done twice: a session that was kept may turn out to be of no use any more. */
   async use<T>(work: (session: FileHandle) => Promise<Result<T>>): Promise<Result<T>> {
+    // Nothing is done ahead between two uses of one command.
+    this.#soon(limits.tpm_session_rest_ms);
     const kept = await this.#takeKept();
     if (kept) {
       const done = await work(kept.session);
