@@ -43,7 +43,7 @@ export function facilityPolicy(parts: {
         ({ value }) =>
           value.node === name &&
           welcome.includes(value.customer) &&
-          (value.state === 'granted' || value.state === 'ending'),
+          ['granted', 'ending', 'replacing'].includes(value.state),
       );
       return leased ? ok(true) : refuse('gateway-not-yours', node);
     },

@@ -2,6 +2,8 @@ import type { Command } from 'commander';
 import { clientFor, type ApiClient } from './client.js';
 import { orExit, table } from './output.js';
 import { readFileLimited, writeFileWhole } from '../daemon/files.js';
+import { printLeases } from './lease-table.js';
+import { newPairCommand } from './new-pair.js';
 import { takingCommands } from './taking.js';
 import { rights } from '../../protocol/commands.js';
 import { parseConsoleCard, type ConsoleCard } from '../../protocol/console-card.js';
@@ -23,25 +25,6 @@ export function momentFrom(text: string, now_ms: number): Result<number> {
   return Number.isNaN(parsed)
     ? refuse('bad-input', 'a date such as 2027-01-31, or 90d, 12h, 30m from now on', { where: '--until' })
     : ok(Math.floor(parsed / 1000));
-}
-
-function listing(leases: readonly LeaseView[]): string {
-  if (leases.length === 0) return 'no leases';
-  return table(
-    ['NODE', 'CUSTOMER', 'STATE', 'UNTIL', 'LEASE', 'TROUBLE'],
-    leases.map((lease) => [
-      lease.node,
-      lease.customer,
-      lease.state,
-      new Date(lease.until * 1000).toISOString().slice(0, 16).replace('T', ' '),
-      lease.lease ?? '-',
-      lease.trouble ?? '',
-    ]),
-  );
-}
-
-function printLeases(answer: Record<string, unknown>, json = false): void {
-  console.log(json ? JSON.stringify(answer) : listing(answer['leases'] as readonly LeaseView[]));
 }
 
 export function customerCommands(program: Command, dirOf: () => string): void {
@@ -247,6 +230,7 @@ export function leaseCommands(program: Command, dirOf: () => string, at: LeasesA
       for (const receipt of receipts as readonly string[]) console.log(receipt);
     });
   endCommand(leases, dirOf, at);
+  newPairCommand(leases, dirOf, at);
   // Where the own leases have a word of their own, they are taken there.
   if (at.name === 'leases') takingCommands(leases, dirOf, 'taken');
 }

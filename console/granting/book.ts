@@ -3,23 +3,31 @@ import { provenReceipts, receiptTexts } from '../nodes/receipts.js';
 import type { KeyStore } from '../store/port.js';
 import { Records, type Stored } from '../store/records.js';
 import type { Right } from '../../protocol/commands.js';
+import { isErrorCode } from '../../protocol/errors/index.js';
 import { digestText, idText, publicJwk } from '../../protocol/fields.js';
 import type { HandOver } from '../../protocol/hand-over.js';
 import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import type { Way } from '../../protocol/node-card.js';
-import { object, whole } from '../../protocol/parse.js';
+import { list, object, oneOf, whole } from '../../protocol/parse.js';
 import { newId } from '../../protocol/request.js';
-import { ok, refuse, type Result } from '../../protocol/result.js';
+import { ok, refuse, type Refused, type Result } from '../../protocol/result.js';
 import { keysOf, type Customers } from './customers.js';
 import { leaseForm, type Lease } from './record.js';
 
 /** What a node answers to `lease.grant`. */
-const granted = object({
+const granted = {
   lease: idText,
   level: whole({ min: 1, max: limits.levels_max - 1 }),
   pair: object({ id: digestText, jwk: publicJwk }),
   receipts: receiptTexts,
+};
+const grantedForm = object(granted);
+/** And to a new pair for a level below: one lease has ended, with all below it, and another stands in its place. */
+const replacedForm = object({
+  ...granted,
+  ended: list(idText, { max: limits.levels_max }),
+  reason: oneOf('ended'),
 });
 
 export interface Grant {
@@ -131,6 +139,41 @@ export class LeaseBook {
     return this.#these([found.name]);
   }
 
+  /**
+   * Another pair for the level of a lease, and with it another lease on the same terms in its place: the node destroys everything of the old one and of
+   * those below it, all of which must be named. Without names nothing is done: the node's refusal says which they are.
+   */
+  async replace(leaseId: string, destroys?: readonly string[]): Promise<Result<readonly Stored<Lease>[]>> {
+    const all = await this.all();
+    if (!all.ok) return all;
+    const found = all.value.find(({ value }) => value.lease === leaseId);
+    if (!found || !['granted', 'replacing'].includes(found.value.state))
+      return refuse('lease-unknown', leaseId);
+    const { name, value: lease, revision } = found;
+    if (destroys === undefined) return this.#whatGoes(lease);
+    // What was asked and has no answer yet is asked again to the letter: it may have acted.
+    if (lease.state === 'granted') {
+      const { trouble: _, ...rest } = lease;
+      const replacing: Lease = { ...rest, state: 'replacing', endId: newId(), destroys };
+      const written = await this.#records.put(name, replacing, revision);
+      if (!written.ok) return written;
+    }
+    await this.#settle(name);
+    const after = await this.#records.get(name);
+    if (!after.ok) return after;
+    const { state, trouble, endId } = after.value.value;
+    if (state === 'granted' && trouble?.code === 'destroys-not-named') return this.#whatGoes(lease);
+    if (state === 'granted' && trouble)
+      return refuse(isErrorCode(trouble.code) ? trouble.code : 'unknown-refusal', lease.node);
+    return this.#these(state === 'ended' && endId !== undefined ? [name, endId] : [name]);
+  }
+
+  /** The node refuses a command that names nothing, with the list of what it would destroy. */
+  async #whatGoes(lease: Lease): Promise<Refused> {
+    const asked = await this.#parts.nodes.request(lease.node, rotationOf({ ...lease, destroys: [] }));
+    return asked.ok ? refuse('internal', 'the node replaced a pair without a name') : asked;
+  }
+
   async extend(leaseId: string, until: number): Promise<Result<readonly Stored<Lease>[]>> {
     const all = await this.all();
     if (!all.ok) return all;
@@ -187,7 +230,7 @@ export class LeaseBook {
   async #settleAll(): Promise<void> {
     const all = await this.all();
     if (!all.ok) return;
-    const open = all.value.filter(({ value }) => value.state === 'granting' || value.state === 'ending');
+    const open = all.value.filter(({ value }) => isOpen(value));
     await Promise.all(open.map(async ({ name }) => this.#settle(name)));
   }
 
@@ -198,16 +241,30 @@ export class LeaseBook {
       const record = await this.#records.get(id);
       if (!record.ok) return;
       const { value, revision } = record.value;
-      const next =
-        value.state === 'granting'
-          ? await this.#askGrant(id, value)
-          : value.state === 'ending'
-            ? await this.#askEnd(value)
-            : undefined;
-      if (next) await this.#records.put(id, next, revision);
-      if (next?.state === 'ended') this.#parts.ended(next);
+      const next = await this.#next(id, value);
+      if (!next) return;
+      const { inItsPlace, ...lease } = next;
+      const ops = [this.#records.op(id, lease), ...(inItsPlace ? [this.#records.op(...inItsPlace)] : [])];
+      const written = await this.#parts.store.write(ops, [this.#records.condition(id, revision)]);
+      if (written.ok && lease.state === 'ended') this.#parts.ended(lease);
     } finally {
       this.#busy.delete(id);
+    }
+  }
+
+  /** What became of it; undefined: nothing is known yet. */
+  async #next(id: string, lease: Lease): Promise<Next | undefined> {
+    switch (lease.state) {
+      case 'granting':
+        return this.#askGrant(id, lease);
+      case 'ending':
+        return this.#askEnd(lease);
+      case 'replacing':
+        return this.#askReplace(lease);
+      case 'granted':
+      case 'refused':
+      case 'ended':
+        return undefined;
     }
   }
 
@@ -216,7 +273,7 @@ export class LeaseBook {
     const command = { type: 'lease.grant', to, rights, until, destroyAfter } as const;
     const reply = await this.#parts.nodes.request(lease.node, command, { jti: id });
     if (!reply.ok) return this.#later(lease, reply.refusal.code, 'refused');
-    const answer = granted(reply.value.result ?? {}, 'answer');
+    const answer = grantedForm(reply.value.result ?? {}, 'answer');
     if (!answer.ok) return this.#later(lease, answer.refusal.code, 'refused');
     const { trouble: _, ...rest } = lease;
     const { level, pair } = answer.value;
@@ -235,6 +292,27 @@ export class LeaseBook {
     if (reply.ok || reply.refusal.code === 'lease-unknown')
       return { ...rest, state: 'ended', endedAt: this.#parts.now(), receipts };
     return this.#later(lease, reply.refusal.code, 'granted');
+  }
+
+  async #askReplace(lease: Lease): Promise<Next | undefined> {
+    const { endId } = lease;
+    if (endId === undefined) return undefined;
+    const reply = await this.#parts.nodes.request(lease.node, rotationOf(lease), { jti: endId });
+    if (!reply.ok) return this.#later(lease, reply.refusal.code, 'granted');
+    const answer = replacedForm(reply.value.result ?? {}, 'answer');
+    if (!answer.ok) return this.#later(lease, answer.refusal.code, 'granted');
+    const { level, pair, lease: next } = answer.value;
+    const { trouble: _, endId: __, destroys: ___, ...rest } = lease;
+    // One answer tells of both, and each keeps it whole.
+    const receipts = await this.#receipts({ ...lease, receipts: [] }, answer.value.receipts);
+    const fresh: Lease = { ...rest, state: 'granted', lease: next, level, key: pair.jwk, receipts };
+    return {
+      ...lease,
+      state: 'ended',
+      endedAt: this.#parts.now(),
+      receipts: [...lease.receipts, ...receipts].slice(-limits.receipts_per_lease_max),
+      inItsPlace: [endId, fresh],
+    };
   }
 
   async #receipts(lease: Lease, given: readonly string[]): Promise<readonly string[]> {
@@ -257,6 +335,19 @@ export class LeaseBook {
     if (lease.trouble?.code === code && unanswered.has(code)) return undefined;
     return { ...lease, state: unanswered.has(code) ? lease.state : refused, trouble: { code } };
   }
+}
+
+/** A lease as it becomes, and the one that stands in its place from then on. */
+type Next = Lease & { readonly inItsPlace?: readonly [string, Lease] };
+
+/** The command that replaces the pair of a level below. */
+function rotationOf({ level = 1, destroys = [] }: Lease) {
+  return { type: 'keys.rotate', level, key: true, data: 'destroy', destroys } as const;
+}
+
+/** A node's answer is missing. */
+function isOpen({ state }: Lease): boolean {
+  return state === 'granting' || state === 'ending' || state === 'replacing';
 }
 
 export function isOver(lease: Lease): boolean {

@@ -4,7 +4,7 @@ import { digestText, idText, nameText, publicJwk } from '../../protocol/fields.j
 import { limits } from '../../protocol/limits.js';
 import { list, object, oneOf, optional, whole, type Parsed } from '../../protocol/parse.js';
 
-export const leaseStates = ['granting', 'granted', 'refused', 'ending', 'ended'] as const;
+export const leaseStates = ['granting', 'granted', 'refused', 'ending', 'replacing', 'ended'] as const;
 
 const moment_s = whole({ min: 0, max: 32_503_680_000 });
 
@@ -13,9 +13,11 @@ const moment_s = whole({ min: 0, max: 32_503_680_000 });
  * down before the command is sent:
  *
  *     granting ──the node's answer──▶ granted ──end asked──▶ ending ──the node's answer──▶ ended
+ *         │                           │ new pair asked
+ *         │                           └──▶ replacing ──the node's answer──▶ ended, and in the same write the one in its place: granted
  *         └────────the node's refusal──▶ refused
  *
- * `granting` and `ending` are sent again with the same id until the node answers, also after a crash: the node acts once
+ * `granting`, `ending` and `replacing` are sent again with the same id until the node answers, also after a crash: the node acts once
  * and gives the same answer again.
  */
 export const leaseForm = object({
@@ -38,8 +40,10 @@ export const leaseForm = object({
   key: optional(publicJwk),
   /** Why the node refused, or the last attempt failed. */
   trouble: optional(object({ code: nameText })),
-  /** The id of the command that ends it. */
+  /** The id of the command that ends it; where that puts another in its place, the name of that one too. */
   endId: optional(idText),
+  /** The leases that were named for a new pair to destroy: this one and all below it. */
+  destroys: optional(list(idText, { max: limits.levels_max })),
   endedAt: optional(whole({ min: 0, max: 32_503_680_000_000 })),
   /** What the node signed about it. */
   receipts: receiptTexts,

@@ -26,7 +26,7 @@ const view = object({
   node: name,
   customer: name,
   /** `taken` and `dark`: granted, and what the node said of it last. */
-  state: oneOf('granting', 'granted', 'taken', 'dark', 'refused', 'ending', 'ended'),
+  state: oneOf('granting', 'granted', 'taken', 'dark', 'refused', 'ending', 'replacing', 'ended'),
   lease: nullable(leaseId),
   level: nullable(whole({ min: 1, max: limits.levels_max - 1 })),
   rights: list(oneOf(...rights), { max: rights.length }),
@@ -131,6 +131,17 @@ export function leaseRoutes(
         body.destroys === params.lease
           ? viewsOf(await book.end(params.lease))
           : refuse('not-named', `destroys must be ${params.lease}`, { where: 'destroys' }),
+    }),
+    route({
+      method: 'POST',
+      path: `${at}/{lease}/replace`,
+      summary:
+        'Another pair for the level of a lease, and another lease on the same terms; `destroys` names the leases that go',
+      role: 'administer',
+      params: object({ lease: leaseId }),
+      body: object({ destroys: optional(list(leaseId, { max: limits.levels_max })) }),
+      reply: views,
+      handle: async ({ params, body }) => viewsOf(await book.replace(params.lease, body.destroys)),
     }),
     route({
       method: 'GET',

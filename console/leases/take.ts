@@ -2,13 +2,14 @@ import type { ConsoleParts } from '../daemon/daemon.js';
 import { NodeSession } from '../nodes/session.js';
 import { provenReceipts, receiptTexts } from '../nodes/receipts.js';
 import { askBlindness, wordsOf } from '../nodes/proving.js';
+import type { Op } from '../store/port.js';
 import { Records, type Stored } from '../store/records.js';
 import { rights } from '../../protocol/commands.js';
 import { digestText, idText, nameText, publicJwk } from '../../protocol/fields.js';
 import type { HandOver } from '../../protocol/hand-over.js';
 import { identityOf, levelKeyOf, nodeCardForm, type NodeCard } from '../../protocol/node-card.js';
 import { limits } from '../../protocol/limits.js';
-import { list, object, opaqueObject, oneOf, whole, type Parsed } from '../../protocol/parse.js';
+import { list, object, opaqueObject, oneOf, optional, whole, type Parsed } from '../../protocol/parse.js';
 import { newId } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 
@@ -38,6 +39,8 @@ const takingForm = object({
   strangers: list(digestText, { max: 1000 }),
   /** What the node signed about it. */
   receipts: receiptTexts,
+  /** When this console learnt that it is over. */
+  over_ms: optional(whole({ min: 0, max: 32_503_680_000_000 })),
 });
 export type Taking = Parsed<typeof takingForm>;
 
@@ -156,7 +159,7 @@ export class HeldLeases {
     const said = endedForm(reply.value.result ?? {}, 'answer');
     if (!said.ok) return said;
     const receipts = await provenReceipts(said.value.receipts, held.card, log);
-    const ended: Taking = { ...held, state: 'ended', receipts: [...held.receipts, ...receipts] };
+    const ended: Taking = { ...this.#over(held), receipts: [...held.receipts, ...receipts] };
     const kept = await this.#records.put(lease, ended);
     if (!kept.ok) return kept;
     await book.remove(node);
@@ -168,7 +171,8 @@ export class HeldLeases {
     const all = await this.#records.all();
     if (!all.ok) return all;
     const mine = all.value.filter(({ value }) => value.card.name === node && value.state !== 'taking');
-    const found = mine.find(({ value }) => value.state === 'taken') ?? mine.at(-1);
+    const [last] = mine.toSorted((a, b) => (b.value.over_ms ?? 0) - (a.value.over_ms ?? 0));
+    const found = mine.find(({ value }) => value.state === 'taken') ?? last;
     return found ? ok(found) : refuse('lease-unknown', `this console holds no lease of ${node}`);
   }
 
@@ -212,13 +216,30 @@ export class HeldLeases {
     const taken: Taking = { ...taking, state: 'taken', card: own, until, rights, strangers, receipts };
     const promised = { until: taking.until, rights: taking.rights };
     // The new U goes into the store at once: without it nobody can address the level any more.
-    const kept = await this.#records.put(card.lease, taken);
+    const kept = await this.#parts.store.write([
+      this.#records.op(card.lease, taken),
+      ...(await this.#before(taken)),
+    ]);
     if (!kept.ok) return failed(kept.refusal.code, kept.refusal.detail);
     // A node that was leased before comes back under its name with a new lease.
     const { book } = this.#parts;
     const added = book.get(own.name).ok ? await book.replace(own) : await book.add(own);
     if (!added.ok) return { ...failed(added.refusal.code, added.refusal.detail), taken: true, taking: taken };
     return { node: card.name, taken: true, taking: taken, blindness, promised };
+  }
+
+  #over(lease: Taking): Taking {
+    return { ...lease, state: 'ended', over_ms: this.#parts.clocks.wall() };
+  }
+
+  /** A node has one chain, and this console one place in it: with a new lease the one that it held there is over. */
+  async #before({ card }: Taking): Promise<readonly Op[]> {
+    const all = await this.#records.all();
+    return (all.ok ? all.value : []).flatMap(({ name, value }) =>
+      value.state === 'taken' && value.card.name === card.name && value.card.lease !== card.lease
+        ? [this.#records.op(name, this.#over(value))]
+        : [],
+    );
   }
 
   async #ask(taking: Taking): Promise<Result<Answered>> {

@@ -38,7 +38,7 @@ export const metricList = {
   console_leases: {
     type: 'gauge',
     labels: ['state'],
-    help: 'Leases by where they stand; those that wait for a node are granting or ending.',
+    help: 'Leases by where they stand; those that wait for a node are granting, ending or replacing.',
   },
   console_gateway_nodes: { type: 'gauge', labels: [], help: 'Nodes that have dialled the gateway.' },
   console_gateway_consoles: {

@@ -1,11 +1,10 @@
 import { expect } from 'chai';
-import { openBox } from '../../crypto/box.js';
 import type { Command } from '../../protocol/commands.js';
-import { openWrapped } from '../../bmonitor/keys/wrap.js';
 import { Machine, settled, type Running } from '../fakes/machine/machine.js';
 import type { FakeDisk } from '../fakes/machine/disk.js';
 import { pairs } from '../fakes/machine/pairs.js';
 import { rosterOf } from '../fakes/machine/principals.js';
+import { opened, sharesOf } from '../fakes/machine/search.js';
 import { shapeOf } from '../fakes/machine/sound.js';
 import { asked, consoleId, give, grant, leaseAt, nowOf, take, world } from '../fakes/machine/world.js';
 import { refusalIn, value } from '../fakes/results.js';
@@ -168,20 +167,16 @@ describe('the hunt for a way to a tenant’s data', function () {
     const theirs = await there.machine.startWell();
     const running = await here.machine.startWell();
     await nobodySpeaksFor(running, here.tenant, ['a neighbour']);
-    const { ring } = theirs.core;
+    const { ring, state } = theirs.core;
     const keys = [ring.data, ring.outer, ring.symmetric].flatMap((some) => [...some.values()]);
-    for (const image of [here.formerly, here.machine.disk])
-      for (const place of image.keys())
-        for (const key of keys) {
-          const box = image.valueAt(place);
-          expect(box && openBox(key, place, box), place).to.equal(undefined);
-        }
-    const wrapped = running.core.ring.wrapped.get(here.tenant);
-    const shares = theirs.core.state.levels.flatMap(({ lease, symmetric: keyId }, level) => {
-      const key = keyId === undefined ? undefined : ring.symmetric.get(keyId);
-      return key && keyId !== undefined ? [{ level, leaseId: lease, keyId, key }] : [];
-    });
-    expect(wrapped && openWrapped(wrapped, here.tenant, shares)).to.equal(undefined);
+    const loot = { keys, shares: sharesOf(ring, state) };
+    const images = [here.formerly, here.machine.disk];
+    const leases = new Set(images.flatMap((image) => image.keys().map((place) => place.split('/')[1] ?? '')));
+    expect(leases).to.include(here.tenant);
+    for (const tenant of leases) {
+      const wrapped = running.core.ring.wrapped.get(tenant);
+      expect(opened(loot, images, { tenant, wrapped }), tenant).to.deep.equal([]);
+    }
     await theirs.core.close();
     await running.core.close();
   });
@@ -191,7 +186,7 @@ describe('the hunt for a way to a tenant’s data', function () {
     const running = await machine.startWell();
     const tenant = leaseAt(running.core.state, 1);
     const reached = { leases: [tenant], running };
-    expect(opened(reached, [machine.disk], tenant)).to.not.deep.equal([]);
+    expect(openedBy(reached, [machine.disk], tenant)).to.not.deep.equal([]);
   });
 });
 
@@ -287,7 +282,7 @@ async function judged(
     .filter((level) => level.roster.some((entry) => crookIds.has(entry.id)))
     .map((level) => level.lease);
   expect(leases, path.join('; ')).to.not.include(tenant);
-  expect(opened({ leases, running }, all, tenant), path.join('; ')).to.deep.equal([]);
+  expect(openedBy({ leases, running }, all, tenant), path.join('; ')).to.deep.equal([]);
   const shape = `${machine.clock.wall()} ${shapeOf(running.core.state)}`;
   await running.core.close();
   const speak = crooks.filter((party) =>
@@ -299,7 +294,7 @@ async function judged(
 }
 
 /** With everything of the levels for which they speak, and with the salt, which they have not: what of the tenant's opens? */
-function opened(
+function openedBy(
   { leases, running }: { readonly leases: readonly string[]; readonly running: Running },
   images: readonly FakeDisk[],
   tenant: string,
@@ -307,30 +302,8 @@ function opened(
   const { ring, state } = running.core;
   const mine = leases.flatMap((lease) => [ring.data.get(lease), ring.outer.get(lease)]);
   const keys = mine.filter((key) => key !== undefined);
-  const found: string[] = [];
-  for (const image of images)
-    for (const place of image.keys().filter((one) => one.split('/')[1] === tenant)) {
-      const box = image.valueAt(place);
-      if (box && keys.some((key) => openBox(key, place, box) !== undefined)) found.push(place);
-    }
-  const wrapped = ring.wrapped.get(tenant);
-  const shares = state.levels.flatMap(({ lease, symmetric }, level) => {
-    const key = symmetric === undefined ? undefined : ring.symmetric.get(symmetric);
-    return leases.includes(lease) && key && symmetric !== undefined
-      ? [{ level, leaseId: lease, keyId: symmetric, key }]
-      : [];
-  });
-  if (!wrapped) return found;
-  for (let choice = 0; choice < 2 ** shares.length; choice += 1)
-    if (
-      openWrapped(
-        wrapped,
-        tenant,
-        shares.filter((_, at) => (choice >> at) & 1),
-      )
-    )
-      found.push('the data key');
-  return found;
+  const shares = sharesOf(ring, state, (lease) => leases.includes(lease));
+  return opened({ keys, shares }, images, { tenant, wrapped: ring.wrapped.get(tenant) });
 }
 
 /** Each of them says that it speaks for the tenant's level and lease. */

@@ -1,10 +1,9 @@
 import { expect } from 'chai';
-import { openBox } from '../../crypto/box.js';
 import { Secret } from '../../crypto/secret.js';
-import { openWrapped } from '../../bmonitor/keys/wrap.js';
 import type { KeyRing } from '../../bmonitor/keys/ring.js';
 import { sealShare, verifyBoot } from '../../protocol/unlock.js';
 import type { Machine, Running } from '../fakes/machine/machine.js';
+import { opened, sharesOf } from '../fakes/machine/search.js';
 import { asked, consoleId, give, leaseAt, world } from '../fakes/machine/world.js';
 import { refusalIn, value } from '../fakes/results.js';
 
@@ -19,13 +18,13 @@ describe('a whole node that was stolen, TPM and disk together', () => {
     const tenant = leaseAt(thief.core.state, 1);
     expect(thief.core.ring.data.has(tenant)).to.equal(false);
     expect(machine.directories.all().filter((one) => one.lease === tenant && one.open)).to.deep.equal([]);
-    expect(opened(thief, machine, tenant), 'with every key of the node').to.deep.equal([]);
+    expect(openedBy(thief, machine, tenant), 'with every key of the node').to.deep.equal([]);
 
     // The same search finds everything once the share is there: it looks in the right places.
     value(
       await give(thief, asked('tenant.operator', { type: 'keys.unlock', share: await sealed(thief, share) })),
     );
-    expect(opened(thief, machine, tenant))
+    expect(openedBy(thief, machine, tenant))
       .to.include('the data key')
       .and.to.satisfy((places: readonly string[]) => places.some((place) => place.startsWith('h/')));
     await thief.core.close();
@@ -56,7 +55,7 @@ describe('a whole node that was stolen, TPM and disk together', () => {
         data === 'destroy' ? { destroys: thief.core.state.levels.map(({ lease }) => lease) } : {};
       const rotate = { type: 'keys.rotate', level: 0, key: true, data, ...destroys } as const;
       await give(thief, asked('landlord.administrator', rotate));
-      expect(opened(thief, machine, tenant), data).to.deep.equal([]);
+      expect(openedBy(thief, machine, tenant), data).to.deep.equal([]);
       await thief.core.close();
     }
   });
@@ -90,27 +89,7 @@ function keysIn({ symmetric, salt, data, locked: sealedKeys, parked }: KeyRing):
 }
 
 /** Tries every key of the node on everything of the tenant's that lies on the disk, and every choice of the K on its data key. */
-function opened({ core }: Running, { disk }: Machine, tenant: string): readonly string[] {
-  const { ring, state } = core;
-  const found: string[] = [];
-  for (const place of disk.keys().filter((one) => one.split('/')[1] === tenant)) {
-    const box = disk.valueAt(place);
-    if (box && keysIn(ring).some((key) => openBox(key, place, box) !== undefined)) found.push(place);
-  }
-  const wrapped = ring.wrapped.get(tenant);
-  const shares = state.levels.flatMap(({ lease, symmetric }, level) => {
-    const key = symmetric === undefined ? undefined : ring.symmetric.get(symmetric);
-    return key && symmetric !== undefined ? [{ level, leaseId: lease, keyId: symmetric, key }] : [];
-  });
-  if (!wrapped) return found;
-  for (let choice = 0; choice < 2 ** shares.length; choice += 1)
-    if (
-      openWrapped(
-        wrapped,
-        tenant,
-        shares.filter((_, at) => (choice >> at) & 1),
-      )
-    )
-      found.push('the data key');
-  return found;
+function openedBy({ core: { ring, state } }: Running, { disk }: Machine, tenant: string): readonly string[] {
+  const loot = { keys: keysIn(ring), shares: sharesOf(ring, state) };
+  return opened(loot, [disk], { tenant, wrapped: ring.wrapped.get(tenant) });
 }

@@ -10,7 +10,7 @@ const bmonitor = fileURLToPath(new URL('../../bmonitor/cli/index.js', import.met
 const isGood = (console: RealConsole, node: string) => (): boolean =>
   console.cli('nodes', 'status', node).status === 0;
 
-describe('a lease that its holder gives back', function () {
+describe('a lease whose pair the landlord replaces, and that its holder gives back', function () {
   this.timeout(300_000);
   const landlord = new RealConsole('console-cluster');
   const acme = new RealConsole('console-app');
@@ -35,6 +35,36 @@ describe('a lease that its holder gives back', function () {
   after(async () => {
     for (const console of [landlord, acme]) await console.remove();
     await node.remove();
+  });
+
+  it('shows the landlord what another pair would destroy, gets one only by that name, and is taken anew', async () => {
+    const shown = landlord.cli('leases', 'new-pair', 'node-1');
+    expect(shown.status).to.equal(1);
+    const [, lease = ''] = /--destroy (\S+)/.exec(shown.out) ?? [];
+    expect(shown.out)
+      .to.include(`the key to all data of the lease ${lease}`)
+      .and.include('acme would have to');
+    const wrong = landlord.cli('leases', 'new-pair', 'node-1', '--json', '--destroy', 'A'.repeat(22));
+    expect(wrong.status).to.equal(1);
+    expect(wrong.err).to.include('destroys-not-named').and.include(lease);
+    expect(isGood(acme, 'node-1')(), 'nothing was destroyed').to.equal(true);
+    const done = landlord.must('leases', 'new-pair', 'node-1', '--destroy', lease);
+    expect(done)
+      .to.match(new RegExp(`ended .*${lease}`))
+      .and.match(/ granted /);
+    expect(landlord.cli('leases', 'new-pair', 'node-2').err).to.match(/^lease-unknown/);
+    const receipts = landlord.must('leases', 'receipts', lease).trim().split('\n');
+    const file = landlord.file('replaced.jws', `${receipts.at(-2)}\n`);
+    const words = [bmonitor, 'receipt', 'verify', file, '--node', node.cardFile];
+    expect(execFileSync(process.execPath, words, { encoding: 'utf8' }))
+      .to.include(`the lease ${lease} of level 1 has ended`)
+      .and.include(`destroyed data ${lease}`);
+    // The pair that the customer had opens nothing any more.
+    await until(() => !isGood(acme, 'node-1')());
+    const again = landlord.file('again.json', '');
+    landlord.must('leases', 'hand-over', 'acme', '--out', again);
+    acme.must('lease', 'take', again);
+    await until(isGood(acme, 'node-1'), 120_000);
   });
 
   it('shows what that destroys, does it only by its name, and leaves a receipt that holds offline for who was there', () => {

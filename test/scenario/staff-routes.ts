@@ -86,6 +86,7 @@ export const needs: Readonly<Record<string, Role | 'anyone'>> = {
   'POST /api/v1/leases': 'administer',
   'POST /api/v1/leases/{lease}/extend': 'administer',
   'POST /api/v1/leases/{lease}/end': 'administer',
+  'POST /api/v1/leases/{lease}/replace': 'administer',
   'GET /api/v1/leases/{lease}/receipts': 'view',
   'GET /api/v1/hand-overs/{customer}': 'operate',
   'GET /api/v1/gateway': 'view',
