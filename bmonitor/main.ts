@@ -14,7 +14,7 @@ import { addressKeeper, fixedKeeper } from './addresses-here.js';
 import { fixedAddresses } from './node/fixed-addresses.js';
 import { openDirectoryStore } from './host/data/detect.js';
 import { dialGateways } from './host/gateway-dial.js';
-import { withoutCoreDumps } from './host/no-core-dumps.js';
+import { withoutCoreDumps } from '../crypto/no-core-dumps.js';
 import { kernelRelease, wasMeasured } from './host/measured.js';
 import { HostPower } from './host/power.js';
 import { listen, type Listening } from './host/listen.js';

@@ -1,3 +1,4 @@
+import { withoutCoreDumps } from '../../crypto/no-core-dumps.js';
 import { randomInt } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import type { Pair } from '../../crypto/rsa.js';
@@ -72,6 +73,8 @@ export async function openConsole(
   log: Log,
   lost: (why: string) => void,
 ): Promise<Result<ConsoleParts>> {
+  // Its own key is in its memory, and the shares of its leases come through it.
+  withoutCoreDumps();
   const files = consoleFiles(dir);
   const config = readConfig(files.config);
   if (!config.ok) return config;

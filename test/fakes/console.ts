@@ -17,6 +17,13 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** What its processes run in. */
+interface Around {
+  readonly env?: Readonly<Record<string, string>>;
+  /** A program that starts the daemon, and its arguments. */
+  readonly wrap?: readonly string[];
+}
+
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** A real console: a directory, a daemon of its own, and its command line. */
@@ -27,11 +34,22 @@ export class RealConsole {
   #daemon: ChildProcess | undefined;
   log = '';
 
+  readonly #around: Around;
+
   /** `dir`: where its files are to be, when that is not to be chosen here. */
-  constructor(kind: 'console-cluster' | 'console-app', dir?: string) {
+  constructor(kind: 'console-cluster' | 'console-app', dir?: string, around: Around = {}) {
     this.#kind = kind;
     this.#folder = new TemporaryFolder(kind);
     this.#dir = dir;
+    this.#around = around;
+  }
+
+  get #env(): NodeJS.ProcessEnv {
+    return { ...process.env, ...this.#around.env };
+  }
+
+  get pid(): number {
+    return this.#daemon?.pid ?? 0;
   }
 
   get dir(): string {
@@ -57,6 +75,7 @@ export class RealConsole {
     const run = spawnSync(process.execPath, [index, '--dir', this.dir, ...args], {
       encoding: 'utf8',
       timeout: 180_000,
+      env: this.#env,
     });
     return { status: run.status, out: run.stdout, err: run.stderr };
   }
@@ -64,7 +83,7 @@ export class RealConsole {
   /** The same, without holding up what else runs in this process (a fake node, for one). */
   async cliLater(...args: string[]): Promise<{ status: number | null; out: string; err: string }> {
     const index = join(root, this.#kind, 'cli/index.js');
-    const child = spawn(process.execPath, [index, '--dir', this.dir, ...args]);
+    const child = spawn(process.execPath, [index, '--dir', this.dir, ...args], { env: this.#env });
     let out = '';
     let err = '';
     child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
@@ -104,9 +123,10 @@ export class RealConsole {
       '--passphrase-file',
       this.passphrase,
     ];
-    const daemon = spawn(process.execPath, [...args, '--log-level', 'debug'], {
+    const [program = '', ...words] = [...(this.#around.wrap ?? []), process.execPath, ...args];
+    const daemon = spawn(program, [...words, '--log-level', 'debug'], {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, ...env },
+      env: { ...this.#env, ...env },
     });
     this.#daemon = daemon;
     daemon.stderr.on('data', (chunk: Buffer) => (this.log += chunk.toString()));

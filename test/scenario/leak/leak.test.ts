@@ -1,10 +1,7 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { lackingForDirectories } from '../../../bmonitor/host/data/detect.js';
 import { ImageStore } from '../../../bmonitor/host/data/image-store.js';
@@ -15,70 +12,11 @@ import { publicKeyFromJwk, type PublicKey } from '../../../crypto/rsa.js';
 import { sealSecret } from '../../../protocol/engine-secrets.js';
 import { value } from '../../fakes/results.js';
 import { SoftwareTpm } from '../../fakes/swtpm.js';
+import { until } from '../../fakes/until.js';
 import { NodeProcess } from '../node-process.js';
 import { addressee, patiently, rent, type Tenancy } from '../tenancy.js';
-import { piecesOfKey, piecesOfPair, Search, type Piece } from './search.js';
-
-const run = promisify(execFile);
-const recorder = fileURLToPath(new URL('recorder.js', import.meta.url));
-
-/** The node's whole disk: a file system of its own in a file, so that what was deleted is searched too. */
-class Disk {
-  constructor(readonly folder: string) {}
-
-  get image(): string {
-    return join(this.folder, 'disk.img');
-  }
-
-  get mount(): string {
-    return join(this.folder, 'disk');
-  }
-
-  async make(): Promise<void> {
-    await run('fallocate', ['-l', String(384 * 1024 * 1024), this.image]);
-    await run('mkfs.ext4', ['-q', '-F', '-E', 'nodiscard', this.image]);
-    await mkdir(this.mount);
-    await run('mount', ['-o', 'loop,nodiscard', this.image, this.mount]);
-  }
-
-  async content(): Promise<Buffer> {
-    await this.unmount();
-    return readFile(this.image);
-  }
-
-  async unmount(): Promise<void> {
-    await run('umount', ['-R', this.mount]).catch(() => {});
-  }
-}
-
-/** What strace wrote of the programs that were started: their arguments and environment, of which it prints every byte in hexadecimal. */
-async function started(
-  folder: string,
-): Promise<{ readonly programs: readonly string[]; readonly bytes: Buffer }> {
-  const programs: string[] = [];
-  const parts: Buffer[] = [];
-  for (const file of (await readdir(folder)).filter((name) => name.startsWith('trace'))) {
-    const text = await readFile(join(folder, file), 'utf8');
-    expect(text, 'nothing was cut short').to.not.match(/"\.\.\./);
-    for (const line of text.split('\n').filter((one) => one.includes('execve'))) {
-      const strings = [...line.matchAll(/"((?:\\x[0-9a-f]{2})*)"/g)].map(([, hex = '']) =>
-        Buffer.from(hex.replaceAll('\\x', ''), 'hex'),
-      );
-      programs.push(strings[0]?.toString().split('/').at(-1) ?? '');
-      parts.push(...strings.flatMap((one) => [one, Buffer.from('\n')]));
-    }
-  }
-  return { programs, bytes: Buffer.concat(parts) };
-}
-
-async function recorded(file: string): Promise<readonly Piece[]> {
-  const lines = new Set((await readFile(file, 'utf8')).trim().split('\n'));
-  return [...lines].flatMap((line, at) => {
-    const [kind = '', hex = ''] = line.split(' ');
-    const bytes = Buffer.from(hex, 'hex');
-    return kind === 'pair' ? piecesOfPair(`pair ${at}`, bytes) : piecesOfKey(`key ${at}`, bytes);
-  });
-}
+import { Disk, recorded, recording, started, traced } from './evidence.js';
+import { piecesOfKey, piecesOfPair, Search } from './search.js';
 
 describe('a node that was used hard', function () {
   this.timeout(600_000);
@@ -93,19 +31,6 @@ describe('a node that was used hard', function () {
     folder = await mkdtemp(join(tmpdir(), 'bmonitor-leak-'));
     disk = new Disk(folder);
     await disk.make();
-    const trace = [
-      'strace',
-      '-D',
-      '-f',
-      '-ff',
-      '-qq',
-      '-v',
-      '-xx',
-      '-s',
-      '262144',
-      '-e',
-      'trace=execve,execveat',
-    ];
     node = await NodeProcess.make({
       init: [
         '--keys',
@@ -120,8 +45,8 @@ describe('a node that was used hard', function () {
         String(32 * 1024 * 1024),
       ],
       parent: disk.mount,
-      wrap: ['prlimit', '--core=unlimited', ...trace, '-o', join(folder, 'trace')],
-      env: { NODE_OPTIONS: `--import=${recorder}`, BMONITOR_TEST_SECRETS: join(folder, 'secrets') },
+      wrap: ['prlimit', '--core=unlimited', ...traced(folder)],
+      env: recording(join(folder, 'secrets')),
     });
     await node.start();
   });
@@ -170,7 +95,16 @@ describe('a node that was used hard', function () {
     const engineSecrets = [randomBytes(32), randomBytes(32), randomBytes(32)];
     for (const secret of engineSecrets) await setSecret(tenancy, secret);
     await setShare(tenancy, share);
-    await ask({ type: 'keys.rotate', level: 1, key: false, data: 'reencrypt' }, tenancy);
+    const anew = (await ask({ type: 'keys.rotate', level: 1, key: false, data: 'reencrypt' }, tenancy)) as {
+      pair: { jwk: PublicJwk };
+    };
+    // Its keys are in memory only until it ends.
+    const under = { ...tenancy, to: addressee(1, tenancy.lease, anew.pair.jwk) };
+    await until(async () => {
+      const { jobs } = (await ask({ type: 'jobs.read' }, under)) as { jobs: readonly { state: string }[] };
+      return jobs.at(-1)?.state === 'done';
+    });
+    await setSecret(under, engineSecrets[0] ?? Buffer.alloc(0));
     const rotated = (await ask({
       type: 'keys.rotate',
       level: 0,
