@@ -1,5 +1,5 @@
 import { digestOf } from '../crypto/bytes.js';
-import { isCanonical, readHeader, verify } from '../crypto/jose.js';
+import { isCanonical, readHeader, verify, verifyBeside } from '../crypto/jose.js';
 import { publicKeyFromJwk, type PublicKey } from '../crypto/rsa.js';
 import { parseCommand, type Command, type ConsoleKey } from './commands.js';
 import { digestText, idText } from './fields.js';
@@ -94,24 +94,28 @@ export async function verifyHistory(
 ): Promise<Result<VerifiedHistory>> {
   const keys = new Map(trust.consoles.map((key) => [key.id, key]));
   const heads = new Map<number, string>();
-  const statements = { good: 0, signerUnknown: 0 };
+  const statements = new StatementsInTurn(trust);
   let last: (Entry & { readonly digest: string }) | undefined;
   let first: Entry | undefined;
   for (const [index, line] of lines.entries()) {
     const where = `line ${index + 1}`;
-    const entry = entryIn(line, where);
-    if (!entry.ok) return entry;
-    const follows = followsOn(entry.value, last, trust.identity.id, where);
-    if (!follows.ok) return follows;
-    const signed = await statementOf(entry.value, keys, where);
-    if (!signed.ok) return signed;
-    if (signed.value === 'good') statements.good += 1;
-    if (signed.value === 'signer-unknown') statements.signerUnknown += 1;
-    trust.line?.(readLine(entry.value, signed.value));
+    const entry = nextEntry(line, last, trust, where);
+    if (!entry.ok) {
+      // What is wrong in an earlier line is told first.
+      const before = await statements.settled();
+      return before.ok ? entry : before;
+    }
+    statements.add(entry.value, statementOf(entry.value, keys, where));
+    if (statements.waiting >= signaturesAtOnce || enrolls(entry.value.command)) {
+      const good = await statements.settled();
+      if (!good.ok) return good;
+    }
     first ??= entry.value;
     last = { ...entry.value, digest: digestOf(line) };
     heads.set(last.seq, last.digest);
   }
+  const good = await statements.settled();
+  if (!good.ok) return good;
   if (!first || !last) return refuse('bad-input', 'there is no line in it');
   heads.set(first.seq - 1, first.previous);
   const head = { seq: last.seq, digest: last.digest };
@@ -120,7 +124,14 @@ export async function verifyHistory(
     if (!lies.ok) return lies;
   }
   const { lease, level } = last;
-  const result = { lease, level, first: first.seq, head, statements, consoles: [...keys.values()] };
+  const result = {
+    lease,
+    level,
+    first: first.seq,
+    head,
+    statements: statements.counted,
+    consoles: [...keys.values()],
+  };
   if (checkpoint === undefined) return ok(result);
   const vouched = await verifyCheckpoint(checkpoint, trust.identity);
   if (!vouched.ok) return vouched;
@@ -129,6 +140,41 @@ export async function verifyHistory(
     return refuse('history-incomplete', `the node signed ${vouched.value.seq} entries, here are ${head.seq}`);
   const same = liesOn(vouched.value, head, heads);
   return same.ok ? ok({ ...result, checkpoint: vouched.value }) : same;
+}
+
+/** So many signatures are verified side by side: all processors have work, and what else asks for them waits no longer than for these. */
+const signaturesAtOnce = 64;
+
+/** Statements whose signatures are being verified, on the platform's other threads; what came of them is told in the order of the lines. */
+class StatementsInTurn {
+  readonly counted = { good: 0, signerUnknown: 0 };
+  readonly #trust: Trust;
+  #begun: { readonly entry: Entry; readonly signed: Promise<Result<Statement>> }[] = [];
+
+  constructor(trust: Trust) {
+    this.#trust = trust;
+  }
+
+  get waiting(): number {
+    return this.#begun.length;
+  }
+
+  add(entry: Entry, signed: Promise<Result<Statement>>): void {
+    this.#begun.push({ entry, signed });
+  }
+
+  /** Waits for all that were begun: the refusal of the first of them that does not hold. */
+  async settled(): Promise<Result<void>> {
+    const begun = this.#begun.splice(0);
+    for (const { entry, signed } of begun) {
+      const found = await signed;
+      if (!found.ok) return found;
+      if (found.value === 'good') this.counted.good += 1;
+      if (found.value === 'signer-unknown') this.counted.signerUnknown += 1;
+      this.#trust.line?.(readLine(entry, found.value));
+    }
+    return ok(undefined);
+  }
 }
 
 export async function verifyCheckpoint(jws: string, identity: PublicKey): Promise<Result<Checkpoint>> {
@@ -171,6 +217,17 @@ function readLine({ seq, time, command, sees, by, outcome }: Entry, statement: S
   };
 }
 
+function nextEntry(
+  line: string,
+  last: (Entry & { readonly digest: string }) | undefined,
+  { identity }: Trust,
+  where: string,
+): Result<Entry> {
+  const entry = entryIn(line, where);
+  const follows = entry.ok ? followsOn(entry.value, last, identity.id, where) : entry;
+  return follows.ok ? entry : follows;
+}
+
 function followsOn(
   entry: Entry,
   last: (Entry & { readonly digest: string }) | undefined,
@@ -208,7 +265,7 @@ async function statementOf(
     return broken('its statement is signed by another console than it names');
   const key = keys.get(header.kid);
   if (!key) return ok('signer-unknown');
-  const payload = await verify(key.key, entry.statement);
+  const payload = await verifyBeside(key.key, entry.statement);
   if (!payload) return broken('the signature of its statement does not match');
   const json = parseJson(payload);
   const claims = json.ok ? opaqueObject(json.value, '') : json;
@@ -227,7 +284,12 @@ async function statementOf(
   return ok('good');
 }
 
-/** Who a verified statement enrolls speaks later in the same history. */
+/** By what the line says; a statement that says something else is refused, so that it enrolls nobody. */
+function enrolls(command: string): boolean {
+  return ['consoles.add', 'lease.grant', 'lease.take'].includes(command);
+}
+
+/** Who a verified statement enrolls speaks later in the same history: no later statement is looked at before this one is verified. */
 function enrolledBy(command: Command): readonly ConsoleKey[] {
   if (command.type === 'consoles.add') return [command.console];
   if (command.type === 'lease.grant') return command.to;

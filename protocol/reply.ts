@@ -1,6 +1,6 @@
 import { fromB64u, toB64u } from '../crypto/bytes.js';
 import { derive } from '../crypto/derive.js';
-import { openDirect, readHeader, sealDirect, utf8 } from '../crypto/jose.js';
+import { isCanonical, openDirect, readHeader, sealDirect, utf8 } from '../crypto/jose.js';
 import type { Secret } from '../crypto/secret.js';
 import { StreamOpener, StreamSealer } from '../crypto/stream.js';
 import { isErrorCode, type ErrorCode } from './errors/index.js';
@@ -61,12 +61,13 @@ export function replyDigestOf(envelope: string): Result<string> {
   return header ? ok(header.kid) : refuse('malformed', 'not a sealed reply');
 }
 
-export async function openReply(
-  secret: Secret,
-  requestDigest: string,
-  envelope: string,
-): Promise<Result<Reply>> {
-  const plaintext = await openDirect(replyKey(secret, requestDigest), envelope);
+export function openReply(secret: Secret, requestDigest: string, envelope: string): Promise<Result<Reply>> {
+  return Promise.resolve(openedReply(secret, requestDigest, envelope));
+}
+
+function openedReply(secret: Secret, requestDigest: string, envelope: string): Result<Reply> {
+  if (!isCanonical(envelope)) return refuse('malformed', 'the reply is not in canonical base64url');
+  const plaintext = openDirect(replyKey(secret, requestDigest), envelope);
   if (!plaintext) return refuse('cannot-open', 'the reply is not sealed with the secret of this request');
   const json = parseJson(plaintext);
   return json.ok ? replyMembers(json.value, '') : json;

@@ -122,6 +122,30 @@ describe('an exported history', () => {
     ).to.equal('history-broken');
   });
 
+  it('tells of the first line that is wrong, though signatures are verified side by side', async () => {
+    const many = await made(70);
+    const wrong = (line: string): string => line.replace(/"statement":"([^"]+).{4}"/, '"statement":"$1AAAA"');
+    // The chain is mended behind the false signature, so that only the signature tells; and it breaks again further on.
+    const relinked: string[] = [];
+    for (const [at, line] of many.entries()) {
+      const entry = JSON.parse(at === 40 ? wrong(line) : line) as Record<string, unknown>;
+      const before = relinked.at(-1);
+      relinked.push(JSON.stringify({ ...entry, ...(before ? { previous: digestOf(before) } : {}) }));
+    }
+    const broken = relinked.toSpliced(50, 1);
+    expect(refusalIn(await verifyHistory({ lines: broken }, trust()))).to.include({
+      code: 'history-broken',
+      where: 'line 41',
+    });
+    expect(refusalIn(await verifyHistory({ lines: many.toSpliced(50, 1) }, trust())).where).to.equal(
+      'line 51',
+    );
+    const told: number[] = [];
+    const line = ({ seq }: { readonly seq: number }): void => void told.push(seq);
+    expect(value(await verifyHistory({ lines: many }, trust({ line }))).statements.good).to.equal(70);
+    expect(told).to.deep.equal(many.map((_, at) => at + 1));
+  });
+
   it('shows that its end is missing: by the checkpoint, by a head, by an earlier export', async () => {
     const checkpoint = await checkpointFor(lines[5] ?? '', 6);
     const cut = { lines: lines.slice(0, 4), checkpoint };
