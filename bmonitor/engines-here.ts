@@ -130,13 +130,15 @@ export function makeEngines(
     },
   });
   supervised.by = supervisor;
+  const memory_all_mb =
+    config.memory_mb ?? Math.floor((totalmem() - limits.engine_memory_left_bytes) / 1024 / 1024);
   supervised.grants = new MemoryGrants({
     runner,
     running: () =>
       new Map(
         supervisor.running().flatMap(({ id, settings }) => (settings ? [[id, settings] as const] : [])),
       ),
-    all_mb: config.memory_mb ?? Math.floor((totalmem() - limits.engine_memory_left_bytes) / 1024 / 1024),
+    all_mb: memory_all_mb,
     tell: (id, fields) => tellOf(id, 'engine.memory', fields),
   });
   const engines = new SupervisedEngines(supervisor, images, folders);
@@ -147,7 +149,18 @@ export function makeEngines(
   return {
     engines,
     report: new EngineReport(
-      ok({ lives: supervisor, runner, images, folders, logs, doors, voices, asker: sockets, health }),
+      ok({
+        lives: supervisor,
+        runner,
+        images,
+        folders,
+        logs,
+        doors,
+        voices,
+        asker: sockets,
+        health,
+        memory_all_mb,
+      }),
     ),
     leadPorts: (state) => ports.apply(portsIn(state, config.network), config.network ?? usualNetwork),
     tidy: (state) => engines.tidy(state),

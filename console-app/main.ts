@@ -13,6 +13,8 @@ import { folderRoutes } from './engines/folder-routes.js';
 import { secretRoutes } from './engines/secret-routes.js';
 import { engineRoutes } from './engines/routes.js';
 import { Rolls } from './engines/roll.js';
+import { scaleRoutes } from './engines/scale-routes.js';
+import { Scalings } from './engines/scale.js';
 
 /** The tenant's console, put together. It serves its own machine only. */
 export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
@@ -41,6 +43,7 @@ export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
     routes: [
       ...heldLeaseRoutes(new HeldLeases(parts)),
       ...engineRoutes({ ...parts, rolls: rollsOf(parts) }),
+      ...scaleRoutes({ ...parts, scalings: scalingsOf(parts) }),
       ...folderRoutes(parts),
       ...secretRoutes(parts),
       ...pastRoutes({ ...parts, catchUp, presence, now }),
@@ -62,4 +65,8 @@ export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
 
 function rollsOf({ book, log, clocks }: ConsoleParts): Rolls {
   return new Rolls({ book, log, steady: () => clocks.steady() });
+}
+
+function scalingsOf({ book, log, clocks }: ConsoleParts): Scalings {
+  return new Scalings({ book, log, steady: () => clocks.steady() });
 }

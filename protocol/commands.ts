@@ -190,7 +190,7 @@ export const commandParsers = {
   'filters.counters': object({}),
   /** Sends packets that should be refused and says whether they were. */
   'filters.probe': object({}),
-  /** The own engines, how they are and what they use. */
+  /** The own engines, how they are and what they use; and what memory the node has for engines, and how much is left. */
   'engines.read': object({}),
   /** One engine with its settings. */
   'engine.read': object({ name: engineName }),

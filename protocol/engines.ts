@@ -197,6 +197,14 @@ export const engineSettings = described<typeof settingsMembers>(
 );
 export type EngineSettings = Parsed<typeof settingsMembers>;
 
+/** How far an engine may go by itself: no further than its settings say. */
+export function mostMemory_mb({
+  memory_mb = engineDefaults.memory_mb,
+  memory_most_mb = memory_mb,
+}: Pick<EngineSettings, 'memory_mb' | 'memory_most_mb'>): number {
+  return Math.max(memory_mb, memory_most_mb);
+}
+
 /** The ports of the node that lead to an engine: those that it serves, and the one for its messages. */
 export function portsOf({ ports = [], messages: box }: Pick<EngineSettings, 'ports' | 'messages'>): readonly {
   readonly port: number;

@@ -1,4 +1,4 @@
-import { engineDefaults, type EngineSettings } from '../../protocol/engines.js';
+import { mostMemory_mb, type EngineSettings } from '../../protocol/engines.js';
 import type { EngineRunner } from '../ports/engines.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 
@@ -10,12 +10,6 @@ export interface MemoryNow {
   /** What all other engines that run may use together, and what all of them may have. */
   readonly others_mb: number;
   readonly all_mb: number;
-}
-
-/** How far an engine may go by itself: no further than its settings say. */
-export function mostMemory_mb({ memory_mb, memory_most_mb }: EngineSettings): number {
-  const described_mb = memory_mb ?? engineDefaults.memory_mb;
-  return Math.max(described_mb, memory_most_mb ?? described_mb);
 }
 
 /**

@@ -105,7 +105,7 @@ export class Answers {
       case 'filters.probe':
         return this.#machine.kernel?.probe() ?? refuse('not-enforced');
       case 'engines.read':
-        return this.#machine.engines.list(this.#own(level));
+        return this.#machine.engines.list(this.#core.state, this.#own(level));
       case 'engine.read':
         return this.#machine.engines.one(this.#own(level), command.name);
       case 'images.read':

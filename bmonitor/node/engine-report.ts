@@ -1,4 +1,5 @@
 import type { Command, CommandOf } from '../../protocol/commands.js';
+import { mostMemory_mb } from '../../protocol/engines.js';
 import type { Duplex } from './duplex.js';
 import { throughDoor, type DoorCommand } from './engine-door.js';
 import type { VoiceFacts } from '../engines/voices.js';
@@ -50,6 +51,8 @@ interface Host {
   readonly voices: { facts(id: string): VoiceFacts };
   readonly asker: EngineAsker;
   readonly health: { facts(id: string): HealthFacts | undefined };
+  /** What this machine has for all engines together. */
+  readonly memory_all_mb: number;
 }
 
 /** What consoles are told of engines. Whether the asker may know was decided before. */
@@ -75,10 +78,20 @@ export class EngineReport {
     };
   }
 
-  async list({ engines }: Level): Promise<Answer> {
+  /** With the memory that is left when every engine that is wanted here takes all that it may: that is room for one more. */
+  async list({ levels }: NodeState, { engines }: Level): Promise<Answer> {
     const host = this.#host;
     if (!host.ok) return host;
-    return ok({ engines: await Promise.all((engines ?? []).map((engine) => this.#short(engine))) });
+    const wanted = levels.flatMap((level) => level.engines ?? []).filter((one) => one.wanted !== 'stopped');
+    const taken_mb = wanted.reduce(
+      (sum, { described }) => sum + (described ? mostMemory_mb(described.settings) : 0),
+      0,
+    );
+    const { memory_all_mb } = host.value;
+    return ok({
+      engines: await Promise.all((engines ?? []).map((engine) => this.#short(engine))),
+      memory: { all_mb: memory_all_mb, left_mb: Math.max(0, memory_all_mb - taken_mb) },
+    });
   }
 
   async one({ engines }: Level, name: string): Promise<Answer> {

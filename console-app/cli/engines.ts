@@ -6,6 +6,7 @@ import { limits } from '../../protocol/limits.js';
 import { refuse, type Result } from '../../protocol/result.js';
 import { folderCommands } from './folders.js';
 import { listOf, nodesIn, printOutcomes, troubleText, type Json, type OnNode } from './outcomes.js';
+import { scaleCommand } from './scale.js';
 import { secretCommands } from './secrets.js';
 import { sendTo } from '../images/send.js';
 import { imageOf } from '../images/build.js';
@@ -106,6 +107,7 @@ export function engineCommands(program: Command, dirOf: () => string): Command {
       console.log(rows.length === 0 ? 'no images' : table(['NODE', 'IMAGE', 'BYTES', ''], rows));
     });
   deployCommand(engines, client);
+  scaleCommand(engines, client);
   for (const [act, about, done] of [
     ['start', 'start it, and keep it running', 'started'],
     ['stop', 'end it; it is given its time', 'told to end'],

@@ -115,6 +115,20 @@ export async function describeOn(
   return put.ok ? ok({ before: before.value, revision: (expect ?? 0) + 1 }) : put;
 }
 
+/** To what stood there before: other settings, or nothing at all. */
+export async function putBack(
+  book: NodeBook,
+  node: string,
+  name: string,
+  before: Described | null,
+): Promise<Result<unknown>> {
+  if (before === null) return ask(book, node, { type: 'engine.remove', name });
+  const described = await describeOn(book, node, name, before.settings);
+  if (!described.ok) return described;
+  const stopped = before.engine.said['wanted'] === 'stopped';
+  return ask(book, node, { type: stopped ? 'engine.stop' : 'engine.restart', name });
+}
+
 /** Has it run this revision, well, for a while? */
 export async function awaitWell(
   book: NodeBook,

@@ -4,7 +4,7 @@ import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import { newId } from '../../protocol/request.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
-import { ask, awaitWell, describeOn, onEach, type Described } from './ask.js';
+import { ask, awaitWell, describeOn, onEach, putBack, type Described } from './ask.js';
 
 export type StepState = 'waiting' | 'updating' | 'well' | 'failed' | 'returned' | 'not-returned';
 
@@ -123,7 +123,8 @@ export class Rolls {
     const touched = steps.filter(({ before }) => before !== undefined);
     const back = await onEach(
       touched.map(({ node }) => node),
-      async (node) => this.#putBack(node, engine, touched.find((step) => step.node === node)?.before ?? null),
+      async (node) =>
+        putBack(this.#book, node, engine, touched.find((step) => step.node === node)?.before ?? null),
     );
     for (const { node, trouble } of back) {
       const step = touched.find((one) => one.node === node);
@@ -132,13 +133,5 @@ export class Rolls {
       if (trouble) step.trouble = trouble;
     }
     return back.every(({ trouble }) => trouble === undefined) ? 'returned' : 'stuck';
-  }
-
-  async #putBack(node: string, engine: string, before: Described | null): Promise<Result<unknown>> {
-    if (before === null) return ask(this.#book, node, { type: 'engine.remove', name: engine });
-    const described = await describeOn(this.#book, node, engine, before.settings);
-    if (!described.ok) return described;
-    const stopped = before.engine.said['wanted'] === 'stopped';
-    return ask(this.#book, node, { type: stopped ? 'engine.stop' : 'engine.restart', name: engine });
   }
 }

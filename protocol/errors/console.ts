@@ -42,6 +42,21 @@ export const consoleErrors = {
     why: 'A rolling update goes on only when what was updated runs well; so this one went back.',
     todo: 'Look at its logs and at how it ended; correct the description or the image, and roll again.',
   },
+  'no-place': {
+    what: 'There are not enough nodes on which the engine could run.',
+    why: 'A node is chosen only when it answers, has the image, and has memory left for the engine; nothing was changed.',
+    todo: 'Name more nodes, make room on them, or give the description of the engine (--from), so that its image can be brought.',
+  },
+  'engine-differs': {
+    what: 'The engine is not the same on all of these nodes.',
+    why: 'How many of it run is changed only when it is clear what it is.',
+    todo: 'Deploy one description to all nodes that have it; then say again how many there are to be.',
+  },
+  'plan-changed': {
+    what: 'What would be done now is not what was shown.',
+    why: 'Between the two something happened on the nodes, and nothing is done that nobody saw.',
+    todo: 'Look at the plan again, and confirm that one.',
+  },
   'boundary-drifted': {
     what: 'Some of the nodes have filters that this console did not give them.',
     why: 'Somebody changed them by hand, and going on would overwrite that unseen.',

@@ -1,4 +1,5 @@
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { isGood, Leased } from '../../fakes/leased.js';
 import { until } from '../../fakes/until.js';
@@ -23,6 +24,7 @@ describe('engines of a customer on several nodes', function () {
   const leased = new Leased('node-1', 'node-2', 'node-3');
   const { app, nodes, names } = leased;
   let system = '';
+  let other = '';
 
   const described = (file: string, script: string): string =>
     app.file(
@@ -42,14 +44,14 @@ describe('engines of a customer on several nodes', function () {
     });
 
   before(async () => {
-    system = smallSystem();
+    [system, other] = [smallSystem(), smallSystem()];
     await leased.begin({ init: ['--file-bytes', '268435456'] });
     app.must('groups', 'set', 'web', ...names);
   });
   after(async () => {
     app.cli('engines', 'remove', 'web', 'group:web', '--confirm', 'web');
     await leased.remove();
-    rmSync(system, { recursive: true, force: true });
+    for (const folder of [system, other]) rmSync(folder, { recursive: true, force: true });
   });
 
   it('are deployed from one description: the image is brought, each node runs it well before the next is taken', () => {
@@ -111,6 +113,73 @@ describe('engines of a customer on several nodes', function () {
     await nodes[2]?.run();
     await until(() => isGood(app, 'node-3'));
     expect(seen()[2]).to.match(/^node-3 web running/);
+  });
+
+  it('run on as many nodes as one says: what is taken away ends and is not forgotten, and is the first to come back', async () => {
+    const scale = (count: number, ...more: readonly string[]) =>
+      app.cli(
+        'engines',
+        'scale',
+        'web',
+        '--nodes',
+        String(count),
+        '--of',
+        'group:web',
+        '--well',
+        '0',
+        ...more,
+      );
+    await until(() => seen().every((line) => line.includes('running')));
+    const planned = scale(1, '--dry-run');
+    expect(planned.status, planned.err).to.equal(0);
+    expect(planned.out).to.match(
+      /^web runs on 3 of these nodes, 1 are wanted\n(- node-\d: running\n){2}= node-\d: stays\n$/,
+    );
+    expect(seen().every((line) => line.includes('running'))).to.equal(true);
+    const fewer = scale(1);
+    expect([fewer.status, fewer.out], fewer.err).to.deep.equal([0, 'web: runs on 1 nodes\n']);
+    const stays = /= (node-\d): stays/.exec(planned.out)?.[1] ?? '';
+    expect(seen()).to.satisfy((all: readonly string[]) =>
+      all.every((line) => line.includes(line.startsWith(stays) ? 'running' : 'stopped')),
+    );
+    const more = scale(2);
+    expect([more.status, more.out], more.err).to.deep.equal([0, 'web: runs on 2 nodes\n']);
+    expect(more.err).to.match(/^\+ node-\d: stopped there; \d+ MiB left for engines, it may take 32$/m);
+    const none = scale(4);
+    expect(none.status).to.equal(1);
+    expect(none.err).to.include('no-place');
+  });
+
+  it('come to nodes that lack the image only with the description, and only when that gives the same image', () => {
+    const to = (count: number, ...more: readonly string[]) =>
+      app.cli(
+        'engines',
+        'scale',
+        'two',
+        '--nodes',
+        String(count),
+        '--of',
+        'group:web',
+        '--well',
+        '0',
+        ...more,
+      );
+    const description = (file: string): string =>
+      app.file(file, JSON.stringify({ name: 'two', image: other, command: ['sleep', '900'], memory_mb: 32 }));
+    writeFileSync(join(other, 'mark'), '1');
+    const file = description('two.json');
+    expect(app.cli('engines', 'deploy', file, 'node-1', '--well', '0').status).to.equal(0);
+    expect(to(2).err).to.include('no-place').and.include('its image is not there');
+    const brought = to(2, '--from', file);
+    expect([brought.status, brought.out], brought.err).to.deep.equal([0, 'two: runs on 2 nodes\n']);
+    writeFileSync(join(other, 'mark'), '2');
+    const wrong = to(3, '--from', file);
+    expect([wrong.status, wrong.err]).to.satisfy(
+      ([status, err]: [number, string]) => status === 1 && err.includes('engine-differs'),
+    );
+    expect(to(0, '--remove').err).to.include('confirm-by-name');
+    expect(to(0, '--remove', '--confirm', 'two').status).to.equal(0);
+    expect(app.must('engines', 'list')).not.to.include('two');
   });
 
   it('are removed by their name', () => {
