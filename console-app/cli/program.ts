@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { completeHelp } from '../../console/cli/help.js';
 import { consoleProgram, type ConsoleProgram } from '../../console/cli/program.js';
 import { takingCommands } from '../../console/cli/taking.js';
 import {
@@ -12,6 +13,7 @@ import { pastCommand } from '../../console/cli/past.js';
 import { devCommand } from './dev.js';
 import { doorCommands } from './doors.js';
 import { engineCommands } from './engines.js';
+import { appExamples } from './examples.js';
 
 const stateHome = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local/state');
 
@@ -43,5 +45,6 @@ export function appProgram(): Command {
     program.commands.find((one) => one.name() === 'engines') ??
     program.command('engines').description('the engines on leased nodes');
   doorCommands(engines, dirOf);
+  completeHelp(program, appExamples);
   return program;
 }

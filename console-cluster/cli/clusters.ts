@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { Command } from 'commander';
 import { clientFor } from '../../console/cli/client.js';
-import { orExit, table } from '../../console/cli/output.js';
+import { orExit, say, table } from '../../console/cli/output.js';
 import { refuse } from '../../protocol/result.js';
 import { momentFrom } from '../../console/cli/leases.js';
 
@@ -238,11 +238,13 @@ export function boundaryCommands(program: Command, dirOf: () => string): void {
   boundaries
     .command('show')
     .argument('<node>')
+    .option('--json', 'print JSON on one line')
     .description('the filters that a node should have, and what their names stand for, as JSON')
-    .action(async (node: string) => {
-      const client = orExit(clientFor(dirOf()));
-      const answer = orExit(await client.call('GET', `/api/v1/boundaries/${encodeURIComponent(node)}`));
-      console.log(JSON.stringify(answer, null, 2));
+    .action(async (node: string, flags: Json) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const path = `/api/v1/boundaries/${encodeURIComponent(node)}`;
+      const answer = orExit(await client.call('GET', path), flags.json);
+      say(flags, answer, JSON.stringify(answer, null, 2));
     });
   boundaries
     .command('push')

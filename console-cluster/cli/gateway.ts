@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { clientFor } from '../../console/cli/client.js';
-import { orExit, table } from '../../console/cli/output.js';
+import { orExit, say, table } from '../../console/cli/output.js';
 import { readConfig } from '../../console/daemon/config.js';
 import { ownGateway } from '../../console/daemon/own-gateway.js';
 import { consoleFiles, readFileLimited } from '../../console/daemon/files.js';
@@ -18,18 +18,21 @@ export function gatewayCommands(program: Command, dirOf: () => string): void {
   const gateway = program.command('gateway').description('where nodes and remote consoles dial in');
   gateway
     .command('address')
+    .option('--json', 'print JSON')
     .description('print what a node is given as --gateway: the address and the pin of its key')
     .addHelpText(
       'after',
       '\nExample:\n  bmonitor init … --gateway "$(console-cluster --dir D gateway address)"',
     )
-    .action(() => {
+    .action((flags: { json?: boolean }) => {
       const files = consoleFiles(dirOf());
-      const config = orExit(readConfig(files.config));
-      const [way] = ownGateway(config, orExit(readFileLimited(files.tlsCertificate)).toString());
-      if (!way)
-        return void orExit(refuse('not-found', 'this console has no gateway (init --gateway ADDRESS)'));
-      console.log(`${way.url}#${way.pin ?? ''}`);
+      const config = orExit(readConfig(files.config), flags.json);
+      const certificate = orExit(readFileLimited(files.tlsCertificate), flags.json).toString();
+      const [way] = ownGateway(config, certificate);
+      const none = refuse('not-found', 'this console has no gateway (init --gateway ADDRESS)');
+      if (!way) return void orExit(none, flags.json);
+      const address = `${way.url}#${way.pin ?? ''}`;
+      say(flags, { address }, address);
     });
   gateway
     .command('show')

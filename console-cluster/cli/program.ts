@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
+import { completeHelp } from '../../console/cli/help.js';
 import { consoleProgram, type ConsoleProgram } from '../../console/cli/program.js';
 import { accountCommands, tokenCommands } from './accounts.js';
 import { adoptionCommands, inventoryCommands } from './adoption.js';
 import { boundaryCommands, clusterCommands, exceptionCommands } from './clusters.js';
 import { dhcpCommands } from './dhcp.js';
+import { clusterExamples } from './examples.js';
 import { gatewayCommands } from './gateway.js';
 import { hardwareCommands } from './hardware.js';
 import { outOfBandCommands } from './out-of-band.js';
@@ -37,5 +39,6 @@ export function clusterProgram(): Command {
   accountCommands(program, dirOf);
   tokenCommands(program, dirOf);
   sharedCommands(program, dirOf);
+  completeHelp(program, clusterExamples);
   return program;
 }

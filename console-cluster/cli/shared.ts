@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { number } from '../../console/cli/options.js';
 import { clientFor } from '../../console/cli/client.js';
-import { orExit, table } from '../../console/cli/output.js';
+import { orExit, say, table } from '../../console/cli/output.js';
 import { consoleFiles, writeFileWhole } from '../../console/daemon/files.js';
 import type { RedundancyView } from '../../console/daemon/shared.js';
 import { passphraseOf } from '../../console/keys/passphrase.js';
@@ -15,19 +15,24 @@ export function sharedCommands(program: Command, dirOf: () => string): void {
     .command('twin')
     .requiredOption('--out <file>', 'the file to write')
     .option('--passphrase-file <file>', 'where the passphrase of the key is; without it you are asked')
+    .option('--json', 'print JSON')
     .description('write what makes a second machine the same console, sealed under the passphrase')
     .addHelpText(
       'after',
       '\nExample:\n  twin --out ./console.twin            here\n' +
         '  init --like ./console.twin --instance b --api 192.0.2.12 --gateway 192.0.2.12     on the second machine',
     )
-    .action(async (flags: { out: string; passphraseFile?: string }) => {
+    .action(async (flags: { out: string; passphraseFile?: string; json?: boolean }) => {
       const passphrase = orExit(await passphraseOf(consoleFiles(dirOf()), flags.passphraseFile));
       const { makeTwin } = await import('../../console/daemon/twin.js');
       const twin = orExit(await makeTwin(dirOf(), passphrase));
       passphrase.wipe();
       orExit(writeFileWhole(flags.out, twin));
-      console.log(`written to ${flags.out}; whoever has it and the passphrase is this console`);
+      say(
+        flags,
+        { file: flags.out },
+        `written to ${flags.out}; whoever has it and the passphrase is this console`,
+      );
     });
   program
     .command('redundancy')
@@ -51,6 +56,13 @@ export function sharedCommands(program: Command, dirOf: () => string): void {
 
 const service = async () => import('../../console/daemon/store-service.js');
 
+interface StoreFlags {
+  readonly listen: string;
+  readonly port: number;
+  readonly keyBits: number;
+  readonly json?: boolean;
+}
+
 function storeCommands(program: Command, dirOf: () => string): void {
   const store = program.command('store').description('a store service, which several consoles share');
   store
@@ -58,6 +70,7 @@ function storeCommands(program: Command, dirOf: () => string): void {
     .requiredOption('--listen <address>', 'where consoles reach it')
     .option('--port <port>', 'its port', number(0, 65_535), 7450)
     .option('--key-bits <bits>', 'size of its RSA key', number(2048, 4096), 3072)
+    .option('--json', 'print JSON')
     .description('make the key and the token of a store service in the directory that --dir names')
     .addHelpText(
       'after',
@@ -65,17 +78,20 @@ function storeCommands(program: Command, dirOf: () => string): void {
         '  --dir /var/lib/console-store store run\n' +
         '  init --store "$(console-cluster --dir /var/lib/console-store store address)" --store-token-file /var/lib/console-store/token',
     )
-    .action(async (flags: { listen: string; port: number; keyBits: number }) => {
+    .action(async ({ listen: host, port, keyBits, json }: StoreFlags) => {
       const { initStore, storeAddress } = await service();
-      orExit(await initStore(dirOf(), { host: flags.listen, port: flags.port, keyBits: flags.keyBits }));
-      console.log(`a store service is ready in ${dirOf()}: ${orExit(storeAddress(dirOf()))}`);
+      orExit(await initStore(dirOf(), { host, port, keyBits }), json);
+      const address = orExit(storeAddress(dirOf()), json);
+      say({ json }, { dir: dirOf(), address }, `a store service is ready in ${dirOf()}: ${address}`);
     });
   store
     .command('address')
+    .option('--json', 'print JSON')
     .description('print what a console is given as --store: the address and the pin of its key')
-    .action(async () => {
+    .action(async (flags: { json?: boolean }) => {
       const { storeAddress } = await service();
-      console.log(orExit(storeAddress(dirOf())));
+      const address = orExit(storeAddress(dirOf()), flags.json);
+      say(flags, { address }, address);
     });
   store
     .command('run')

@@ -6,9 +6,10 @@ import { openPair, publicOf, sealPair } from '../keys/file.js';
 import { forget, keep, keptKinds, keptWhere, type KeptKind } from '../keys/kept.js';
 import { newPassphraseFrom, passphraseFrom, passphraseOf } from '../keys/passphrase.js';
 import { refuse, type Result } from '../../protocol/result.js';
-import { orExit } from './output.js';
+import { orExit, say } from './output.js';
 
 interface Flags {
+  readonly json?: boolean;
   readonly passphraseFile?: string;
   readonly backupPassphraseFile?: string;
   readonly newPassphraseFile?: string;
@@ -22,18 +23,21 @@ export function keyCommands(program: Command, dirOf: () => string): void {
   const key = program.command('key').description("this console's own key");
   key
     .command('show')
+    .option('--json', 'print JSON')
     .description('the thumbprint, to be compared by another way than the card took')
-    .action(() => {
-      const shown = orExit(publicOf(orExit(readSecretFile(consoleFiles(dirOf()).key)).toString()));
-      const kept = orExit(keptWhere(consoleFiles(dirOf())));
+    .action((flags: Flags) => {
+      const file = orExit(readSecretFile(consoleFiles(dirOf()).key), flags.json);
+      const { id, bits } = orExit(publicOf(file.toString()), flags.json);
+      const kept = orExit(keptWhere(consoleFiles(dirOf())), flags.json);
       const where = kept ? `  passphrase kept in: ${kept.kind}` : '';
-      console.log(`${shown.id}  RSA ${shown.bits}${where}`);
+      say(flags, { key: id, bits, kept: kept?.kind ?? null }, `${id}  RSA ${bits}${where}`);
     });
   key
     .command('backup')
     .argument('<file>', 'the PKCS#12 file to write')
     .option(...passphraseOption)
     .option(...backupOption)
+    .option('--json', 'print JSON')
     .description('write the key as PKCS#12, under a passphrase of its own')
     .action(async (path: string, flags: Flags) => {
       const sealed = orExit(readSecretFile(consoleFiles(dirOf()).key)).toString();
@@ -46,13 +50,15 @@ export function keyCommands(program: Command, dirOf: () => string): void {
         orExit(await newPassphraseFrom(flags.backupPassphraseFile)),
       );
       orExit(writeFileWhole(path, backup));
-      console.log(`${pair.public.id} is backed up in ${path}`);
+      const key = pair.public.id;
+      say(flags, { key, file: path }, `${key} is backed up in ${path}`);
     });
   key
     .command('restore')
     .argument('<file>', 'the PKCS#12 file')
     .option(...backupOption)
     .option('--new-passphrase-file <file>', 'where the passphrase for the key file is')
+    .option('--json', 'print JSON')
     .description(
       'put the key of a backup in place of the key file; only the same key, or where there is none',
     )
@@ -73,13 +79,14 @@ export function keyCommands(program: Command, dirOf: () => string): void {
         );
       const passphrase = orExit(await newPassphraseFrom(flags.newPassphraseFile));
       orExit(writeFileWhole(files.key, await sealPair(pair, passphrase)));
-      console.log(`${pair.public.id} is restored`);
+      say(flags, { key: pair.public.id }, `${pair.public.id} is restored`);
     });
   rotateCommand(key, dirOf);
   key
     .command('passphrase')
     .option(...passphraseOption)
     .option('--new-passphrase-file <file>', 'where the new passphrase is')
+    .option('--json', 'print JSON')
     .description('put the key under another passphrase')
     .action(async (flags: Flags) => {
       const files = consoleFiles(dirOf());
@@ -93,12 +100,14 @@ export function keyCommands(program: Command, dirOf: () => string): void {
       orExit(writeFileWhole(files.key, await sealPair(pair, passphrase)));
       // The store would open nothing any more with the old one.
       if (kept) orExit(await keep(files, kept.kind, pair.public.id, passphrase));
-      console.log(`the key is under the new passphrase${kept ? `, which ${kept.kind} keeps` : ''}`);
+      const words = `the key is under the new passphrase${kept ? `, which ${kept.kind} keeps` : ''}`;
+      say(flags, { key: pair.public.id, kept: kept?.kind ?? null }, words);
     });
   key
     .command('keep')
     .argument('<store>', `one of ${keptKinds.join(', ')}`, kindFrom)
     .option(...passphraseOption)
+    .option('--json', 'print JSON')
     .description('let a store of the operating system keep the passphrase, so that nobody is asked for it')
     .addHelpText(
       'after',
@@ -120,17 +129,19 @@ Whoever is you on this machine can then use the key without being asked. Example
       const pair = orExit(await openPair(orExit(readSecretFile(files.key)).toString(), passphrase));
       orExit(await keep(files, kind, pair.public.id, passphrase));
       if (before && before.kind !== kind) orExit(await forgetOther(files, before));
-      console.log(`${kind} keeps the passphrase of ${pair.public.id}`);
+      const key = pair.public.id;
+      say(flags, { key, kept: kind }, `${kind} keeps the passphrase of ${key}`);
     });
   key
     .command('forget')
+    .option('--json', 'print JSON')
     .description('take the passphrase out of the store of the operating system; you are asked again')
-    .action(async () => {
+    .action(async (flags: Flags) => {
       const files = consoleFiles(dirOf());
       const kept = orExit(keptWhere(files));
       if (!kept) return orExit(refuse('not-found', 'no store keeps the passphrase'));
       orExit(await forget(files, kept));
-      console.log(`${kept.kind} keeps it no longer`);
+      say(flags, { kept: null }, `${kept.kind} keeps it no longer`);
     });
 }
 

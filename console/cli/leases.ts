@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { clientFor, type ApiClient } from './client.js';
-import { orExit, table } from './output.js';
+import { orExit, say, table } from './output.js';
 import { readFileLimited, writeFileWhole } from '../daemon/files.js';
 import { printLeases } from './lease-table.js';
 import { newPairCommand } from './new-pair.js';
@@ -201,11 +201,12 @@ export function leaseCommands(program: Command, dirOf: () => string, at: LeasesA
     .command('hand-over')
     .argument('<customer>')
     .requiredOption('--out <file>', 'the file to write')
+    .option('--json', 'print JSON')
     .description('write what the customer’s console takes in; nothing in it is secret')
-    .action(async (customer: string, flags: { out: string }) => {
-      const client = orExit(clientFor(dirOf()));
-      await writeHandOver(client, customer, flags.out);
-      console.log(`written to ${flags.out}`);
+    .action(async (customer: string, flags: Json & { out: string }) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      await writeHandOver(client, customer, flags.out, flags.json);
+      say(flags, { customer, file: flags.out }, `written to ${flags.out}`);
     });
   leases
     .command('extend')
@@ -222,12 +223,13 @@ export function leaseCommands(program: Command, dirOf: () => string, at: LeasesA
   leases
     .command('receipts')
     .argument('<lease>')
+    .option('--json', 'print JSON')
     .description('what the node signed about a lease, one a line, for `bmonitor receipt verify`')
-    .action(async (lease: string) => {
-      const client = orExit(clientFor(dirOf()));
+    .action(async (lease: string, flags: Json) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
       const path = `${at.path}/${encodeURIComponent(lease)}/receipts`;
-      const { receipts } = orExit(await client.call('GET', path));
-      for (const receipt of receipts as readonly string[]) console.log(receipt);
+      const answer = orExit(await client.call('GET', path), flags.json);
+      say(flags, answer, (answer['receipts'] as readonly string[]).join('\n'));
     });
   endCommand(leases, dirOf, at);
   newPairCommand(leases, dirOf, at);
@@ -251,7 +253,9 @@ function endCommand(leases: Command, dirOf: () => string, at: LeasesAt): void {
       if (!running?.lease) return void orExit(refuse('lease-unknown', `${node} is not leased`), flags.json);
       if (flags.destroy === undefined) {
         const chain = await client.call('GET', `/api/v1/nodes/${encodeURIComponent(node)}/levels`);
-        console.log(
+        say(
+          flags,
+          { node, customer: running.customer, destroys: running.lease, done: false },
           `This would end the lease of ${node} to ${running.customer} now and destroy, on the node:\n` +
             `  the key pair and the symmetric key of level ${running.level} and of all below it,\n` +
             `  the key to everything stored under them: images, volumes, logs, secrets, history.\n` +

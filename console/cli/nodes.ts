@@ -6,7 +6,7 @@ import { nodeStates } from '../nodes/state.js';
 import { clientFor } from './client.js';
 import { measurementCommand } from './proofs.js';
 import { trimCommand } from './history.js';
-import { ago, orExit, table } from './output.js';
+import { ago, orExit, say, table } from './output.js';
 
 interface Listed {
   readonly now: number;
@@ -100,15 +100,17 @@ export function nodeCommands(program: Command, dirOf: () => string): void {
     .command('card')
     .argument('<name>')
     .option('--out <file>', 'where to write it; without it, it is printed')
+    .option('--json', 'print JSON')
     .description('the card of a node, for another console of this level: nothing in it is secret')
     .addHelpText('after', '\nExample:\n  nodes card node-1 --out node-1.card.json')
-    .action(async (name: string, flags: { out?: string }) => {
-      const client = orExit(clientFor(dirOf()));
-      const { card } = orExit(await client.call('GET', `/api/v1/nodes/${encodeURIComponent(name)}/card`));
+    .action(async (name: string, flags: { out?: string; json?: boolean }) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const path = `/api/v1/nodes/${encodeURIComponent(name)}/card`;
+      const { card } = orExit(await client.call('GET', path), flags.json);
       const content = `${JSON.stringify(card, null, 2)}\n`;
-      if (flags.out === undefined) return console.log(content.trimEnd());
-      orExit(writeFileWhole(flags.out, content, 0o644));
-      console.log(`${flags.out} is the card of ${name}`);
+      if (flags.out === undefined) return say(flags, card as object, content.trimEnd());
+      orExit(writeFileWhole(flags.out, content, 0o644), flags.json);
+      say(flags, { node: name, file: flags.out }, `${flags.out} is the card of ${name}`);
     });
   nodes
     .command('status')

@@ -11,11 +11,19 @@ export function refusalText(refusal: Refusal): string {
   return lines.join('\n');
 }
 
-/** Ends the command when something was refused: exit code 1, the reason on stderr. */
+/** What every command line here ends with, where its help says nothing else. */
+export const exits = { done: 0, refused: 1, badInput: 2 } as const;
+
+/** Ends the command when something was refused, the reason on stderr. */
 export function orExit<T>(result: Result<T>, json = false): T {
   if (result.ok) return result.value;
   console.error(json ? JSON.stringify({ error: result.refusal }) : refusalText(result.refusal));
-  process.exit(1);
+  process.exit(result.refusal.code === 'bad-input' ? exits.badInput : exits.refused);
+}
+
+/** One answer: for a program, or for a person. */
+export function say(flags: { readonly json?: boolean | undefined }, answer: object, words: string): void {
+  console.log(flags.json ? JSON.stringify(answer) : words);
 }
 
 /** Columns as wide as their widest cell. */

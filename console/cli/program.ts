@@ -14,7 +14,7 @@ import { groupCommands } from './groups.js';
 import { initCommand } from './init.js';
 import { keyCommands } from './keys.js';
 import { nodeCommands } from './nodes.js';
-import { orExit } from './output.js';
+import { exits, orExit, say } from './output.js';
 import { proofCommands } from './proofs.js';
 import { rosterCommands } from './roster.js';
 
@@ -36,6 +36,7 @@ export function consoleProgram(what: ConsoleProgram): { program: Command; dirOf:
     .version(packageVersion())
     .option('--dir <dir>', 'the directory of this console', what.defaultDir)
     .showHelpAfterError('(add --help for the options)')
+    .exitOverride((stop) => process.exit(stop.exitCode === 0 ? exits.done : exits.badInput))
     .addHelpText(
       'after',
       `
@@ -108,10 +109,12 @@ function runCommand(program: Command, what: ConsoleProgram, dirOf: () => string)
 function openCommand(program: Command, dirOf: () => string): void {
   program
     .command('open')
+    .option('--json', 'print JSON')
     .description('print a link that opens the page, once, within two minutes')
-    .action(async () => {
-      const client = orExit(clientFor(dirOf()));
-      const { code } = orExit(await client.call('POST', '/api/v1/login-links'));
-      console.log(`${client.url}/#login=${String(code)}`);
+    .action(async (flags: { json?: boolean }) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const { code } = orExit(await client.call('POST', '/api/v1/login-links'), flags.json);
+      const link = `${client.url}/#login=${String(code)}`;
+      say(flags, { link }, link);
     });
 }

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { clientFor } from './client.js';
-import { orExit, table } from './output.js';
+import { orExit, say, table } from './output.js';
 import { readFileLimited } from '../daemon/files.js';
 import { handOverForm, type HandOver } from '../../protocol/hand-over.js';
 import { parseJson } from '../../protocol/json.js';
@@ -137,7 +137,9 @@ Exit codes: 0 done, 1 refused, or not named, 2 bad input.`,
       if (!held)
         return void orExit(refuse('lease-unknown', `this console holds no lease of ${node}`), flags.json);
       if (flags.destroy === undefined) {
-        console.log(
+        say(
+          flags,
+          { node, destroys: held.lease, done: false },
           [
             `This would give ${node} back now and destroy, on the node and for good:`,
             '  the pair and the K of this level and of every level below it,',
@@ -159,13 +161,14 @@ Exit codes: 0 done, 1 refused, or not named, 2 bad input.`,
   leases
     .command('receipts-of')
     .argument('<node>')
+    .option('--json', 'print JSON')
     .description('what a node signed about the lease held there, one a line, for `bmonitor receipt verify`')
     .addHelpText('after', `\nExample:\n  ${leases.name()} receipts-of node-1 > node-1.receipts`)
-    .action(async (node: string) => {
-      const client = orExit(clientFor(dirOf()));
+    .action(async (node: string, flags: { json?: boolean }) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
       const path = `/api/v1/held-leases/${encodeURIComponent(node)}/receipts`;
-      const { receipts } = orExit(await client.call('GET', path));
-      for (const receipt of receipts as readonly string[]) console.log(receipt);
+      const answer = orExit(await client.call('GET', path), flags.json);
+      say(flags, answer, (answer['receipts'] as readonly string[]).join('\n'));
     });
 }
 
