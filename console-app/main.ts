@@ -1,4 +1,5 @@
 import { isLoopback } from '../console/daemon/config.js';
+import { followLeases } from '../console/leases/follow.js';
 import { heldLeaseRoutes } from '../console/leases/routes.js';
 import { HeldLeases } from '../console/leases/take.js';
 import { serveConsole, type ConsoleParts, type Serving } from '../console/daemon/daemon.js';
@@ -37,11 +38,12 @@ export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
     log,
     ended: () => undefined,
   });
+  const held = new HeldLeases(parts);
   await presence.begin();
   const serving = await serveConsole(parts, {
     title: 'console-app',
     routes: [
-      ...heldLeaseRoutes(new HeldLeases(parts)),
+      ...heldLeaseRoutes(held),
       ...engineRoutes({ ...parts, rolls: rollsOf(parts) }),
       ...scaleRoutes({ ...parts, scalings: scalingsOf(parts) }),
       ...folderRoutes(parts),
@@ -53,9 +55,11 @@ export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
   });
   if (!serving.ok) return serving;
   catchUp.begin();
+  const stopFollowing = followLeases(book, held);
   subLeases.start();
   const close = async (): Promise<void> => {
     catchUp.end();
+    stopFollowing();
     subLeases.close();
     await presence.end();
     await serving.value.close();

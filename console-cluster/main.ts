@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { serveConsole, type ConsoleParts, type Serving } from '../console/daemon/daemon.js';
 import { ownGateway } from '../console/daemon/own-gateway.js';
 import { openVault } from '../console/daemon/vault.js';
+import { followLeases } from '../console/leases/follow.js';
 import { heldLeaseRoutes } from '../console/leases/routes.js';
 import { HeldLeases } from '../console/leases/take.js';
 import { countStates, sample, type Sample } from '../console/metrics/metrics.js';
@@ -105,12 +106,13 @@ export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
     gateway: hintOf(gateways),
     clusterOf: (node) => clusterOf(clusters.plan, node),
   });
+  const held = new HeldLeases(parts);
   const routes = [
     ...staff.value.routes,
     ...clusterRoutes(clusters, book, now),
     ...customers.routes(),
     ...leaseRoutes(leases, book),
-    ...heldLeaseRoutes(new HeldLeases(parts)),
+    ...heldLeaseRoutes(held),
     ...gatewayRoutes(hub),
     ...dhcpRoutes(dhcp),
     ...adoptionRoutes(desk),
@@ -146,12 +148,14 @@ export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
   });
   if (!serving.ok) return serving;
   leases.start();
+  const stopFollowing = followLeases(book, held);
   clusters.start();
   await dhcp.start();
   return ok({
     api: serving.value.api,
     async close() {
       leases.close();
+      stopFollowing();
       await clusters.close();
       await dhcp.close();
       desk.close();

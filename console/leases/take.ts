@@ -11,6 +11,7 @@ import { identityOf, levelKeyOf, nodeCardForm, type NodeCard } from '../../proto
 import { limits } from '../../protocol/limits.js';
 import { list, object, opaqueObject, oneOf, optional, whole, type Parsed } from '../../protocol/parse.js';
 import { newId } from '../../protocol/request.js';
+import type { LeaseNews } from './follow.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 
 /** What a node answers to `lease.take`. */
@@ -139,6 +140,17 @@ export class HeldLeases {
     return ok(outcomes);
   }
 
+  /** A lease that the landlord ended, or moved the end of, is shown as what it is. */
+  async learn({ lease, over, until }: LeaseNews): Promise<void> {
+    const found = await this.#records.get(lease);
+    if (!found.ok || found.value.value.state !== 'taken') return;
+    const { value: held, revision } = found.value;
+    if (!over && (until === undefined || until === held.until)) return;
+    const now: Taking = { ...held, until: until ?? held.until, state: over ? 'ended' : 'taken' };
+    const kept = await this.#records.put(lease, now, revision);
+    if (!kept.ok) this.#parts.log.warn('lease-not-noted', { lease, code: kept.refusal.code });
+  }
+
   /** What the node signed about a lease: of one that ended, which keys were destroyed and when. */
   async receipts(node: string): Promise<Result<readonly string[]>> {
     const found = await this.#latest(node);
@@ -202,6 +214,12 @@ export class HeldLeases {
     });
     const before = await this.#records.get(card.lease);
     if (before.ok && before.value.value.state === 'taken') return failed('already-there', 'taken before');
+    // An old file: what this console keeps of that lease, its receipts above all, stays as it is.
+    if (before.ok && before.value.value.state === 'ended')
+      return failed(
+        'lease-over',
+        'this console held it, and it has ended: a new lease comes with a new hand-over',
+      );
     // A second try goes out with the id of the first, so that the node acts once.
     const taking = before.ok ? { ...wanted, id: before.value.value.id } : wanted;
     const noted = await this.#records.put(card.lease, taking);

@@ -2,7 +2,7 @@ import type { Pair, PublicKey } from '../../crypto/rsa.js';
 import type { ConnectionEnds, MessageChannel } from '../../protocol/channel.js';
 import type { Command } from '../../protocol/commands.js';
 import { backOff } from '../../protocol/back-off.js';
-import type { ErrorCode } from '../../protocol/errors/index.js';
+import { errorEntry, type ErrorCode } from '../../protocol/errors/index.js';
 import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import type { Reply } from '../../protocol/reply.js';
@@ -127,8 +127,7 @@ export class NodeLink {
   async request(command: Command, more: Omit<Asked, 'command' | 'to'> = {}): Promise<Result<Reply>> {
     const session = this.#session;
     if (!session?.open) {
-      const { refusal } = this.#known;
-      return refuse('unreachable', refusal?.detail ?? 'there is no connection at the moment');
+      return refuse('unreachable', whyAway(this.#known.refusal));
     }
     const answered = await session.request({ ...more, command, to: this.#options.to });
     this.#note(answered);
@@ -384,6 +383,14 @@ export class NodeLink {
       this.#judge();
     }, next - now);
   }
+}
+
+/** A gateway that refuses is named as what it is: its word is not the node's. */
+function whyAway(refusal: Refusal | undefined): string {
+  if (!refusal) return 'there is no connection at the moment';
+  const { code, detail } = refusal;
+  if (code === 'unreachable') return detail ?? 'there is no connection at the moment';
+  return `${code}: ${errorEntry(code).what}${detail === undefined ? '' : ` (${detail})`}`;
 }
 
 /** A timer may come this much before its time. */
