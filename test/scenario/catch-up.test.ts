@@ -108,6 +108,8 @@ describe('a customer’s console that is on only now and then', function () {
 
   it('follows by itself what happens while it is on', async () => {
     const before = stateOf(past('--kept').past, 'node-2').head ?? 0;
+    // The landlord dials a node that was away in its own rhythm.
+    await until(() => isGood(landlord, 'node-2'));
     extend('node-2', '50d');
     await until(() => (stateOf(past('--kept').past, 'node-2').head ?? 0) > before, 60_000);
   });
