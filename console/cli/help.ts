@@ -57,6 +57,7 @@ function ownHelp(command: Command): string {
   let own = '';
   const context = { command, error: false, write: (text: string) => (own += text) };
   // It is an EventEmitter, which its types do not say.
-  for (const listener of (command as unknown as EventEmitter).listeners('afterHelp')) listener(context);
+  const listeners = (command as unknown as EventEmitter).listeners('afterHelp');
+  for (const listener of listeners as ((told: object) => void)[]) listener(context);
   return own;
 }

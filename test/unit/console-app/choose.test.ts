@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import fc from 'fast-check';
+import { array, assert, constantFrom, nat, property } from 'fast-check';
 import { choose, type Place } from '../../../console-app/engines/choose.js';
 import type { EngineSettings } from '../../../protocol/engines.js';
 import { refuse } from '../../../protocol/result.js';
@@ -12,7 +12,7 @@ const free = (node: string, left_mb = 1000, images: readonly string[] = [image])
   left_mb,
   images: new Set(images),
 });
-const with_ = (
+const having = (
   node: string,
   more: { wanted?: string; state?: string; health?: string; settings?: EngineSettings } = {},
 ): Place => {
@@ -32,7 +32,7 @@ const chosen = (places: readonly Place[], wanted: number, bring = false) => {
 
 describe('choosing the nodes on which an engine runs', () => {
   it('adds first where it is only stopped, then where most memory is left', () => {
-    const places = [with_('a'), free('b', 300), free('c', 500), with_('d', { wanted: 'stopped' })];
+    const places = [having('a'), free('b', 300), free('c', 500), having('d', { wanted: 'stopped' })];
     expect(chosen(places, 2)).to.deep.equal({ keep: ['a'], add: ['d'], take: [] });
     expect(chosen(places, 3)).to.deep.equal({ keep: ['a'], add: ['d', 'c'], take: [] });
     expect(chosen(places, 4).add).to.deep.equal(['d', 'c', 'b']);
@@ -40,7 +40,7 @@ describe('choosing the nodes on which an engine runs', () => {
 
   it('takes no node whose memory is too little or not known, or to which the image would have to come unasked', () => {
     const { left_mb: _unsaid, ...dumb } = free('dumb');
-    const places = [with_('a'), free('tight', 63), dumb, free('bare', 900, []), away('gone')];
+    const places = [having('a'), free('tight', 63), dumb, free('bare', 900, []), away('gone')];
     const refusal = refusalIn(choose('web', places, 2, { bring: false }));
     expect(refusal.code).to.equal('no-place');
     expect(refusal.detail).to.equal(
@@ -52,18 +52,18 @@ describe('choosing the nodes on which an engine runs', () => {
   });
 
   it('counts what it may ask for as needed', () => {
-    const hungry = with_('a', { settings: { ...settings, memory_most_mb: 700 } });
+    const hungry = having('a', { settings: { ...settings, memory_most_mb: 700 } });
     expect(refusalIn(choose('web', [hungry, free('b', 600)], 2, { bring: false })).code).to.equal('no-place');
     expect(chosen([hungry, free('b', 700)], 2).add).to.deep.equal(['b']);
   });
 
   it('takes away first where it is not well, then where memory is short', () => {
     const places = [
-      with_('a'),
-      { ...with_('b'), left_mb: 10 },
-      with_('c', { health: 'bad' }),
-      with_('d', { state: 'waiting' }),
-      with_('e', { health: 'good' }),
+      having('a'),
+      { ...having('b'), left_mb: 10 },
+      having('c', { health: 'bad' }),
+      having('d', { state: 'waiting' }),
+      having('e', { health: 'good' }),
     ];
     expect(chosen(places, 3)).to.deep.equal({ keep: ['a', 'b', 'e'], add: [], take: ['d', 'c'] });
     expect(chosen(places, 2).take).to.deep.equal(['d', 'c', 'b']);
@@ -71,24 +71,24 @@ describe('choosing the nodes on which an engine runs', () => {
   });
 
   it('does nothing where it is not clear what the engine is', () => {
-    const other = with_('b', { settings: { ...settings, memory_mb: 65 } });
-    expect(refusalIn(choose('web', [with_('a'), other], 3, { bring: false })).code).to.equal(
+    const other = having('b', { settings: { ...settings, memory_mb: 65 } });
+    expect(refusalIn(choose('web', [having('a'), other], 3, { bring: false })).code).to.equal(
       'engine-differs',
     );
     expect(refusalIn(choose('web', [free('a')], 1, { bring: false })).code).to.equal('engine-unknown');
     // What is stopped does not count: what runs says what the engine is, and is described there anew.
-    const old = with_('b', { wanted: 'stopped', settings: { ...settings, memory_mb: 65 } });
-    expect(chosen([with_('a'), old], 2)).to.deep.equal({ keep: ['a'], add: ['b'], take: [] });
+    const old = having('b', { wanted: 'stopped', settings: { ...settings, memory_mb: 65 } });
+    expect(chosen([having('a'), old], 2)).to.deep.equal({ keep: ['a'], add: ['b'], take: [] });
   });
 
   it('keeps, adds and takes each node once, and as many as are wanted; a node that is away is in none', () => {
-    const place = fc.constantFrom('runs', 'stopped', 'free', 'away').map((kind) => (node: string): Place => {
+    const place = constantFrom('runs', 'stopped', 'free', 'away').map((kind) => (node: string): Place => {
       if (kind === 'away') return away(node);
-      return kind === 'free' ? free(node) : with_(node, { wanted: kind === 'runs' ? 'running' : 'stopped' });
+      return kind === 'free' ? free(node) : having(node, { wanted: kind === 'runs' ? 'running' : 'stopped' });
     });
-    fc.assert(
-      fc.property(fc.array(place, { maxLength: 12 }), fc.nat({ max: 12 }), (makers, wanted) => {
-        const places = [with_('first'), ...makers.map((make, at) => make(`n${at}`))];
+    assert(
+      property(array(place, { maxLength: 12 }), nat({ max: 12 }), (makers, wanted) => {
+        const places = [having('first'), ...makers.map((make, at) => make(`n${at}`))];
         const plan = choose('web', places, wanted, { bring: false });
         const able = places.filter(({ trouble }) => !trouble).length;
         if (!plan.ok) return plan.refusal.code === 'no-place' && wanted > able;

@@ -51,26 +51,15 @@ class Fleet {
       return ok({});
     }
     if (!engine) return refuse('engine-unknown');
-    switch (command.type) {
-      case 'engine.read': {
-        const state =
-          engine.wanted === 'running' && ills.includes('ends at once') ? 'waiting' : engine.wanted;
-        return ok({ name: 'web', state, restarts: 0, runs: engine.revision, ...engine });
-      }
-      case 'engine.start':
-        if (ills.includes('refuses to start')) return refuse('port-in-use');
-        engine.wanted = 'running';
-        return ok({});
-      case 'engine.stop':
-        engine.wanted = 'stopped';
-        return ok({});
-      case 'engine.remove':
-        if (ills.includes('is not removed')) return refuse('unreachable');
-        this.#engines.delete(node);
-        return ok({});
-      default:
-        return refuse('unknown-command');
+    if (command.type === 'engine.read') {
+      const state = engine.wanted === 'running' && ills.includes('ends at once') ? 'waiting' : engine.wanted;
+      return ok({ name: 'web', state, restarts: 0, runs: engine.revision, ...engine });
     }
+    if (command.type === 'engine.start' && ills.includes('refuses to start')) return refuse('port-in-use');
+    if (command.type === 'engine.remove' && ills.includes('is not removed')) return refuse('unreachable');
+    if (command.type === 'engine.remove') this.#engines.delete(node);
+    else engine.wanted = command.type === 'engine.start' ? 'running' : 'stopped';
+    return ok({});
   }
 }
 
