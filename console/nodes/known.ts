@@ -1,3 +1,4 @@
+import { errorEntry } from '../../protocol/errors/index.js';
 import type { HistoryHead } from '../../protocol/request.js';
 import type { Refusal } from '../../protocol/result.js';
 import type { NodeEvent } from './follower.js';
@@ -31,4 +32,12 @@ export interface Told {
   readonly fields: Readonly<Record<string, unknown>>;
   readonly signed: number;
   readonly keyStore: 'tpm' | 'file';
+}
+
+/** A gateway that refuses is named as what it is: its word is not the node's. */
+export function whyAway(refusal: Refusal | undefined): string {
+  if (!refusal) return 'there is no connection at the moment';
+  const { code, detail } = refusal;
+  if (code === 'unreachable') return detail ?? 'there is no connection at the moment';
+  return `${code}: ${errorEntry(code).what}${detail === undefined ? '' : ` (${detail})`}`;
 }

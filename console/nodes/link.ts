@@ -2,7 +2,7 @@ import type { Pair, PublicKey } from '../../crypto/rsa.js';
 import type { ConnectionEnds, MessageChannel } from '../../protocol/channel.js';
 import type { Command } from '../../protocol/commands.js';
 import { backOff } from '../../protocol/back-off.js';
-import { errorEntry, type ErrorCode } from '../../protocol/errors/index.js';
+import type { ErrorCode } from '../../protocol/errors/index.js';
 import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import type { Reply } from '../../protocol/reply.js';
@@ -12,7 +12,7 @@ import type { Addressee } from '../../protocol/request.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
 import { Follower, type Heard } from './follower.js';
 import { Pace } from './pace.js';
-import type { Known } from './known.js';
+import { whyAway, type Known } from './known.js';
 import { Questioner } from './questions.js';
 import type { Seats } from './seats.js';
 import { NodeSession, type Asked, type Clocks } from './session.js';
@@ -383,14 +383,6 @@ export class NodeLink {
       this.#judge();
     }, next - now);
   }
-}
-
-/** A gateway that refuses is named as what it is: its word is not the node's. */
-function whyAway(refusal: Refusal | undefined): string {
-  if (!refusal) return 'there is no connection at the moment';
-  const { code, detail } = refusal;
-  if (code === 'unreachable') return detail ?? 'there is no connection at the moment';
-  return `${code}: ${errorEntry(code).what}${detail === undefined ? '' : ` (${detail})`}`;
 }
 
 /** A timer may come this much before its time. */
