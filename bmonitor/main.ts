@@ -15,6 +15,7 @@ import { fixedAddresses } from './node/fixed-addresses.js';
 import { openDirectoryStore } from './host/data/detect.js';
 import { dialGateways } from './host/gateway-dial.js';
 import { withoutCoreDumps } from '../crypto/no-core-dumps.js';
+import { hostCollecting, idleCollection } from './host/idle-collection.js';
 import { kernelRelease, wasMeasured } from './host/measured.js';
 import { HostPower } from './host/power.js';
 import { listen, type Listening } from './host/listen.js';
@@ -358,6 +359,7 @@ function startChores(core: Core, service: Service, keyBits: number, log: Log): (
   const clockwork = setInterval(() => void core.passTime(), limits.tick_ms);
   const again = setInterval(() => void core.retryEffects(), limits.retry_effects_ms);
   const strangers = setInterval(() => service.closeUnproven(), limits.retry_effects_ms);
+  const collection = setInterval(idleCollection(hostCollecting()), limits.idle_collection_ms);
   let making = false;
   const spare = setInterval(() => {
     if (making || core.ring.pool.length >= limits.spare_pairs) return;
@@ -368,6 +370,6 @@ function startChores(core: Core, service: Service, keyBits: number, log: Log): (
       .finally(() => (making = false));
   }, limits.tick_ms);
   return () => {
-    for (const timer of [clockwork, again, strangers, spare]) clearInterval(timer);
+    for (const timer of [clockwork, again, strangers, collection, spare]) clearInterval(timer);
   };
 }

@@ -8,7 +8,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { CompactEncrypt, CompactSign } from 'jose';
-import { fromB64u, toB64u } from './bytes.js';
+import { fromB64u, publicRandom, toB64u } from './bytes.js';
 import type { Secret } from './secret.js';
 import type { Signer } from './signer.js';
 
@@ -76,7 +76,7 @@ export function openWith(key: KeyObject, envelope: string): Uint8Array | undefin
 /** With a symmetric key of 32 bytes: direct, A256GCM. The node seals each reply with it. */
 export function sealDirect(key: Secret, header: Header, plaintext: Uint8Array): string {
   const head = toB64u(utf8(JSON.stringify({ ...pinned['sealed-direct'].members, ...header })));
-  const nonce = randomBytes(nonceBytes);
+  const nonce = publicRandom(nonceBytes);
   const cipher = key.use((bytes) => createCipheriv('aes-256-gcm', bytes, nonce));
   cipher.setAAD(Buffer.from(head, 'latin1'));
   const sealed = Buffer.concat([cipher.update(plaintext), cipher.final()]);

@@ -1,6 +1,8 @@
 import { limits } from './limits.js';
 import { ok, refuse, type Result } from './result.js';
 
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+
 /**
  * JSON as we take it from others: valid UTF-8, no member twice (JSON.parse silently takes the last one, another reader the
  * first), and not nested so deep that it could exhaust a stack.
@@ -9,7 +11,7 @@ export function parseJson(bytes: Uint8Array | string): Result<unknown> {
   let text: string;
   let value: unknown;
   try {
-    text = typeof bytes === 'string' ? bytes : new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = typeof bytes === 'string' ? bytes : strictUtf8.decode(bytes);
   } catch {
     return refuse('bad-input', 'not valid UTF-8');
   }

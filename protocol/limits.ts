@@ -231,6 +231,10 @@ export const limits = {
   time_floor_s_max: 60,
   /** How often what could not be done to the machine is tried again. */
   retry_effects_ms: 2_000,
+  /** How often a node without work collects memory that nobody holds: each time some 20 ms, and some hundred kilobytes. */
+  idle_collection_ms: 300_000,
+  /** A node that used less of one processor had no work: by itself it uses a third of a percent. */
+  idle_processor_percent_max: 2,
   /** Nodes of one customer in one facility, and addresses that one exception names. */
   cluster_nodes_max: 5000,
   exception_peers_max: 256,

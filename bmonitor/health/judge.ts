@@ -14,6 +14,8 @@ export const hold_s = 600;
 /** Judges what was read, round after round. Pure: it is given the time. What is not there is unknown, never good. */
 export class HealthJudge {
   #items = new Map<string, Before>();
+  /** Asked for with every `status`, and another only after a round. */
+  #subjects: readonly SubjectHealth[] | undefined;
 
   /** Takes one round of readings in, and gives the items whose state changed. */
   take(readings: readonly Reading[], now_s: number): readonly ItemHealth[] {
@@ -30,11 +32,16 @@ export class HealthJudge {
       if (is !== was && (before !== undefined || is === 'bad')) changed.push(judged.health);
     }
     this.#items = next;
+    this.#subjects = undefined;
     return changed;
   }
 
   /** Of each subject: bad if anything of it is, good if something is known and nothing bad. */
   get subjects(): readonly SubjectHealth[] {
+    return (this.#subjects ??= this.#gathered());
+  }
+
+  #gathered(): readonly SubjectHealth[] {
     const all = [...this.#items.values()].map(({ health }) => health);
     return subjects.map((subject) => {
       const items = all.filter((item) => item.subject === subject);

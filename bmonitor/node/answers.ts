@@ -64,11 +64,13 @@ export class Answers {
   readonly #core: Core;
   readonly #journal: Journal;
   readonly #machine: MachineFacts;
+  readonly #ground: ReturnType<typeof groundFacts>;
 
   constructor(parts: { core: Core; journal: Journal; events: EventLog; machine: MachineFacts }) {
     this.#core = parts.core;
     this.#journal = parts.journal;
     this.#machine = parts.machine;
+    this.#ground = groundFacts(parts.machine);
     this.events = parts.events;
   }
 
@@ -224,7 +226,7 @@ export class Answers {
     const { state, ring } = this.#core;
     const own = this.#own(level);
     const { quarantine } = state;
-    const ground = groundFacts(this.#machine);
+    const ground = this.#ground;
     const full = historyWarning(own.history);
     return {
       name: state.name,

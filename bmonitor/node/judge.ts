@@ -20,7 +20,8 @@ export function levelOfKey(state: NodeState, kid: string): number | undefined {
 
 /** The enrolled console with this key, in whatever level. */
 export function consoleOfKey(state: NodeState, id: string): Enrolled | undefined {
-  return state.levels.flatMap((level) => level.roster).find((entry) => entry.id === id);
+  for (const { roster } of state.levels) for (const entry of roster) if (entry.id === id) return entry;
+  return undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { fromB64u, toB64u } from '../../crypto/bytes.js';
+import { fromB64u, publicRandom, toB64u } from '../../crypto/bytes.js';
 import { limits } from '../../protocol/limits.js';
 import type { Clock } from '../ports/clock.js';
 
@@ -18,7 +18,7 @@ export class Nonces {
   give(): string {
     const body = Buffer.alloc(16);
     body.writeBigUInt64BE(BigInt(Math.floor(this.#clock.sinceBoot())), 0);
-    randomBytes(8).copy(body, 8);
+    publicRandom(8).copy(body, 8);
     return toB64u(Buffer.concat([body, this.#mac(body)]));
   }
 

@@ -1,4 +1,5 @@
 import { WebSocket } from 'ws';
+import type { Message, MessageChannel } from '../../protocol/channel.js';
 import { bytesOf } from '../../protocol/socket.js';
 import { openReply, type Reply } from '../../protocol/reply.js';
 import type { SealedRequest } from '../../protocol/request.js';
@@ -9,57 +10,18 @@ import type { NodeProcess } from './node-process.js';
 
 let addresses = 0;
 
-/** A WebSocket that says whatever it is told to, from an address of loopback of its own: each is a source of its own to the node. */
-export class RawSocket {
+/** A connection that says whatever it is told to, and keeps what it hears. */
+export abstract class RawTalk {
   readonly texts: string[] = [];
   readonly frames: Buffer[] = [];
   closed = false;
-  readonly #socket: WebSocket;
 
-  private constructor(socket: WebSocket) {
-    this.#socket = socket;
-    socket.on('message', (data, isBinary) => {
-      if (isBinary) this.frames.push(bytesOf(data));
-      else this.texts.push(bytesOf(data).toString('utf8'));
-    });
-    socket.on('error', () => {});
-    socket.on('close', () => (this.closed = true));
-  }
+  abstract say(message: Message): void;
+  abstract close(): void;
 
-  static newAddress(): string {
-    addresses += 1;
-    return `127.${1 + ((process.pid >> 8) % 200)}.${process.pid & 255}.${addresses}`;
-  }
-
-  static async open(node: NodeProcess, localAddress: string = RawSocket.newAddress()): Promise<RawSocket> {
-    const socket = new WebSocket(node.url, {
-      rejectUnauthorized: false,
-      perMessageDeflate: false,
-      localAddress,
-    });
-    const raw = new RawSocket(socket);
-    await until(() => socket.readyState === WebSocket.OPEN || raw.closed);
-    return raw;
-  }
-
-  say(message: string | Uint8Array): void {
-    this.#socket.send(message, { binary: typeof message !== 'string' });
-  }
-
-  ping(): void {
-    this.#socket.ping('are you there');
-  }
-
-  pause(): void {
-    this.#socket.pause();
-  }
-
-  resume(): void {
-    this.#socket.resume();
-  }
-
-  close(): void {
-    this.#socket.terminate();
+  protected heard(message: Message): void {
+    if (typeof message === 'string') this.texts.push(message);
+    else this.frames.push(Buffer.from(message));
   }
 
   async hello(): Promise<Hello> {
@@ -112,5 +74,76 @@ export class RawSocket {
       const opened = await openReply(request.secret, request.digest, wire.value.envelope);
       if (opened.ok) return { reply: opened.value };
     }
+  }
+}
+
+/** Straight to the node, from an address of loopback of its own: each is a source of its own to the node. */
+export class RawSocket extends RawTalk {
+  readonly #socket: WebSocket;
+
+  private constructor(socket: WebSocket) {
+    super();
+    this.#socket = socket;
+    socket.on('message', (data, isBinary) =>
+      this.heard(isBinary ? bytesOf(data) : bytesOf(data).toString('utf8')),
+    );
+    socket.on('error', () => {});
+    socket.on('close', () => (this.closed = true));
+  }
+
+  static newAddress(): string {
+    addresses += 1;
+    return `127.${1 + ((process.pid >> 8) % 200)}.${process.pid & 255}.${addresses}`;
+  }
+
+  static async open(node: NodeProcess, localAddress: string = RawSocket.newAddress()): Promise<RawSocket> {
+    const socket = new WebSocket(node.url, {
+      rejectUnauthorized: false,
+      perMessageDeflate: false,
+      localAddress,
+    });
+    const raw = new RawSocket(socket);
+    await until(() => socket.readyState === WebSocket.OPEN || raw.closed);
+    return raw;
+  }
+
+  say(message: Message): void {
+    this.#socket.send(message, { binary: typeof message !== 'string' });
+  }
+
+  ping(): void {
+    this.#socket.ping('are you there');
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  close(): void {
+    this.#socket.terminate();
+  }
+}
+
+/** Over whatever carries messages, such as a gateway. */
+export class RawChannel extends RawTalk {
+  readonly #channel: MessageChannel;
+
+  constructor(channel: MessageChannel) {
+    super();
+    this.#channel = channel;
+    channel.onMessage((message) => this.heard(message));
+    channel.onClose(() => (this.closed = true));
+  }
+
+  say(message: Message): void {
+    void this.#channel.send(message);
+  }
+
+  close(): void {
+    this.#channel.close('done');
   }
 }
