@@ -13,6 +13,8 @@ import { newId, requestTyp, sealRequest } from '../protocol/request.js';
 import { formatEnvelope } from '../protocol/wire.js';
 import { altered, craft, type Forged } from '../test/fakes/craft.js';
 import { root } from './run/root.js';
+import { gatewayVectors } from './vectors/gateway.js';
+import { bytesVectors, resumedVectors } from './vectors/streams.js';
 
 const now_s = 1_800_000_000;
 
@@ -215,6 +217,8 @@ const noticesRefused: readonly (readonly [why: string, code: string, wire: strin
   ['altered', 'cannot-open', formatEnvelope('U1', altered(notice.slice(notice.lastIndexOf(' ') + 1), 3))],
 ];
 
+const talk = { from: consolePair, to, boot, now_s, head };
+
 const vectors = {
   about: 'Test vectors for docs/protocol.md. The keys are for tests only: their private halves stand here.',
   now: now_s,
@@ -247,6 +251,9 @@ const vectors = {
       },
     ],
   },
+  resumed: await resumedVectors(talk, { after: 1, frame: first.frame }),
+  bytes: await bytesVectors(talk),
+  gateway: await gatewayVectors({ console: consolePair, identity, stranger }, wire),
   history: { lines, head, checkpoint },
   notice: {
     plaintext: body,

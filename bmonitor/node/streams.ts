@@ -69,6 +69,8 @@ export class ChannelStreams {
   readonly #log: Log;
   readonly #streams = new Map<string, Stream>();
   readonly #duplexes = new Map<string, OpenDuplex>();
+  /** Streams that this side ended, the newest last: what the other side said before it knew is no fault of it. */
+  readonly #ended = new Set<string>();
   /** One frame of the channel's streams at a time goes to the socket, so that many streams hold no more than one. */
   #sending: Promise<unknown> = Promise.resolve();
 
@@ -131,7 +133,10 @@ export class ChannelStreams {
           this.#log.error('stream.fault', { why: messageOf(error) });
           this.#channel.close('a stream failed');
         })
-        .finally(() => this.#duplexes.delete(name));
+        .finally(() => {
+          this.#duplexes.delete(name);
+          if (!serving.duplex.whole) this.#remember(name);
+        });
       return;
     }
     const stream = this.#streams.get(name);
@@ -148,7 +153,10 @@ export class ChannelStreams {
     const duplex = id && this.#duplexes.get(streamNameOf(id));
     if (duplex) return takeBytes(duplex, frame);
     const stream = id && this.#streams.get(streamNameOf(id));
-    if (!stream) return refuse('stream-ended', 'no such stream on this connection');
+    if (!stream) {
+      if (id && this.#ended.has(streamNameOf(id))) return ok(undefined);
+      return refuse('stream-ended', 'no such stream on this connection');
+    }
     const opened = stream.opener.open(frame);
     if ('fault' in opened) {
       this.#end(stream, faultCodes[opened.fault]);
@@ -233,9 +241,18 @@ export class ChannelStreams {
   /** The final frame says why, under the seal: the follower can tell an end from a cut. */
   #end(stream: Stream, code: ErrorCode | undefined): void {
     if (!this.#forget(stream)) return;
+    if (code !== undefined) this.#remember(stream.name);
     void this.#channel.send(
       stream.sealer.seal(utf8(JSON.stringify(code === undefined ? {} : { end: code })), true),
     );
+  }
+
+  #remember(name: string): void {
+    this.#ended.add(name);
+    for (const oldest of this.#ended) {
+      if (this.#ended.size <= limits.streams_per_channel_max) return;
+      this.#ended.delete(oldest);
+    }
   }
 
   #forget(stream: Stream): boolean {
@@ -257,6 +274,8 @@ async function answersTo(stream: Stream): Promise<Result<readonly string[]>> {
 
 /** What cannot be read ends the stream. */
 function takeBytes({ duplex, opener }: OpenDuplex, frame: Uint8Array): Result<void> {
+  // The last frame is on its way to who said this before it knew.
+  if (duplex.over) return ok(undefined);
   const opened = opener.open(frame);
   const taken =
     'fault' in opened ? refuse(faultCodes[opened.fault]) : duplex.take(opened.plaintext, opened.final);

@@ -6,7 +6,9 @@
                                             talks to a node: status, a command, its repetition, events, the history
   client.py listen --card FILE --key PEM --url URL
                                             waits for what the node says unasked, and checks its signature
-  client.py talk|listen --card FILE --key PEM --gateway URL#PIN
+  client.py engine --card FILE --key PEM --url URL --archive TAR
+                                            sends an image, runs it, and speaks with a command inside: streams of bytes
+  client.py talk|listen|engine --card FILE --key PEM --gateway URL#PIN
                                             the same through a gateway, written from docs/gateway.md alone
 
 It needs Python's standard library and python3-cryptography, nothing else.
@@ -367,6 +369,54 @@ class WebSocket:
                 return whole.decode() if kind == 1 else whole
 
 
+GATEWAY_KINDS = {0x01: "challenge", 0x02: "proof", 0x03: "welcome", 0x04: "refused", 0x10: "open", 0x11: "opened",
+                 0x12: "close", 0x13: "data", 0x14: "credit"}
+
+
+def gateway_frame(frame):
+    """What a frame of a gateway means."""
+    kind = GATEWAY_KINDS.get(frame[0]) if frame else None
+    if kind is None:
+        raise Refused("malformed", "kind of frame")
+    if frame[0] < 0x10:
+        return {"kind": kind, "body": parse(frame[1:])}
+    if len(frame) < 5:
+        raise Refused("malformed", "no channel")
+    (channel,) = struct.unpack(">I", frame[1:5])
+    meant, rest = {"kind": kind, "channel": channel}, frame[5:]
+    if kind in ("open", "close"):
+        return {**meant, "body": parse(rest)}
+    if kind == "opened" and not rest:
+        return meant
+    if kind == "credit" and len(rest) == 4:
+        return {**meant, "bytes": struct.unpack(">I", rest)[0]}
+    if kind == "data" and rest and rest[0] <= 3 and len(rest) <= 32769 and (len(rest) > 1 or rest[0] & 1):
+        return {**meant, "last": rest[0] & 1 == 1, "text": rest[0] & 2 == 2, "bytes": rest[1:]}
+    raise Refused("malformed", f"a frame of kind {kind}")
+
+
+def joined(pieces):
+    """The message that data frames of one channel make."""
+    whole = b"".join(piece["bytes"] for piece in pieces)
+    check(pieces[-1]["last"] and not any(piece["last"] for piece in pieces[:-1]), "one last piece")
+    return whole.decode() if pieces[-1]["text"] else whole
+
+
+def verify_proof(body, nonce, server):
+    """What a gateway does with who knocks: gives the thumbprint and the role that were proved."""
+    header, _ = header_of(body["jws"], 3, {"alg": "PS256", "typ": "bm-gateway+jws"})
+    if header["kid"] != thumbprint(body["key"]):
+        raise Refused("bad-signature")
+    claims = parse(verify(public_of(body["key"]), body["jws"]))
+    if claims["nonce"] != nonce:
+        raise Refused("replayed")
+    if claims["server"] != server:
+        raise Refused("wrong-pin")
+    if claims["role"] != body["role"]:
+        raise Refused("bad-signature")
+    return header["kid"], claims["role"]
+
+
 class Channel:
     """A channel through a gateway: what a WebSocket to the node would carry, in pieces."""
 
@@ -375,32 +425,24 @@ class Channel:
     def __init__(self, gateway, private, node):
         url, _, pin = gateway.partition("#")
         self.socket = WebSocket(url, pin)
-        challenge = self.body(self.frame(0x01)[1:])
+        challenge = self.frame("challenge")["body"]
         jwk = jwk_of(private.public_key())
         claims = {"v": 1, "role": "console", "nonce": challenge["nonce"], "server": pin}
         jws = sign(private, "bm-gateway+jws", thumbprint(jwk), compact_json(claims))
         self.socket.send(b"\x02" + compact_json({"v": 1, "role": "console", "key": jwk, "jws": jws}))
-        welcome = self.body(self.frame(0x03)[1:])
-        check(welcome["channels"] >= 1, "a gateway gives channels")
+        check(self.frame("welcome")["body"]["channels"] >= 1, "a gateway gives channels")
         self.channel = struct.pack(">I", 1)
         self.socket.send(b"\x10" + self.channel + compact_json({"to": node}))
-        self.may_send, self.pieces = self.WINDOW, b""
-        opened = self.frame(0x11)
-        check(opened == b"\x11" + self.channel, "the channel is opened")
+        self.may_send, self.pieces = self.WINDOW, []
+        check(self.frame("opened")["channel"] == 1, "the channel is opened")
 
-    @staticmethod
-    def body(data):
-        body = parse(data)
-        check(body.get("v", 1) == 1, "the version")
-        return body
-
-    def frame(self, wanted):
-        frame = self.socket.receive()
-        if frame[0] in (0x04, 0x12):
-            said = self.body(frame[1 if frame[0] == 4 else 5:])
-            raise Refused(said["code"], f"by the gateway: {said.get('detail', '')}")
-        if frame[0] != wanted and wanted is not None:
-            raise Refused("malformed", f"frame {frame[0]:02x}")
+    def frame(self, *wanted):
+        frame = gateway_frame(self.socket.receive())
+        if frame["kind"] in ("refused", "close"):
+            raise Refused(frame["body"]["code"], f"by the gateway: {frame['body'].get('detail', '')}")
+        if frame["kind"] not in wanted:
+            raise Refused("malformed", f"frame {frame['kind']}")
+        check(frame.get("body", {}).get("v", 1) == 1, "the version")
         return frame
 
     def send(self, message):
@@ -415,19 +457,18 @@ class Channel:
 
     def receive(self):
         while True:
-            frame = self.frame(None)
-            check(frame[1:5] == self.channel, "a frame of this channel")
-            if frame[0] == 0x14:
-                self.may_send += struct.unpack(">I", frame[5:])[0]
+            frame = self.frame("data", "credit")
+            check(frame["channel"] == 1, "a frame of this channel")
+            if frame["kind"] == "credit":
+                self.may_send += frame["bytes"]
                 check(self.may_send <= self.WINDOW, "no more credit than the window")
                 continue
-            check(frame[0] == 0x13 and frame[5] <= 3, "a piece")
-            self.pieces += frame[6:]
-            if len(frame) > 6:
-                self.socket.send(b"\x14" + self.channel + struct.pack(">I", len(frame) - 6))
-            if frame[5] & 1:
-                whole, self.pieces = self.pieces, b""
-                return whole.decode() if frame[5] & 2 else whole
+            self.pieces.append(frame)
+            if frame["bytes"]:
+                self.socket.send(b"\x14" + self.channel + struct.pack(">I", len(frame["bytes"])))
+            if frame["last"]:
+                pieces, self.pieces = self.pieces, []
+                return joined(pieces)
 
     def close(self):
         self.socket.send(b"\x12" + self.channel + compact_json({"code": "closed"}))
@@ -520,6 +561,89 @@ def refusal(act):
     return "taken"
 
 
+def gateway_holds(vectors):
+    """The gateway's frames, proofs and pieces."""
+    told, keys = vectors["gateway"], vectors["keys"]
+    for case in told["frames"]:
+        meant = gateway_frame(unb64u(case["frame"]))
+        if meant["kind"] == "data":
+            meant["bytes"] = b64u(meant["bytes"])
+        check(meant == case["means"], f"a frame: {case['means']}")
+    for case in told["malformed"]:
+        code = refusal(lambda case=case: gateway_frame(unb64u(case["frame"])))
+        check(code == "malformed", f"{case['why']}: {code}")
+    proved = lambda case: verify_proof(gateway_frame(unb64u(case["frame"]))["body"], told["nonce"], told["server"])
+    for case in told["proofs"]:
+        check(proved(case) == (keys[case["key"]]["thumbprint"], case["role"]), f"the proof of a {case['role']}")
+    for case in told["proofsRefused"]:
+        code = refusal(lambda case=case: proved(case))
+        check(code == case["code"], f"{case['why']}: {code}, not {case['code']}")
+    message = told["message"]
+    pieces = [gateway_frame(unb64u(frame)) for frame in message["pieces"]]
+    check({piece["channel"] for piece in pieces} == {message["channel"]}, "pieces of one channel")
+    check(joined(pieces) == message["wire"], "a message in pieces")
+    return len(told["malformed"]) + len(told["proofsRefused"])
+
+
+def begun(vectors, told):
+    """The request and reply that begin a stream; gives what its keys come from."""
+    secret, envelope = unb64u(told["request"]["secret"]), unenveloped("R1", told["request"]["wire"])
+    check(judge(vectors, told["request"]["wire"])["command"] == told["request"]["command"], "the request of a stream")
+    reply = open_reply(secret, envelope, told["reply"]["wire"])
+    check(reply == told["reply"]["plaintext"] and reply["stream"] == told["id"], "the reply that begins a stream")
+    return secret, envelope, told["id"]
+
+
+def resumption_holds(vectors):
+    """A stream of events that goes on where the one before was cut; a question in it, and its answer."""
+    told = vectors["resumed"]
+    of = begun(vectors, told)
+    from_node, to_node, lines = Stream(*of, "from-node"), Stream(*of, "to-node"), []
+    for frame in told["fromNode"]:
+        opened = from_node.open(unb64u(frame["frame"]))
+        check(opened == (frame["plaintext"].encode(), frame["final"]), "a frame of a stream that goes on")
+        lines.append(parse(frame["plaintext"]))
+    for frame in told["toNode"]:
+        check(to_node.seal(frame["plaintext"].encode()) == unb64u(frame["frame"]), "a frame to the node")
+    asked = parse(told["toNode"][0]["plaintext"])["ask"]
+    check(lines[0]["seq"] == told["request"]["command"]["after"] + 1, "it goes on without loss or repetition")
+    check(lines[1]["answer"] == asked, "the answer names the question")
+    for case in told["faults"]:
+        code = refusal(lambda case=case: Stream(*of, "from-node").open(unb64u(case["frame"])))
+        check(code == case["code"], f"{case['why']}: {code}")
+    return len(told["faults"])
+
+
+def records_in(data):
+    """The records in the bytes of a door."""
+    records = []
+    while data:
+        kind, length = struct.unpack(">BI", data[:5])
+        check(length <= 65536 and len(data) >= 5 + length, "a record is whole")
+        records.append({"kind": kind, "bytes": data[5:5 + length]})
+        data = data[5 + length:]
+    return records
+
+
+def bytes_hold(vectors):
+    """A stream of bytes both ways, and the records in it."""
+    told = vectors["bytes"]
+    of = begun(vectors, told)
+    for side, direction, records in (("toNode", "to-node", "toEngine"), ("fromNode", "from-node", "fromEngine")):
+        opener, came = Stream(*of, direction), b""
+        for frame in told[side]:
+            plaintext, final = opener.open(unb64u(frame["frame"]))
+            check(final == frame["final"], "which frame is the last")
+            if "bytes" in frame:
+                check(plaintext == b"\0" + unb64u(frame["bytes"]), "a frame of bytes")
+                came += plaintext[1:]
+            else:
+                check(parse(plaintext) == frame["word"], "a word of the stream")
+        check(came == unb64u(told["records"][records]["bytes"]), "the bytes of one direction")
+        found = [{"kind": one["kind"], "bytes": b64u(one["bytes"])} for one in records_in(came)]
+        check(found == told["records"][records]["records"], "the records in them")
+
+
 def vectors_hold(path):
     with open(path, encoding="utf-8") as file:
         vectors = json.load(file)
@@ -562,7 +686,8 @@ def vectors_hold(path):
     for case in told["refused"]:
         code = refusal(lambda case=case: open_notice(private, keys["identity"]["public"], case["wire"]))
         check(code == case["code"], f"{case['why']}: {code}, not {case['code']}")
-    refused = len(vectors["refused"]) + len(told["refused"])
+    bytes_hold(vectors)
+    refused = len(vectors["refused"]) + len(told["refused"]) + gateway_holds(vectors) + resumption_holds(vectors)
     print(json.dumps({"vectors": "hold", "refused": refused}))
 
 
@@ -597,6 +722,15 @@ class Follower:
             events += lines
         return events
 
+    def ask(self):
+        """A question, which costs no private key: gives the answer and the lines that came before it."""
+        nonce = b64u(os.urandom(16))
+        self.conversation.socket.send(self.to_node.seal(compact_json({"ack": self.taken, "ask": nonce})))
+        lines = self.until(lambda line: "answer" in line)
+        answer = next(line for line in lines if "answer" in line)
+        check(answer["answer"] == nonce, "the answer is to this question")
+        return answer, lines
+
     def end(self):
         self.conversation.socket.send(self.to_node.seal(b"", True))
         lines, final = self.lines()
@@ -605,12 +739,93 @@ class Follower:
         check(lines == [{}], "the last frame says that the follower ended it")
 
 
-def talk(card_file, key_file, way):
+class Bytes:
+    """A stream of bytes both ways, each with a window of its own."""
+
+    WINDOW, PIECE = 4 * 1024 * 1024, 65536
+
+    def __init__(self, conversation, command):
+        self.conversation, self.came, self.taken, self.over = conversation, b"", 0, None
+        self.on_the_way, self.acknowledged = [], 0
+        begun, asked = conversation.ask(command)
+        self.from_node = Stream(asked.secret, asked.envelope, begun["stream"], "from-node")
+        self.to_node = Stream(asked.secret, asked.envelope, begun["stream"], "to-node")
+
+    def send(self, data):
+        for at in range(0, len(data), self.PIECE):
+            frame = self.to_node.seal(b"\0" + data[at:at + self.PIECE])
+            while sum(self.on_the_way) + len(frame) > self.WINDOW:
+                self.take()
+            self.on_the_way.append(len(frame))
+            self.conversation.socket.send(frame)
+
+    def end(self):
+        """Nothing more comes from here; gives what the last frame of the node says."""
+        self.conversation.socket.send(self.to_node.seal(b"", True))
+        return self.rest()
+
+    def rest(self):
+        while self.over is None:
+            self.take()
+        if "end" in self.over:
+            raise Refused(self.over["end"], self.over.get("detail", ""))
+        return self.over["done"]
+
+    def take(self):
+        plaintext, final = self.from_node.open(self.conversation.frame())
+        if final:
+            self.over = parse(plaintext)
+        elif plaintext[:1] == b"\0":
+            self.came += plaintext[1:]
+            self.taken += 1
+            self.conversation.socket.send(self.to_node.seal(compact_json({"ack": self.taken})))
+        else:
+            upto = parse(plaintext)["ack"]
+            del self.on_the_way[:upto - self.acknowledged]
+            self.acknowledged = upto
+
+
+def record(kind, data=b""):
+    return struct.pack(">BI", kind, len(data)) + data
+
+
+def engine(card_file, key_file, way, archive):
+    """Sends an image, runs an engine from it, and speaks with a command inside."""
+    conversation = conversation_of(card_file, key_file, way)
+    sending = Bytes(conversation, {"type": "image.send", "form": "plain-archive"})
+    with open(archive, "rb") as file:
+        sending.send(file.read())
+    image = sending.end()["digest"]
+    name = f"py-{os.urandom(4).hex()}"
+    conversation.ask({"type": "engine.put", "name": name, "settings": {"image": image, "command": ["sleep", "100000"]}})
+    conversation.ask({"type": "engine.start", "name": name})
+    for _ in range(600):
+        shown, _ = conversation.ask({"type": "engine.read", "name": name})
+        if shown["result"]["state"] == "running":
+            break
+        time.sleep(0.1)
+    script = "read line; echo heard $line; echo aside >&2; exit 7"
+    door = Bytes(conversation, {"type": "engine.exec", "name": name, "command": ["sh", "-c", script]})
+    door.send(record(0, b"what was typed\n") + record(2))
+    door.rest()
+    records = records_in(door.came)
+    said = {kind: b"".join(one["bytes"] for one in records if one["kind"] == kind) for kind in (3, 4, 5, 6)}
+    check(said[5] == b"\7", f"what the command ended with: {said}")
+    conversation.ask({"type": "engine.remove", "name": name})
+    print(json.dumps({"image": image, "output": said[3].decode(), "aside": said[4].decode(), "ended": said[5][0]}))
+
+
+def conversation_of(card_file, key_file, way):
     with open(card_file, encoding="utf-8") as file:
         card = json.load(file)
     with open(key_file, "rb") as file:
         private = serialization.load_pem_private_key(file.read(), None)
-    conversation = Conversation(card, private, way)
+    return Conversation(card, private, way)
+
+
+def talk(card_file, key_file, way):
+    conversation = conversation_of(card_file, key_file, way)
+    card, private = conversation.card, conversation.private
     status, _ = conversation.ask({"type": "status"})
     follower = Follower(conversation, 0)
     name = f"py-{os.urandom(8).hex()}"
@@ -629,7 +844,9 @@ def talk(card_file, key_file, way):
     follower = Follower(conversation, numbers[-1])
     conversation.ask({"type": "node.rename", "name": f"{name}-again"})
     resumed = follower.until(lambda event: event.get("name") == f"{name}-again")
-    after = [event["seq"] for event in resumed if "seq" in event]
+    answer, before = follower.ask()
+    check(answer["head"] == conversation.head and answer["status"]["name"] == f"{name}-again", "what a question is answered with")
+    after = [event["seq"] for event in resumed + before if "seq" in event]
     check(after == list(range(numbers[-1] + 1, numbers[-1] + 1 + len(after))), "no event lost, none repeated")
     follower.end()
     page, _ = conversation.ask({"type": "history.read", "from": 1, "count": 1000})
@@ -644,11 +861,8 @@ def talk(card_file, key_file, way):
 
 def listen(card_file, key_file, way):
     """Asks once, which makes it known, and waits for the first notice in which something happened."""
-    with open(card_file, encoding="utf-8") as file:
-        card = json.load(file)
-    with open(key_file, "rb") as file:
-        private = serialization.load_pem_private_key(file.read(), None)
-    conversation = Conversation(card, private, way)
+    conversation = conversation_of(card_file, key_file, way)
+    card, private = conversation.card, conversation.private
     _, asked = conversation.ask({"type": "status"})
     print("listening", file=sys.stderr, flush=True)
     last = 0
@@ -669,15 +883,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("vectors").add_argument("file")
-    for word in ("talk", "listen"):
+    for word in ("talk", "listen", "engine"):
         talking = commands.add_parser(word)
         for name in ("--card", "--key"):
             talking.add_argument(name, required=True)
         talking.add_argument("--url")
         talking.add_argument("--gateway")
+        if word == "engine":
+            talking.add_argument("--archive", required=True)
     arguments = parser.parse_args()
     if arguments.command == "vectors":
         vectors_hold(arguments.file)
+    elif arguments.command == "engine":
+        engine(arguments.card, arguments.key, way_of(arguments.url, arguments.gateway), arguments.archive)
     elif arguments.command == "listen":
         listen(arguments.card, arguments.key, way_of(arguments.url, arguments.gateway))
     else:

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
@@ -11,23 +10,11 @@ import { makePair } from '../../crypto/rsa.js';
 import { silentLog } from '../../protocol/log.js';
 import { ok } from '../../protocol/result.js';
 import { root } from '../../scripts/run/root.js';
+import { pythonClient } from '../protocol-client/run.js';
 import { value } from '../fakes/results.js';
 import { until } from '../fakes/until.js';
 import { NodeProcess } from './node-process.js';
 import { rent } from './tenancy.js';
-
-/** Debian's own Python, whose packages the client needs. */
-async function client(...args: readonly string[]): Promise<Record<string, unknown>> {
-  const script = join(root, 'test/protocol-client/client.py');
-  const child = spawn('/usr/bin/python3', [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
-  if (code !== 0) throw new Error(err);
-  return JSON.parse(out) as Record<string, unknown>;
-}
 
 describe('a client in another language, written from docs/protocol.md alone', function () {
   this.timeout(60_000);
@@ -66,7 +53,7 @@ describe('a client in another language, written from docs/protocol.md alone', fu
   });
 
   it('finds that the published test vectors hold, without a node', async () => {
-    const held = await client('vectors', join(root, 'docs/protocol-vectors.json'));
+    const held = await pythonClient('vectors', join(root, 'docs/protocol-vectors.json'));
     expect(held).to.include({ vectors: 'hold' });
   });
 
@@ -81,9 +68,9 @@ describe('a client in another language, written from docs/protocol.md alone', fu
   ] as const;
 
   for (const { by, way } of ways)
-    it(`talks to a real node ${by}: status, a command and its repetition, events acknowledged and resumed, the history and its verification`, async () => {
+    it(`talks to a real node ${by}: status, a command and its repetition, events acknowledged and resumed, a question, the history and its verification`, async () => {
       const card = join(node.dir, 'card-0.json');
-      const said = await client('talk', '--card', card, '--key', await keyFile(), ...way());
+      const said = await pythonClient('talk', '--card', card, '--key', await keyFile(), ...way());
       expect(said['status']).to.include({ level: 0, status: 'active' });
       const [name, events, resumed] = [said['name'] as string, said['events'], said['resumed']];
       expect(JSON.stringify(events)).to.include(`"${name}"`);
@@ -93,7 +80,7 @@ describe('a client in another language, written from docs/protocol.md alone', fu
   for (const { by, way } of ways)
     it(`hears what a real node says unasked ${by}, and finds it signed by the identity of the card`, async () => {
       const card = join(node.dir, 'card-0.json');
-      const heard = client('listen', '--card', card, '--key', await keyFile(), ...way());
+      const heard = pythonClient('listen', '--card', card, '--key', await keyFile(), ...way());
       const tenancy = await rent(node, { until_s: Math.floor(Date.now() / 1000) + 3600 });
       const said = (await heard) as { notice: { happened: { kind: string; fields: object }[] } };
       expect(said).to.include({ keyStore: 'file' });

@@ -1,7 +1,11 @@
 import { expect } from 'chai';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inputRecords, record, sizeRecord } from '../../../protocol/records.js';
 import { until } from '../../fakes/until.js';
+import { pythonClient } from '../../protocol-client/run.js';
 import { EngineRig, smallSystem } from './rig.js';
 
 /** Processes of the machine with this among their words. */
@@ -52,6 +56,23 @@ describe('a door of an engine', function () {
     expect(door.text()).to.match(/CapEff:\s*00000000[0-9a-f]{4}[048c]/u);
     expect(door.text()).to.match(/Seccomp:\s*2/u);
     expect(door.code()).to.equal(7);
+  });
+
+  it('opens to a client in another language, which sent the image and runs it: streams of bytes by docs/protocol.md alone', async () => {
+    const files = mkdtempSync(join(tmpdir(), 'bmonitor-client-'));
+    try {
+      const [card, key, archive] = ['card.json', 'key.pem', 'image.tar'].map((name) => join(files, name));
+      const { lease, to, console } = rig.tenancy;
+      const pem = console.private.export({ type: 'pkcs8', format: 'pem' });
+      writeFileSync(card ?? '', JSON.stringify({ ...rig.node.card, level: 1, lease, key: to.key.jwk }));
+      writeFileSync(key ?? '', pem, { mode: 0o600 });
+      execFileSync('tar', ['-C', folder, '-cf', archive ?? '', '.']);
+      const words = ['--card', card ?? '', '--key', key ?? '', '--url', rig.node.url];
+      const said = await pythonClient('engine', ...words, '--archive', archive ?? '');
+      expect(said).to.include({ output: 'heard what was typed\n', aside: 'aside\n', ended: 7 });
+    } finally {
+      rmSync(files, { recursive: true, force: true });
+    }
   });
 
   it('carries megabytes there and back, unaltered', async () => {

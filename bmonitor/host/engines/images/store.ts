@@ -77,6 +77,8 @@ export class FolderImages implements ImageStore {
       const { digest, config, tree } = unpacked.value;
       if (expected !== undefined && expected !== digest)
         return refuse('image-refused', `it is ${digest}, not ${expected}`);
+      const present = await this.#whole(lease, digest);
+      if (present) return ok(present);
       const lines = [...treeLines(tree)];
       const facts: ImageFile = {
         v: 1,
@@ -126,6 +128,14 @@ export class FolderImages implements ImageStore {
     const now_s = Date.now() / 1000;
     await utimes(join(place, 'image.json'), now_s, now_s);
     return ok(undefined);
+  }
+
+  /** What is stored already stays where it is: engines run from it. Only what is not what it was is replaced. */
+  async #whole(lease: string, digest: string): Promise<StoredImage | undefined> {
+    const found = await this.#find(lease, digest);
+    if (!found.ok || !(await this.check(lease, digest)).ok) return undefined;
+    const { bytes, files, stored_s } = found.value.image;
+    return { digest, bytes, files, stored_s };
   }
 
   async #find(lease: string, digest: string): Promise<Result<{ place: string; image: ImageFile }>> {

@@ -4,7 +4,9 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -54,6 +56,19 @@ describe('the images of a lease', () => {
   it('are stored once, however often they are taken', async () => {
     expect(await taken('same')).to.equal(await taken('same'));
     expect(value(await images.list('lease'))).to.have.length(1);
+  });
+
+  it('stay where they are when they come again, for engines run from them; what was damaged is replaced', async () => {
+    const digest = await taken('same');
+    const file = join(placeOf(digest), 'rootfs', 'file');
+    const { ino } = statSync(file);
+    await taken('same');
+    expect(statSync(file).ino).to.equal(ino);
+    appendFileSync(file, 'x');
+    await taken('same');
+    expect(statSync(file).ino).to.not.equal(ino);
+    expect((await images.check('lease', digest)).ok).to.equal(true);
+    expect(readdirSync(join(base, 'lease', 'images'))).to.have.length(1);
   });
 
   it('are not what they were when a byte, a file or the list of files was altered', async () => {
