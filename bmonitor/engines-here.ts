@@ -10,7 +10,8 @@ import { hostTiming } from './host/clock.js';
 import { serveLocalImport } from './host/engines/local-import.js';
 import { EnginePorts } from './host/engines/ports.js';
 import { openEngines } from './host/engines/open.js';
-import { networkOf, portsIn, usualNetwork } from './node/engine-ways.js';
+import { addressesForEngines } from './node/fixed-addresses.js';
+import { network6, networkOf, ownAddressesOf, ownedIn, portsIn, usualNetwork } from './node/engine-ways.js';
 import { EngineReport } from './node/engine-report.js';
 import { noEngines, SupervisedEngines, type Engines } from './node/engines.js';
 import type { Config } from './node/config.js';
@@ -32,9 +33,8 @@ export interface MadeEngines {
 interface EngineSurroundings {
   readonly log: Log;
   readonly levelOf: (lease: string) => number | undefined;
-  /** Undefined: no filters are enforced on this node, and so its engines have no network. */
-  /** Their network, and what memory they may have together: absent, what the machine has, less some for the rest of it. */
-  readonly config: NonNullable<Config['engines']>;
+  /** Of engines: their network, addresses for single ones, and what memory they may have together: absent, what the machine has, less some for the rest of it. */
+  readonly config: Config;
   /** Undefined: no filters are enforced on this node, and so its engines have no network. */
   readonly enforced: (() => boolean) | undefined;
 }
@@ -43,8 +43,10 @@ interface EngineSurroundings {
 export function makeEngines(
   folder: string,
   on: EnginesStandOn,
-  { log, levelOf, config, enforced }: EngineSurroundings,
+  { log, levelOf, config: { engines: config = {}, ...rest }, enforced }: EngineSurroundings,
 ): MadeEngines {
+  const addresses = addressesForEngines({ ...rest, engines: config });
+  const listen = rest.listen.port;
   const ports = new EnginePorts();
   const network = (slot: number): Result<EngineNetwork | undefined> => {
     if (!enforced) return ok(undefined);
@@ -66,6 +68,11 @@ export function makeEngines(
   });
   const host = openEngines(folder, {
     folderOf: (lease) => on.directories.need(lease),
+    mayStart: (settings) => {
+      // The configuration may have changed since it was described.
+      const strange = ownAddressesOf(settings).find((address) => !addresses.has(address));
+      return strange === undefined ? ok(undefined) : refuse('address-not-for-engines', strange);
+    },
     hasFolder: (lease) => on.directories.has(lease),
     network,
     log,
@@ -162,7 +169,13 @@ export function makeEngines(
         memory_all_mb,
       }),
     ),
-    leadPorts: (state) => ports.apply(portsIn(state, config.network), config.network ?? usualNetwork),
+    leadPorts: (state) =>
+      ports.apply({
+        ports: portsIn(state, config.network),
+        owned: ownedIn(state, config.network, addresses),
+        networks: { 4: config.network ?? usualNetwork, 6: network6 },
+        listen,
+      }),
     tidy: (state) => engines.tidy(state),
     async close() {
       const served = await listening;

@@ -32,6 +32,7 @@ import type { MachinePower } from './ports/power.js';
 import { Answers, type MachineFacts } from './node/answers.js';
 import { localFacts } from './node/local-facts.js';
 import { ownPortsIn, parseConfig, type Config } from './node/config.js';
+import { addressesForEngines } from './node/fixed-addresses.js';
 import type { Core } from './node/core.js';
 import { formatRange } from './filters/address.js';
 import { EndingTeller } from './node/ending.js';
@@ -187,6 +188,7 @@ export async function runNode(
     log,
     directories: await directoriesOf(folder, config.value, log),
     ownPorts: ownPortsIn(config.value),
+    engineAddresses: addressesForEngines(config.value),
     enforce: async (state) => {
       const enforced = await enforce?.(state);
       if (enforced?.ok) return (await engines?.leadPorts(state)) ?? enforced;
@@ -196,7 +198,7 @@ export async function runNode(
     engines: (on) => {
       const enforced = enforcer && ((): boolean => enforcer.facts().enforced === 'yes');
       const levelOf = (lease: string): number | undefined => levelOfLease(opened, lease);
-      engines = makeEngines(folder, on, { log, levelOf, config: config.value.engines ?? {}, enforced });
+      engines = makeEngines(folder, on, { log, levelOf, config: config.value, enforced });
       return engines.engines;
     },
   });

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import {
   described,
   flag,
@@ -135,6 +136,25 @@ const messages = object({
   ),
 });
 
+const ownAddresses = list(text({ max: 45, pattern: /^[0-9a-fA-F:.]+$/, form: 'an IPv4 or IPv6 address' }), {
+  min: 1,
+  max: 2,
+});
+
+/** Each is one, and there is one of a family at most. */
+function addressesIn(
+  { addresses = [] }: { readonly addresses?: readonly string[] },
+  where: string,
+): Result<void> {
+  for (const [index, address] of addresses.entries()) {
+    const at = { where: `${where}.addresses[${index}]` };
+    if (isIP(address) === 0) return refuse('bad-input', 'not an address', at);
+    if (addresses.slice(0, index).some((other) => isIP(other) === isIP(address)))
+      return refuse('bad-input', 'one address of each family', at);
+  }
+  return ok(undefined);
+}
+
 const settingsMembers = object({
   image: imageDigest,
   /** Instead of what the image starts. */
@@ -163,6 +183,8 @@ const settingsMembers = object({
   processes: optional(whole({ min: 1, max: limits.engine_processes_max })),
   /** Ports at which the engine is reached under the node's address. */
   ports: optional(list(object({ port, protocol: oneOf('tcp', 'udp') }), { max: limits.engine_parts_max })),
+  /** Addresses of its own, of those that the machine keeps for engines: all that comes to them leads to it, and it speaks under them. One of each family. */
+  addresses: optional(ownAddresses),
   /** Folders of the lease, each at a place inside: they outlive the engine, and others may mount them too. */
   mounts: optional(mounts),
   /** Files with what is in them, which every user of the engine reads and none changes. */
@@ -190,7 +212,8 @@ export const engineSettings = described<typeof settingsMembers>(
       const settings = settingsMembers(value, where);
       if (!settings.ok) return settings;
       const placed = placesOf(settings.value, where);
-      return placed.ok ? settings : placed;
+      const addressed = placed.ok ? addressesIn(settings.value, where) : placed;
+      return addressed.ok ? settings : addressed;
     },
     { members: settingsMembers.members ?? {} },
   ),

@@ -14,6 +14,7 @@ export interface ConfigFlags {
   readonly address?: string[];
   readonly router?: string[];
   readonly dhcp?: boolean;
+  readonly engineAddress?: string[];
   readonly console?: string[];
   readonly gateway?: string[];
   readonly fileBytes?: string;
@@ -37,6 +38,10 @@ export function withConfigOptions(command: Command): Command {
     )
     .option('--router <address...>', 'the way to everywhere else: one router for IPv4, one for IPv6')
     .option('--dhcp', 'ask for the address of that interface by DHCP')
+    .option(
+      '--engine-address <address...>',
+      'more addresses of the node, each for an engine that names it as its own; BMonitor puts them there',
+    )
     .option('--console <address...>', 'addresses of consoles and gateways that no filter may cut off')
     .option('--gateway <url...>', 'gateways to dial out to, as wss://HOST:PORT[#PIN]')
     .option('--file-bytes <number>', 'what is set aside for the files of each lease; without it, 4 GiB')
@@ -59,6 +64,7 @@ export function configFrom(flags: ConfigFlags): Result<Config> {
       ...(flags.address === undefined ? {} : { addresses: flags.address }),
       ...(flags.router === undefined ? {} : { routers: flags.router }),
       ...(flags.dhcp === undefined ? {} : { dhcp: flags.dhcp }),
+      ...(flags.engineAddress === undefined ? {} : { engines: { addresses: flags.engineAddress } }),
       ...(flags.console === undefined ? {} : { consoles: flags.console }),
       ...(flags.gateway === undefined ? {} : { gateways: flags.gateway.map(gatewayOf) }),
     },

@@ -26,7 +26,8 @@ export function addInit(program: Command): void {
 Examples:
   bmonitor init --dir /var/lib/bmonitor --landlord console.pub.json --name web-1 \\
     --listen 10.0.0.7:7443 --interface eth0 \\
-    --address 10.0.0.7/24 fd00:7::7/64 --router 10.0.0.1 fe80::1 --console 10.0.0.2
+    --address 10.0.0.7/24 fd00:7::7/64 --router 10.0.0.1 fe80::1 --console 10.0.0.2 \\
+    --engine-address 10.0.0.70 fd00:7::70
 
 Exit codes: 0 it is made, 1 refused, 2 bad input.
 `,

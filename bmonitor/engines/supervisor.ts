@@ -81,6 +81,11 @@ export class Supervisor {
     return ok(undefined);
   }
 
+  /** What is left of engines that are neither among these nor still being ended. */
+  forgetOthers(lease: string, ids: ReadonlySet<string>): Promise<void> {
+    return this.#parts.runner.forgetOthers(lease, new Set([...ids, ...this.#lives.keys()]));
+  }
+
   /** Ends all engines of these leases at once. Resolves when none of their processes is left. */
   async halt(leases: ReadonlySet<string>): Promise<Result<void>> {
     const lives = [...this.#lives.values()].filter((life) => leases.has(life.lease));

@@ -50,7 +50,7 @@ export const configForm = object({
       bytes: whole({ min: limits.lease_directory_bytes_min, max: limits.lease_directory_bytes_max }),
     }),
   ),
-  /** The network that engines of this node have among themselves (absent: 100.96.0.0/16), and the memory they may have together when they ask for more. */
+  /** The network that engines of this node have among themselves (absent: 100.96.0.0/16), addresses for single ones, and the memory they may have together when they ask for more. */
   engines: optional(
     object({
       network: optional(
@@ -60,6 +60,8 @@ export const configForm = object({
           form: 'an IPv4 network of 16 bits, as 100.96.0.0/16',
         }),
       ),
+      /** Addresses of the node that engines may have as their own. BMonitor puts them on the interface. */
+      addresses: optional(list(address, { max: 16 })),
       memory_mb: optional(whole({ min: 16, max: 64 * 1024 * 1024 })),
     }),
   ),

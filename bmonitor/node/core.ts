@@ -41,6 +41,8 @@ export interface CoreParts {
   readonly boot: BootKey;
   readonly log: Log;
   readonly ownPorts: ReadonlySet<string>;
+  /** Addresses of the node that engines may have as their own. */
+  readonly engineAddresses: ReadonlySet<string>;
 }
 
 /**
@@ -110,6 +112,9 @@ export class Core {
       { kind: 'enforce-filters' },
       { kind: 'settle-directories' },
       { kind: 'run-engines' },
+      ...this.state.levels.flatMap(({ lease, goingFolders = [] }) =>
+        goingFolders.map((folder): Effect => ({ kind: 'remove-folder', lease, folder })),
+      ),
       ...this.state.jobs
         .filter((job) => job.state === 'running')
         .map((job): Effect => ({ kind: 'run-job', job: job.id })),
@@ -362,6 +367,7 @@ export class Core {
       ...(measured === undefined ? {} : { measured }),
       locked: lockedLeases(ring, this.state.levels),
       ownPorts: this.#parts.ownPorts,
+      engineAddresses: this.#parts.engineAddresses,
       shareOpens: (id, share) =>
         share !== undefined && openShared(share, id, ring.locked.get(id)) !== undefined,
       ...(pair ? { sparePair: { id: pair.public.id, jwk: pair.public.jwk } } : {}),

@@ -37,6 +37,8 @@ export interface Given {
   readonly locked: ReadonlySet<string>;
   /** Ports on which BMonitor itself listens, as `tcp 7443`: a port that led to an engine would take them away. */
   readonly ownPorts?: ReadonlySet<string>;
+  /** Addresses of the node that engines may have as their own. */
+  readonly engineAddresses?: ReadonlySet<string>;
   /** The secret of engines that came with the command, taken out of its seal. */
   readonly secret?: Secret;
   /** The shares that came with the command, taken out of their seal. */
@@ -53,7 +55,7 @@ export type Effect =
   | { readonly kind: 'settle-directories' }
   /** Starts and ends engines until what runs is what is wanted. */
   | { readonly kind: 'run-engines' }
-  /** Destroys a folder of a lease, which no engine names. */
+  /** Destroys a folder of a lease, by the digest of its name, while the state says that it is to go. */
   | { readonly kind: 'remove-folder'; readonly lease: string; readonly folder: string }
   /** Makes the TPM accept what the levels approved, and nothing else. */
   | { readonly kind: 'settle-measurement' }

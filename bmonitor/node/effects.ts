@@ -22,6 +22,8 @@ export class Effects implements EffectRunner {
   readonly #allow: (measurement: string | undefined) => Promise<Result<void>>;
   /** The machine is about to go down: engines stop within this time, and none starts. */
   #grace_s: number | undefined;
+  /** Set once the core is there: in a turn of its own the state forgets the folder. */
+  folderGone: (lease: string, folder: string) => void = () => {};
   /** Set once the core is there, which the jobs need in turn. */
   jobs: Jobs | undefined;
 
@@ -59,13 +61,25 @@ export class Effects implements EffectRunner {
       case 'run-engines':
         return this.#engines.run(this.#grace_s === undefined ? state : resting(state, this.#grace_s));
       case 'remove-folder':
-        return this.#engines.removeFolder(effect.lease, effect.folder);
+        return this.#removeFolder(effect, state);
       case 'settle-measurement':
         return this.#allow(approvedBy(state));
       case 'run-job':
         this.jobs?.run(effect.job);
         return Promise.resolve(ok(undefined));
     }
+  }
+
+  /** Only while the state says so: a name may have been given to another folder since this was tried first. */
+  async #removeFolder(
+    { lease, folder }: Extract<Effect, { kind: 'remove-folder' }>,
+    state: NodeState,
+  ): Promise<Result<void>> {
+    const going = state.levels.find((level) => level.lease === lease)?.goingFolders ?? [];
+    if (!going.includes(folder)) return ok(undefined);
+    const removed = await this.#engines.removeFolder(lease, folder);
+    if (removed.ok) this.folderGone(lease, folder);
+    return removed;
   }
 }
 

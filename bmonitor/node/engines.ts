@@ -10,8 +10,8 @@ export interface Engines {
   run(state: NodeState): Promise<Result<void>>;
   /** Before a lease goes dark or loses its keys: its engines are dead when this resolves. */
   halt(leases: ReadonlySet<string>): Promise<Result<void>>;
-  /** No engine names the folder any more. */
-  removeFolder(lease: string, folder: string): Promise<Result<void>>;
+  /** No engine names the folder any more, which is known by the digest of its name. */
+  removeFolder(lease: string, digest: string): Promise<Result<void>>;
 }
 
 export class SupervisedEngines implements Engines {
@@ -33,17 +33,18 @@ export class SupervisedEngines implements Engines {
     return this.#supervisor.halt(leases);
   }
 
-  removeFolder(lease: string, folder: string): Promise<Result<void>> {
-    return this.#folders.remove(lease, folder);
+  removeFolder(lease: string, digest: string): Promise<Result<void>> {
+    return this.#folders.remove(lease, digest);
   }
 
-  /** Images that no engine names go, after a while. */
+  /** Images that no engine names go, after a while, and what a crash left of engines that were removed. */
   async tidy(state: NodeState): Promise<void> {
     for (const { lease, engines, status } of state.levels) {
       // A lease that never described an engine has no directory, and gets none for this.
       if (!engines || status !== 'active' || engines.some((engine) => !engine.described)) continue;
       const used = engines.map((engine) => engine.described?.settings.image ?? '');
       await this.#images.keepOnly(lease, new Set(used));
+      await this.#supervisor.forgetOthers(lease, new Set(engines.map(({ id }) => id)));
     }
   }
 }

@@ -6,10 +6,33 @@ import type { Config } from './config.js';
 interface Own extends Address {
   readonly text: string;
   readonly length: number | undefined;
+  readonly forEngines?: true;
 }
 
-/** The addresses of the configuration, with the length of their networks where it is said. */
-export function ownAddresses(config: Pick<Config, 'addresses'>): Result<readonly Own[]> {
+/** All addresses of the configuration, with the length of their networks where it is said, and those for engines behind them. */
+export function ownAddresses(config: Pick<Config, 'addresses' | 'engines'>): Result<readonly Own[]> {
+  const own = machineAddresses(config);
+  if (!own.ok) return own;
+  const all = [...own.value];
+  for (const [index, given] of (config.engines?.addresses ?? []).entries()) {
+    const where = `engines.addresses[${index}]`;
+    const address = parseAddress(given);
+    if (address === undefined) return refuse('bad-input', 'not an address', { where });
+    const text = formatAddress(address.family, address.value);
+    if (all.some((one) => one.text === text))
+      return refuse('bad-input', 'an address of the node already', { where });
+    all.push({ ...address, text, length: addressBits[address.family], forEngines: true });
+  }
+  return ok(all);
+}
+
+/** Those that engines may have, as they are written everywhere. */
+export function addressesForEngines(config: Pick<Config, 'addresses' | 'engines'>): ReadonlySet<string> {
+  const own = ownAddresses(config);
+  return new Set(own.ok ? own.value.filter(({ forEngines }) => forEngines).map(({ text }) => text) : []);
+}
+
+function machineAddresses(config: Pick<Config, 'addresses'>): Result<readonly Own[]> {
   const own: Own[] = [];
   for (const [index, given] of (config.addresses ?? []).entries()) {
     const where = `addresses[${index}]`;
@@ -33,8 +56,8 @@ function lengthOf(text: string, most: number): number | undefined {
 export function fixedAddresses(config: Config): Result<FixedAddresses> {
   const own = ownAddresses(config);
   if (!own.ok) return own;
-  const addresses = own.value.flatMap(({ text, family, length }) =>
-    length === undefined ? [] : [{ address: text, family, length }],
+  const addresses = own.value.flatMap(({ text, family, length, forEngines }) =>
+    length === undefined ? [] : [{ address: text, family, length, ...(forEngines ? { forEngines } : {}) }],
   );
   const routers: { readonly address: string; readonly family: 4 | 6 }[] = [];
   for (const [index, text] of (config.routers ?? []).entries()) {

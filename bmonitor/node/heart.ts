@@ -10,6 +10,7 @@ import type { Pair } from '../../crypto/rsa.js';
 import { BootKey } from '../keys/boot.js';
 import { newId } from '../../protocol/request.js';
 import { Core } from './core.js';
+import { decideFolderGone } from './decide/engines.js';
 import { Directories } from './directories.js';
 import type { Engines } from './engines.js';
 import { Effects } from './effects.js';
@@ -23,6 +24,8 @@ import { NodeTime } from './time.js';
 export interface HeartParts {
   /** Ports on which BMonitor itself listens, as `tcp 7443`. */
   readonly ownPorts?: ReadonlySet<string>;
+  /** Addresses of the node that engines may have as their own. */
+  readonly engineAddresses?: ReadonlySet<string>;
   readonly store: Store;
   readonly roots: RootStore;
   readonly clock: Clock;
@@ -79,7 +82,16 @@ export async function openHeart(parts: HeartParts): Promise<Result<Heart>> {
   });
   const effects = new Effects(enforce, directories, engines, (measurement) => roots.allow(measurement));
   const core = new Core(
-    { journal, events, effects, keyStore: roots.kind, boot, log, ownPorts: parts.ownPorts ?? new Set() },
+    {
+      journal,
+      events,
+      effects,
+      keyStore: roots.kind,
+      boot,
+      log,
+      ownPorts: parts.ownPorts ?? new Set(),
+      engineAddresses: parts.engineAddresses ?? new Set(),
+    },
     time,
   );
   const hardware = new HardwareJobs(
@@ -89,6 +101,8 @@ export async function openHeart(parts: HeartParts): Promise<Result<Heart>> {
   );
   const jobs = new Jobs({ core, journal, hardware, directories, log });
   effects.jobs = jobs;
+  effects.folderGone = (lease, folder) =>
+    void core.actByItself('folder.gone', (state) => decideFolderGone(state, lease, folder));
   events.onWaiting = () => void core.flushEvents();
   return ok({ journal, events, time, core, jobs, directories });
 }

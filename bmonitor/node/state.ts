@@ -69,6 +69,8 @@ export interface Level {
   readonly receipts: number;
   /** The engines that the level described. */
   readonly engines?: readonly Engine[];
+  /** Folders that were removed by a command and may be there still, by the digest of their names: names rest under the data key. */
+  readonly goingFolders?: readonly string[];
   /** What its engines may be given. */
   readonly secrets?: readonly KeptSecret[];
 }

@@ -49,6 +49,8 @@ export interface FixedAddresses {
     readonly address: string;
     readonly family: 4 | 6;
     readonly length: number;
+    /** The machine itself does not speak under it. */
+    readonly forEngines?: true;
   }[];
   /** At most one for each family. */
   readonly routers: readonly { readonly address: string; readonly family: 4 | 6 }[];

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { EngineSettings } from '../../protocol/engines.js';
 import type { Probe } from '../../protocol/engine-probes.js';
 import type { Result } from '../../protocol/result.js';
@@ -29,6 +30,8 @@ export interface EngineRunner {
   usage(id: string): Promise<EngineUsage | undefined>;
   /** Removes what an engine wrote. It does not run. */
   forget(lease: string, id: string): Promise<Result<void>>;
+  /** The same for all that are not among these: a machine may have lost its power before it came to that. */
+  forgetOthers(lease: string, ids: ReadonlySet<string>): Promise<void>;
   onEnd(tell: (id: string, ended: EngineEnd) => void): void;
   /** The kernel ended processes of an engine for its memory, and the engine goes on. */
   onStarved(tell: (id: string, processes: number) => void): void;
@@ -103,10 +106,11 @@ export interface EngineUsage {
   readonly processes: number;
 }
 
-/** Where an engine is in the node's network: behind a routed interface of its own, with one address. */
+/** Where an engine is in the node's network: behind a routed interface of its own, with one address of each family. */
 export interface EngineNetwork {
   readonly interface: string;
   readonly address: string;
+  readonly address6: string;
   /** The network of all engines of the node. */
   readonly network: string;
   readonly outsideMac: string;
@@ -117,6 +121,14 @@ export interface EngineNetwork {
 export interface EnginePort {
   readonly port: number;
   readonly protocol: 'tcp' | 'udp';
+  readonly to: string;
+  readonly to6: string;
+}
+
+/** An address of the node that leads to one engine alone, and under which it speaks. */
+export interface OwnedAddress {
+  readonly family: 4 | 6;
+  readonly address: string;
   readonly to: string;
 }
 
@@ -171,8 +183,13 @@ export interface EngineLogs {
 /** Folders of a lease that engines mount, and that outlive them. */
 export interface EngineFolders {
   list(lease: string): Promise<Result<readonly KeptFolder[]>>;
-  /** With all that is in it. Nothing is wrong when it is not there. */
-  remove(lease: string, name: string): Promise<Result<void>>;
+  /** With all that is in it; `digest` is that of its name. Nothing is wrong when it is not there. */
+  remove(lease: string, digest: string): Promise<Result<void>>;
+}
+
+/** By what a folder is known where its name must not stand. */
+export function folderDigest(lease: string, name: string): string {
+  return createHash('sha256').update(`folder ${lease} ${name}`).digest('base64url');
 }
 
 export interface KeptFolder {

@@ -2,8 +2,8 @@ import { route, type AnyRoute } from '../../console/api/route.js';
 import { name, object } from '../../console/api/shape.js';
 import type { Groups } from '../../console/filters/groups.js';
 import type { NodeBook } from '../../console/nodes/book.js';
-import { ask, onEach } from './ask.js';
-import { outcomes, outcomesOf, targetsText } from './outcomes.js';
+import { ask } from './ask.js';
+import { onTargets, outcomes, targetsIn, targetsText } from './outcomes.js';
 
 /** Folders of the lease that engines mount, on one or many nodes: each node has its own. */
 export function folderRoutes({
@@ -13,7 +13,6 @@ export function folderRoutes({
   readonly book: NodeBook;
   readonly groups: Groups;
 }): AnyRoute[] {
-  const plain = (value: unknown): Record<string, unknown> => ({ ...(value as Record<string, unknown>) });
   const query = object({ targets: targetsText });
   return [
     route({
@@ -23,14 +22,8 @@ export function folderRoutes({
       role: 'view',
       query,
       reply: outcomes,
-      async handle({ query: { targets } }) {
-        const nodes = await groups.expand(targets.split(','));
-        if (!nodes.ok) return nodes;
-        return outcomesOf(
-          await onEach(nodes.value, async (node) => ask(book, node, { type: 'folders.read' })),
-          plain,
-        );
-      },
+      handle: ({ query: at }) =>
+        onTargets(groups, targetsIn(at, book), async (node) => ask(book, node, { type: 'folders.read' })),
     }),
     route({
       method: 'DELETE',
@@ -40,14 +33,10 @@ export function folderRoutes({
       params: object({ name }),
       query,
       reply: outcomes,
-      async handle({ params, query: { targets } }) {
-        const nodes = await groups.expand(targets.split(','));
-        if (!nodes.ok) return nodes;
-        const done = await onEach(nodes.value, async (node) =>
+      handle: ({ params, query: at }) =>
+        onTargets(groups, targetsIn(at, book), async (node) =>
           ask(book, node, { type: 'folder.remove', name: params.name }),
-        );
-        return outcomesOf(done, plain);
-      },
+        ),
     }),
   ];
 }

@@ -17,10 +17,10 @@ import type { NodeBook } from '../../console/nodes/book.js';
 import { engineSettings, type EngineSettings } from '../../protocol/engines.js';
 import { limits } from '../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
-import { ask, describeOn, engineOn, enginesOn, onEach } from './ask.js';
+import { ask, describeOn, engineOn, enginesOn } from './ask.js';
 import { sendImage } from './images.js';
 import { followLogs } from './logs.js';
-import { outcomes, outcomesOf, plain, targets, targetsText, trouble, troubleOf } from './outcomes.js';
+import { onTargets, outcomes, targets, targetsIn, targetsText, trouble, troubleOf } from './outcomes.js';
 import type { Rolls } from './roll.js';
 
 const settings: Shape<EngineSettings> = {
@@ -58,13 +58,13 @@ export function engineRoutes(parts: {
       role: 'view',
       query: object({ targets: optional(targetsText) }),
       reply: outcomes,
-      async handle({ query }) {
-        const all = query.targets?.split(',') ?? book.list().map(({ card }) => card.name);
-        const nodes = await groups.expand(all);
-        if (!nodes.ok) return nodes;
-        const found = await onEach(nodes.value.toSorted(), async (node) => enginesOn(book, node));
-        return outcomesOf(found, (engines) => ({ engines: engines.map(({ said }) => said) }));
-      },
+      handle: ({ query }) =>
+        onTargets(
+          groups,
+          targetsIn(query, book),
+          async (node) => enginesOn(book, node),
+          (engines) => ({ engines: engines.map(({ said }) => said) }),
+        ),
     }),
     route({
       method: 'GET',
@@ -74,16 +74,12 @@ export function engineRoutes(parts: {
       params: named,
       query: object({ targets: targetsText }),
       reply: outcomes,
-      async handle({ params, query }) {
-        const nodes = await groups.expand(query.targets.split(','));
-        if (!nodes.ok) return nodes;
-        const found = await onEach(nodes.value, async (node) => {
+      handle: ({ params, query }) =>
+        onTargets(groups, targetsIn(query, book), async (node) => {
           const one = await engineOn(book, node, params.name);
           if (!one.ok) return one;
           return one.value ? ok(one.value.engine.said) : refuse('engine-unknown', params.name);
-        });
-        return outcomesOf(found, plain);
-      },
+        }),
     }),
     route({
       method: 'POST',
@@ -92,13 +88,13 @@ export function engineRoutes(parts: {
       role: 'operate',
       body: object({ targets, path: text({ max: 4096 }), form: oneOf('oci-archive', 'plain-archive') }),
       reply: outcomes,
-      async handle({ body }) {
-        const nodes = await groups.expand(body.targets);
-        if (!nodes.ok) return nodes;
-        const path = resolve(body.path);
-        const sent = await onEach(nodes.value, async (node) => sendImage(book, node, path, body.form));
-        return outcomesOf(sent, (digest) => ({ digest }));
-      },
+      handle: ({ body }) =>
+        onTargets(
+          groups,
+          body.targets,
+          async (node) => sendImage(book, node, resolve(body.path), body.form),
+          (digest) => ({ digest }),
+        ),
     }),
     route({
       method: 'GET',
@@ -107,14 +103,8 @@ export function engineRoutes(parts: {
       role: 'view',
       query: object({ targets: targetsText }),
       reply: outcomes,
-      async handle({ query }) {
-        const nodes = await groups.expand(query.targets.split(','));
-        if (!nodes.ok) return nodes;
-        return outcomesOf(
-          await onEach(nodes.value, async (node) => ask(book, node, { type: 'images.read' })),
-          plain,
-        );
-      },
+      handle: ({ query }) =>
+        onTargets(groups, targetsIn(query, book), async (node) => ask(book, node, { type: 'images.read' })),
     }),
     route({
       method: 'PUT',
@@ -125,10 +115,8 @@ export function engineRoutes(parts: {
       params: named,
       body: object({ targets, settings, start: optional(flag) }),
       reply: outcomes,
-      async handle({ params, body }) {
-        const nodes = await groups.expand(body.targets);
-        if (!nodes.ok) return nodes;
-        const done = await onEach(nodes.value, async (node): Promise<Result<{ revision: number }>> => {
+      handle: ({ params, body }) =>
+        onTargets(groups, body.targets, async (node): Promise<Result<{ revision: number }>> => {
           const described = await describeOn(book, node, params.name, body.settings);
           if (!described.ok) return described;
           const { revision } = described.value;
@@ -136,9 +124,7 @@ export function engineRoutes(parts: {
             ? await ask(book, node, { type: 'engine.start', name: params.name })
             : ok({});
           return started.ok ? ok({ revision }) : started;
-        });
-        return outcomesOf(done, plain);
-      },
+        }),
     }),
     route({
       method: 'POST',
@@ -148,16 +134,13 @@ export function engineRoutes(parts: {
       params: object({ name, act: oneOf(...acts) }),
       body: object({ targets, grace_s: optional(whole({ min: 0, max: limits.engine_grace_s_max })) }),
       reply: outcomes,
-      async handle({ params, body }) {
-        const nodes = await groups.expand(body.targets);
-        if (!nodes.ok) return nodes;
+      handle({ params, body }) {
         const { act, name: engine } = params;
         const grace = body.grace_s === undefined ? {} : { grace_s: body.grace_s };
         const given = act === 'stop' || act === 'restart' || act === 'reload' ? grace : {};
-        const done = await onEach(nodes.value, async (node) =>
+        return onTargets(groups, body.targets, async (node) =>
           ask(book, node, { type: `engine.${act}`, name: engine, ...given }),
         );
-        return outcomesOf(done, plain);
       },
     }),
     route({
@@ -187,14 +170,10 @@ export function engineRoutes(parts: {
       params: named,
       query: object({ targets: targetsText }),
       reply: outcomes,
-      async handle({ params, query }) {
-        const nodes = await groups.expand(query.targets.split(','));
-        if (!nodes.ok) return nodes;
-        const done = await onEach(nodes.value, async (node) =>
+      handle: ({ params, query }) =>
+        onTargets(groups, targetsIn(query, book), async (node) =>
           ask(book, node, { type: 'engine.remove', name: params.name }),
-        );
-        return outcomesOf(done, plain);
-      },
+        ),
     }),
     route({
       method: 'POST',

@@ -8,8 +8,8 @@ import { Secret } from '../../crypto/secret.js';
 import { sealSecret, secretName } from '../../protocol/engine-secrets.js';
 import { limits } from '../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
-import { ask, onEach } from './ask.js';
-import { outcomes, outcomesOf, plain, targets, targetsText } from './outcomes.js';
+import { ask } from './ask.js';
+import { onTargets, outcomes, targets, targetsIn, targetsText } from './outcomes.js';
 
 const named = object({ name: { parse: secretName, schema: { type: 'string', maxLength: 64 } } });
 
@@ -29,15 +29,8 @@ export function secretRoutes({
       role: 'view',
       query: object({ targets: optional(targetsText) }),
       reply: outcomes,
-      async handle({ query }) {
-        const all = query.targets?.split(',') ?? book.list().map(({ card }) => card.name);
-        const nodes = await groups.expand(all);
-        if (!nodes.ok) return nodes;
-        const found = await onEach(nodes.value.toSorted(), async (node) =>
-          ask(book, node, { type: 'secrets.read' }),
-        );
-        return outcomesOf(found, plain);
-      },
+      handle: ({ query }) =>
+        onTargets(groups, targetsIn(query, book), async (node) => ask(book, node, { type: 'secrets.read' })),
     }),
     route({
       method: 'PUT',
@@ -56,10 +49,9 @@ export function secretRoutes({
           return refuse('too-large', `at most ${limits.engine_secret_bytes_max} bytes, in base64url`);
         const secret = Secret.take(bytes);
         try {
-          const nodes = await groups.expand(body.targets);
-          if (!nodes.ok) return nodes;
-          const done = await onEach(nodes.value, async (node) => setOn(book, node, params.name, secret));
-          return outcomesOf(done, plain);
+          return await onTargets(groups, body.targets, async (node) =>
+            setOn(book, node, params.name, secret),
+          );
         } finally {
           secret.wipe();
         }
@@ -73,14 +65,10 @@ export function secretRoutes({
       params: named,
       query: object({ targets: targetsText }),
       reply: outcomes,
-      async handle({ params, query }) {
-        const nodes = await groups.expand(query.targets.split(','));
-        if (!nodes.ok) return nodes;
-        const done = await onEach(nodes.value, async (node) =>
+      handle: ({ params, query }) =>
+        onTargets(groups, targetsIn(query, book), async (node) =>
           ask(book, node, { type: 'secret.remove', name: params.name }),
-        );
-        return outcomesOf(done, plain);
-      },
+        ),
     }),
   ];
 }

@@ -22,6 +22,16 @@ export const engineErrors = {
     why: 'A port leads to one engine only.',
     todo: 'Choose another port, or take it from the engine that has it.',
   },
+  'address-not-for-engines': {
+    what: 'This address is not one that the machine keeps for engines.',
+    why: 'An engine that chose an address freely would take those of others. Who keeps the machine names the addresses for engines in its configuration.',
+    todo: 'Choose one that engines.read names under addresses, or ask who keeps the machine for one.',
+  },
+  'address-in-use': {
+    what: 'Another engine has this address.',
+    why: 'All that comes to an address leads to one engine.',
+    todo: 'Choose another address, or take it from the engine that has it.',
+  },
   'not-that-way': {
     what: 'The engine is not in a state in which that can be done.',
     why: 'Only what runs can be paused, and only what is paused goes on.',

@@ -16,6 +16,7 @@ export const packages = [
   'util-linux',
   'tpm2-tools',
   'chrony',
+  'crun',
 ] as const;
 
 /** Runs what the test says, with the output as the answer: there is no other way into the machine that a closed network leaves. */

@@ -112,6 +112,8 @@ async function comesBackWithIt(
     machine.enforced && enforcedShape(machine.enforced),
     `${where}: the kernel has another state`,
   ).to.equal(enforcedShape(running.core.state));
+  if (acted)
+    expect(sample.holds?.(running, machine) ?? true, `${where}: not done to the machine`).to.equal(true);
   await answersOnce(running, machine, cut, whole, acted, sample.passing ?? false, where);
   await running.core.close();
   return acted;

@@ -1,3 +1,4 @@
+import { folderDigest } from '../../bmonitor/ports/engines.js';
 import { Secret } from '../../crypto/secret.js';
 import { sealSecret } from '../../protocol/engine-secrets.js';
 import { verifyBoot } from '../../protocol/unlock.js';
@@ -66,6 +67,11 @@ export const engineSamples: Partial<Record<CommandType, readonly Sample[]>> = {
       base: 'tenant',
       prepare: described,
       ask: () => asked('tenant.developer', { type: 'folder.remove', name: 'data' }),
+      holds: ({ core }, { removed }) =>
+        core.state.levels.every(
+          ({ goingFolders, lease }, level) =>
+            goingFolders === undefined && (level !== 1 || removed.has(folderDigest(lease, 'data'))),
+        ),
     },
   ],
   'engine.exec': [

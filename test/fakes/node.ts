@@ -43,6 +43,8 @@ export class FakeNode {
   /** Commands that are answered by a hint with this code: unsealed, as whoever carries the connection could send it. */
   readonly hints = new Map<Command['type'], string>();
   status: Record<string, unknown> = { name: 'fake' };
+  /** What it answers to a command instead of its status. */
+  readonly results = new Map<Command['type'], Record<string, unknown>>();
   readonly #channels = new Set<MessageChannel>();
   #server: Server | undefined;
 
@@ -179,7 +181,9 @@ export class FakeNode {
       nonce: 'A'.repeat(43),
       head: { seq: 0, digest: 'A'.repeat(43) },
       again: false,
-      ...(refused ? { error: { code: 'not-found', detail: 'no' } } : { result: this.status }),
+      ...(refused
+        ? { error: { code: 'not-found', detail: 'no' } }
+        : { result: this.results.get(claims.command.type) ?? this.status }),
       ...(stream === undefined ? {} : { stream }),
     });
     await channel.send(formatEnvelope('P1', reply));

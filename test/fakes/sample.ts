@@ -12,5 +12,7 @@ export interface Sample {
   readonly prepare?: (running: Running, machine: Machine) => Promise<unknown>;
   /** What it acts on goes on by itself: given again later, it may come too late. */
   readonly passing?: boolean;
+  /** What is so of the machine when it acted and the node came back. */
+  readonly holds?: (running: Running, machine: Machine) => boolean;
   readonly ask: (running: Running, machine: Pick<Machine, 'clock'>) => Asked | Promise<Asked>;
 }

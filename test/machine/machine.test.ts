@@ -11,6 +11,7 @@ import { ordinaryRights, rent, rosterOf, type Tenancy } from '../scenario/tenanc
 import { layCable, takeCableAway } from './cable.js';
 import { changeUntilGone, type Given } from './changes.js';
 import { Computer } from './computer.js';
+import { GuestEngines } from './engines.js';
 import { Flood } from './flood.js';
 import { Resident } from './resident.js';
 
@@ -25,6 +26,7 @@ describe('a machine with the package installed', function () {
   let node: Resident;
   let made: Resident | undefined;
   let tenant: Tenancy;
+  let engines: GuestEngines;
   let subtenant: Pair;
   let older: Computer;
   let registers: Readonly<Record<string, string>>;
@@ -100,13 +102,24 @@ describe('a machine with the package installed', function () {
     await silent('as a node');
   });
 
+  it('runs engines with crun under its unit, bounded by control groups of version 2, and behind closed filters', async () => {
+    engines = new GuestEngines(computer, node, tenant);
+    await engines.areBounded('crun');
+    await engines.areCommanded();
+    await silent('with engines');
+  });
+
   it('stays closed while the package is updated, and keeps its state', async () => {
+    const before = await engines.shown('greedy');
     const started = await computer.must('systemctl show -p ExecMainPID bmonitor');
     await computer.must('apt-get install -q -y --reinstall /root/bmonitor.deb');
     expect(await computer.must('systemctl show -p ExecMainPID bmonitor')).to.not.equal(started);
     await node.answers();
     await silent('during an update');
     expect(await node.ask({ type: 'levels.read' })).to.have.nested.property('levels[1].status', 'active');
+    // Engines do not notice.
+    expect(await engines.shown('greedy')).to.include({ state: 'running', since_ms: before.since_ms });
+    await engines.remove();
   });
 
   it('stays closed when BMonitor is stopped, and cannot lose its package without an explicit act', async () => {
@@ -118,8 +131,14 @@ describe('a machine with the package installed', function () {
     }
     expect((await computer.run('bmonitor-open')).code).to.equal(2);
     await silent('stopped');
-    await computer.must('systemctl start bmonitor-closed bmonitor');
+    await computer.must('mv /usr/bin/crun /root/crun && systemctl start bmonitor-closed bmonitor');
     await node.answers();
+  });
+
+  it('runs engines with runc where there is no crun, bounded just so', async () => {
+    await engines.areBounded('runc');
+    await engines.areCommanded();
+    await engines.remove();
   });
 
   it('reboots by command, tells its tenant why, starts closed from the first link-up on, and opens its secrets again', async () => {

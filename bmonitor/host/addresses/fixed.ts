@@ -97,7 +97,8 @@ export class FixedKeeper {
         lines.push(
           it.family === 4
             ? `address replace ${cidr(it)} broadcast + dev ${link}`
-            : `address replace ${cidr(it)} dev ${link} nodad`,
+            : // One that is not preferred is not chosen for what the machine itself says.
+              `address replace ${cidr(it)} dev ${link} nodad${it.forEngines ? ' preferred_lft 0' : ''}`,
         );
     for (const { address, family } of wanted.routers) {
       const routes = await ip(['-json', `-${family}`, 'route', 'show', 'default', 'dev', link]);

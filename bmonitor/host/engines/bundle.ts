@@ -1,5 +1,6 @@
-import { chmod, chown, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { limits } from '../../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { StartOrder } from '../../ports/engines.js';
 import { mountedFolders, type FolderMount } from './folders.js';
@@ -16,6 +17,7 @@ export async function writeBundle(
     readonly cgroup: string;
     readonly leaseFolder: string;
     readonly secrets: string;
+    readonly memory: Readonly<Record<string, number>>;
   },
 ): Promise<Result<readonly FolderMount[]>> {
   const { settings } = order;
@@ -39,6 +41,7 @@ export async function writeBundle(
     interface: interfaceFolder(at.run),
     secrets: at.secrets,
     machine: process.arch,
+    memory: at.memory,
     folders,
   });
   if (!spec.ok) return spec;
@@ -62,6 +65,18 @@ async function writeGiven({ name, settings }: StartOrder, run: string): Promise<
 
 export function engineFolder(leaseFolder: string, id: string): string {
   return join(leaseFolder, 'engines', id);
+}
+
+/** What was written by engines that are not among these goes. */
+export async function keepOnly(leaseFolder: string, ids: ReadonlySet<string>): Promise<void> {
+  const all = engineFolder(leaseFolder, '');
+  for (const id of await readdir(all).catch(() => [])) {
+    if (ids.has(id)) continue;
+    // One that was only just described is not known to who asks.
+    const made = await stat(join(all, id)).catch(() => undefined);
+    if (made && Date.now() - made.mtimeMs > limits.image_unused_ms_max)
+      await rm(join(all, id), { recursive: true, force: true });
+  }
 }
 
 /** The folder of the engine's own layer; those of earlier ones are destroyed. */

@@ -7,6 +7,13 @@ const mounted = '/sys/fs/cgroup';
 const unified = 0x6367_7270;
 const controllers = ['memory', 'cpu', 'cpuacct', 'pids', 'freezer', 'devices'] as const;
 
+const memoryAndSwap = 'memory.memsw.limit_in_bytes';
+
+/** Not every kernel of version 1 does. */
+function countsSwap(): boolean {
+  return existsSync(join(mounted, 'memory', memoryAndSwap));
+}
+
 function limitFile(version: 1 | 2): string {
   return version === 2 ? 'memory.max' : 'memory.limit_in_bytes';
 }
@@ -66,10 +73,24 @@ export class Cgroups {
     };
   }
 
+  /** As the runtime is told it: so much, and nothing of it ever in a swap, where the keys of a lease do not reach. */
+  memory(bytes: number): Readonly<Record<string, number>> {
+    // What version 2 calls swap is counted beside the memory, and for the runtime both are one number.
+    if (this.version === 2) return { limit: bytes, swap: bytes };
+    return { limit: bytes, swappiness: 0, ...(countsSwap() ? { swap: bytes } : {}) };
+  }
+
   /** The kernel first takes back what it can; it refuses, or here would end the engine, where that is not enough. */
   async setMemory(instance: string, bytes: number): Promise<void> {
     const [folder = ''] = this.#folders(instance, 'memory');
-    await writeFile(join(folder, limitFile(this.version)), String(bytes));
+    const files = [join(folder, limitFile(this.version))];
+    if (this.version === 1 && countsSwap()) {
+      const both = join(folder, memoryAndSwap);
+      // Never less of both than of the one.
+      if (Number(await readFile(both, 'utf8')) < bytes) files.unshift(both);
+      else files.push(both);
+    }
+    for (const file of files) await writeFile(file, String(bytes));
   }
 
   /** How many processes of the group the kernel ended because it had no more memory, since it was made. */

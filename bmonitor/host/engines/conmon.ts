@@ -1,11 +1,11 @@
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { limits } from '../../../protocol/limits.js';
 import { messageOf } from '../../../protocol/log.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { EngineNetwork } from '../../ports/engines.js';
 import type { FolderMount } from './folders.js';
-import { launchScript } from './launch.js';
+import type { Cradle } from './cradles.js';
+import { linesFor } from './network-lines.js';
 
 export interface Launch {
   readonly instance: string;
@@ -23,8 +23,6 @@ export interface Launch {
   readonly network: EngineNetwork | undefined;
   /** The engine has a terminal, to which somebody may be attached. */
   readonly terminal: boolean;
-  /** Control groups for conmon. */
-  readonly groups: readonly string[];
 }
 
 function conmonWords(at: Launch): readonly string[] {
@@ -54,76 +52,49 @@ function conmonWords(at: Launch): readonly string[] {
   ];
 }
 
-const router = '169.254.1.1';
-
-/**
- * For ip, in the machine and in the engine. A routed pair of interfaces: one address on each side, every neighbour known beforehand, so that nobody asks for one and
- * nobody can answer wrongly. The engine's side has no IPv6, and so no neighbour discovery.
- */
-function linesFor({
-  interface: port,
-  address,
-  outsideMac,
-  insideMac,
-}: EngineNetwork): readonly [string, string] {
-  return [
-    [
-      `link add ${port} address ${outsideMac} type veth peer name eth0 address ${insideMac} netns ENGINE`,
-      `link set ${port} up`,
-      `neigh add ${address} lladdr ${insideMac} dev ${port} nud permanent`,
-      `route add ${address}/32 dev ${port}`,
-      '',
-    ].join('\n'),
-    [
-      `addr add ${address}/32 dev eth0`,
-      'link set eth0 up',
-      `neigh add ${router} lladdr ${outsideMac} dev eth0 nud permanent`,
-      `route add ${router} dev eth0 scope link`,
-      `route add default via ${router} dev eth0`,
-      '',
-    ].join('\n'),
-  ];
-}
-
 function folderLines(folders: readonly FolderMount[]): string {
   return folders.flatMap(({ from, to, readOnly }) => [from, to, readOnly ? 'ro' : 'rw']).join('\n');
 }
 
-/** Resolves with its first process when the engine is made and waits to be started. */
-export function launch(at: Launch): Promise<Result<number>> {
-  const { rootfs, firstId, run, layer, network } = at;
-  const [outside, inside] = network ? linesFor(network) : ['', ''];
-  const made = [
-    rootfs,
-    String(firstId),
-    run,
-    layer,
-    outside,
-    inside,
-    at.groups.join('\n'),
+function wordsFor(at: Launch): string {
+  const { network } = at;
+  const lines = linesFor(network, join(at.run, 'net'));
+  const words = [
+    at.rootfs,
+    String(at.firstId),
+    at.run,
+    at.layer,
+    network?.interface ?? '',
+    ...lines,
     folderLines(at.folders),
+    ...conmonWords(at),
+    'end',
   ];
+  return words.map((word) => `${word}\0`).join('');
+}
+
+/** Resolves with its first process when the engine and its network are made and it waits to be started. */
+export async function launch(cradle: Cradle, at: Launch): Promise<Result<number>> {
+  const network = networkMade(cradle);
+  const made = engineMade(cradle);
+  cradle.words.end(wordsFor(at));
+  const pid = await made;
+  if (!pid.ok) {
+    cradle.network.destroy();
+    return pid;
+  }
+  const connected = await network;
+  return connected.ok ? pid : connected;
+}
+
+function engineMade({ child, complaints, answers }: Cradle): Promise<Result<number>> {
   return new Promise((resolve) => {
-    const child = spawn('/usr/bin/perl', ['-e', launchScript, ...made, ...conmonWords(at)], {
-      cwd: '/',
-      detached: true,
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
-      env: {
-        PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
-        LC_ALL: 'C',
-        BM_MACHINE: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
-        BM_LINK: network?.interface ?? '',
-        BM_FILES: String(limits.engine_files_max),
-        _OCI_SYNCPIPE: '3',
-      },
-    });
-    const [, , stderr, answers] = child.stdio;
     let said = '';
     let complaint = '';
     const settle = (result: Result<number>): void => {
       clearTimeout(late);
-      stderr?.destroy();
-      answers?.destroy();
+      complaints.destroy();
+      answers.destroy();
       resolve(result);
     };
     const late = setTimeout(
@@ -131,8 +102,8 @@ export function launch(at: Launch): Promise<Result<number>> {
       limits.engine_tool_ms_max,
     );
     child.on('error', (error) => settle(refuse('engines-not-here', messageOf(error))));
-    stderr?.on('data', (piece: Buffer) => (complaint += piece.toString()));
-    answers?.on('data', (piece: Buffer) => {
+    complaints.on('data', (piece: Buffer) => (complaint += piece.toString()));
+    answers.on('data', (piece: Buffer) => {
       said += piece.toString();
       const answer = createdPid(said);
       if (answer) settle(answer);
@@ -140,6 +111,26 @@ export function launch(at: Launch): Promise<Result<number>> {
     child.on('exit', (code) => {
       if (code !== 0) settle(refuse('engine-failed', complaint.trim().slice(-limits.tool_words_max)));
     });
+  });
+}
+
+const stands = 'ok\n';
+
+function networkMade({ network }: Cradle): Promise<Result<void>> {
+  return new Promise((resolve) => {
+    let said = '';
+    const settle = (): void => {
+      clearTimeout(late);
+      network.destroy();
+      const why = said.trim().slice(-limits.tool_words_max);
+      resolve(said.endsWith(stands) ? ok(undefined) : refuse('engine-failed', `its network: ${why}`));
+    };
+    const late = setTimeout(settle, limits.engine_tool_ms_max);
+    network.on('data', (piece: Buffer) => {
+      said += piece.toString();
+      if (said.endsWith(stands)) settle();
+    });
+    network.on('close', settle);
   });
 }
 

@@ -58,7 +58,8 @@ export class OciDoors implements EngineDoors {
   }
 
   async #words(handle: Handle, order: DoorOrder, file: string): Promise<readonly string[]> {
-    const { instances, runtime } = this.#parts;
+    const { instances } = this.#parts;
+    const runtime = handle.runtime ?? this.#parts.runtime;
     const run = instances.folderOf(handle.instance);
     switch (order.kind) {
       case 'connect':
@@ -69,7 +70,7 @@ export class OciDoors implements EngineDoors {
         // In a file in memory and not among the words: those everybody on the machine can read.
         await writeFile(`${file}.json`, JSON.stringify(await processOf(run, order)), { mode: 0o600 });
         const { rows, columns } = order.terminal ?? { rows: 0, columns: 0 };
-        const root = await this.#shadow(handle.instance);
+        const root = runtime.endsWith('/runc') ? await this.#shadow(handle.instance) : instances.runtimeRoot;
         const all = [runtime, '--root', root, 'exec', '--process', `${file}.json`, handle.instance];
         return ['exec', `/proc/${handle.pid}/ns/net`, String(rows), String(columns), ...all];
       }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { messageOf } from '../../../protocol/log.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { EngineSettings } from '../../../protocol/engines.js';
-import type { EngineFolders, KeptFolder } from '../../ports/engines.js';
+import { folderDigest, type EngineFolders, type KeptFolder } from '../../ports/engines.js';
 import { runTool } from './tools.js';
 
 /** A folder of the lease on its way into an engine. */
@@ -75,14 +75,16 @@ export class LeaseFolders implements EngineFolders {
   }
 
   /** Its name is free at once, whatever is in it; what a crash left of an earlier removal goes too. */
-  async remove(lease: string, name: string): Promise<Result<void>> {
+  async remove(lease: string, digest: string): Promise<Result<void>> {
     const place = await this.#place(lease);
     if (!place.ok || place.value === undefined) return place.ok ? ok(undefined) : place;
-    const gone = join(place.value, `.gone-${randomBytes(6).toString('hex')}`);
+    const folder = place.value;
     try {
-      await rename(join(place.value, name), gone).catch(() => undefined);
-      for (const left of await readdir(place.value).catch(() => []))
-        if (left.startsWith('.gone-')) await rm(join(place.value, left), { recursive: true, force: true });
+      for (const name of await readdir(folder).catch(() => []))
+        if (folderDigest(lease, name) === digest)
+          await rename(join(folder, name), join(folder, `.gone-${randomBytes(6).toString('hex')}`));
+      for (const left of await readdir(folder).catch(() => []))
+        if (left.startsWith('.gone-')) await rm(join(folder, left), { recursive: true, force: true });
       return ok(undefined);
     } catch (error) {
       return refuse('cannot-write', messageOf(error));

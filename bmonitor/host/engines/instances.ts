@@ -22,6 +22,8 @@ export interface Handle {
   readonly watcher: number;
   readonly since_ms: number;
   readonly stopSignal: string;
+  /** What made it, which knows it by its own files. Absent: it was started by a BMonitor that did not write that down. */
+  readonly runtime?: string;
   /** The folder of its log. Absent: it was started by a BMonitor that did not write that down. */
   readonly logs?: string;
   /** What it may write; as above. */

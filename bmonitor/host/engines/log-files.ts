@@ -1,4 +1,4 @@
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { limits } from '../../../protocol/limits.js';
 
@@ -45,4 +45,10 @@ export async function putAside(folder: string): Promise<boolean> {
     if (kept > limits.engine_logs_bytes_max) await rm(file.path, { force: true });
   }
   return true;
+}
+
+/** Before a start: what the last one wrote is put aside. */
+export async function beginLog(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await putAside(folder);
 }

@@ -37,7 +37,7 @@ const runtimes = {
 /** What this machine runs engines with. A refusal says what is missing; the node works without. */
 export function openEngines(
   folder: string,
-  parts: Pick<RunnerParts, 'folderOf' | 'network' | 'log' | 'voice'> & {
+  parts: Pick<RunnerParts, 'folderOf' | 'mayStart' | 'network' | 'log' | 'voice'> & {
     readonly secretOf: SecretOf;
     readonly memory: EngineVerbs['memory'];
     readonly neighbours: (lease: string) => readonly Neighbour[];

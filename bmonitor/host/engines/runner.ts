@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { engineDefaults } from '../../../protocol/engines.js';
@@ -18,25 +18,28 @@ import type {
   StartOrder,
 } from '../../ports/engines.js';
 import { begin } from './begin.js';
-import { engineFolder, layerOf, writeBundle } from './bundle.js';
+import { engineFolder, keepOnly, layerOf, writeBundle } from './bundle.js';
 import type { Cgroups } from './cgroups.js';
+import { Cradles } from './cradles.js';
 import { diskOf, DiskWatch } from './disk-watch.js';
-import type { FolderMount } from './folders.js';
+import { passPacketsOn } from './forwarding.js';
 import type { FolderImages, UsableImage } from './images/store.js';
 import type { EngineSockets } from './interface.js';
 import { bornOf, passable, type Handle, type Instances } from './instances.js';
 import { launch } from './conmon.js';
 import { MemoryWatch } from './memory-watch.js';
-import { putAside } from './log-files.js';
+import { beginLog } from './log-files.js';
 import { LogRotation } from './log-rotation.js';
 import { buried, quietly, signal, signalOf } from './signals.js';
 import type { GivenSecrets } from './given-secrets.js';
-import { firstIdOf } from './spec.js';
-import { runTool, tried } from './tools.js';
+import { firstIdOf, memoryOf } from './spec.js';
+import { runTool, together, tried } from './tools.js';
 
 export interface RunnerParts {
   /** Where the data of a lease rests. A refusal: it is locked, or not there. */
   readonly folderOf: (lease: string) => Promise<Result<string>>;
+  /** Whether what its settings ask for is there for it. */
+  readonly mayStart: (settings: EngineSettings) => Result<void>;
   /** Undefined: an engine has no network but its own loopback. A refusal: not yet. */
   readonly network: (slot: number) => Result<EngineNetwork | undefined>;
   readonly images: FolderImages;
@@ -60,6 +63,7 @@ export class OciRunner implements EngineRunner {
   /** Ended because they wrote more than they may. */
   readonly #full = new Set<string>();
   readonly #memory: MemoryWatch;
+  readonly #cradles = new Cradles();
   #look: NodeJS.Timeout | undefined;
   #begun: Promise<Result<void>> | undefined;
 
@@ -109,8 +113,11 @@ export class OciRunner implements EngineRunner {
     if (!begun.ok) return begun;
     const folder = await folderOf(order.lease);
     if (!folder.ok) return folder;
+    const may = this.#parts.mayStart(order.settings);
+    if (!may.ok) return may;
     const network = this.#parts.network(order.slot);
     if (!network.ok) return network;
+    if (network.value) passPacketsOn();
     const image = await images.open(order.lease, order.settings.image);
     if (!image.ok) return image;
     const room = await this.#roomFor(order, folder.value);
@@ -118,41 +125,55 @@ export class OciRunner implements EngineRunner {
     const instance = `bm-${order.slot}-${randomBytes(6).toString('hex')}`;
     const run = instances.folderOf(instance);
     try {
-      const layer = order.settings.readOnly === true ? '' : await layerOf(folder.value, order);
-      this.#parts.voice.begin(order.id);
       await passable(run);
-      await this.#listen(order.id, instance);
-      const cgroup = this.#parts.cgroups.pathOf(instance);
-      const secrets = this.#parts.secrets.folderOf(instance);
-      const at = { run, cgroup, leaseFolder: folder.value, secrets };
-      const folders = await writeBundle(order, image.value, at);
+      const at = {
+        run,
+        cgroup: this.#parts.cgroups.pathOf(instance),
+        leaseFolder: folder.value,
+        secrets: this.#parts.secrets.folderOf(instance),
+        memory: this.#parts.cgroups.memory(memoryOf(order.settings)),
+      };
+      const logs = join(engineFolder(folder.value, order.id), 'logs');
+      this.#parts.voice.begin(order.id);
+      const [groups, layer, folders] = await together(
+        this.#parts.cgroups.watchers(),
+        order.settings.readOnly === true ? '' : layerOf(folder.value, order),
+        writeBundle(order, image.value, at),
+        this.#listen(order.id, instance),
+        instances.keepSettings(instance, order.settings),
+        beginLog(logs),
+      );
       if (!folders.ok) return await this.#undo(instance, folders);
-      await instances.keepSettings(instance, order.settings);
       const given = await this.#parts.secrets.giveAll(instance, order);
       if (!given.ok) return await this.#undo(instance, given);
       // While it is made, and before anything of it runs, it is looked whether the image is still what its digest says.
       const same = images.check(order.lease, order.settings.image);
-      const pid = await this.#launch(order, image.value, {
+      const pid = await launch(this.#cradles.take(groups), {
         instance,
         run,
         layer,
+        logs,
         folders: folders.value,
-        folder: folder.value,
         network: network.value,
+        rootfs: image.value.rootfs,
+        firstId: firstIdOf(order.slot),
+        terminal: order.settings.terminal === true,
+        runtime: this.#parts.runtime,
+        runtimeRoot: instances.runtimeRoot,
+        exits: instances.exits,
       });
       const checked = await same;
       if (!pid.ok) return await this.#undo(instance, pid);
       if (!checked.ok) return await this.#undo(instance, checked);
-      const logs = join(engineFolder(folder.value, order.id), 'logs');
       const handle = await this.#handle(order, image.value, { instance, pid: pid.value, logs });
-      await instances.remember(handle);
-      await this.#memory.begin(handle);
+      await together(instances.remember(handle), this.#memory.begin(handle));
       const started = await begin(this.#parts.runtime, instances.runtimeRoot, instance);
       if (!started.ok) return await this.#undo(instance, started, handle);
       this.#running.set(order.id, handle);
       this.#watch(handle);
       // It may have ended before anybody listened.
       setImmediate(() => void this.#seen(instance));
+      this.#cradles.prepare(groups);
       return ok(runningOf(handle, false, order.settings));
     } catch (error) {
       return this.#undo(instance, refuse('engine-failed', messageOf(error)));
@@ -211,12 +232,18 @@ export class OciRunner implements EngineRunner {
     return ok(undefined);
   }
 
+  async forgetOthers(lease: string, ids: ReadonlySet<string>): Promise<void> {
+    const folder = await this.#parts.folderOf(lease);
+    if (folder.ok) await keepOnly(folder.value, new Set([...ids, ...this.#running.keys()]));
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#look);
     this.#rotation.close();
     this.#disk.close();
     await this.#parts.sockets.closeAll();
     this.#parts.instances.close();
+    await this.#cradles.close();
     if (!this.#begun || this.#running.size > 0) return;
     await this.#parts.secrets.close();
     await this.#parts.instances.remove();
@@ -240,35 +267,6 @@ export class OciRunner implements EngineRunner {
     instances.watch((instance) => void this.#seen(instance));
     this.#look = setInterval(() => void this.#lookAtAll(), limits.engine_look_ms);
     return ok(undefined);
-  }
-
-  async #launch(
-    { id, slot, settings }: StartOrder,
-    { rootfs }: UsableImage,
-    at: {
-      readonly instance: string;
-      readonly run: string;
-      readonly layer: string;
-      readonly folders: readonly FolderMount[];
-      readonly folder: string;
-      readonly network: EngineNetwork | undefined;
-    },
-  ): Promise<Result<number>> {
-    const { cgroups, instances, runtime } = this.#parts;
-    const logs = join(engineFolder(at.folder, id), 'logs');
-    await mkdir(logs, { recursive: true, mode: 0o700 });
-    await putAside(logs);
-    return launch({
-      ...at,
-      rootfs,
-      firstId: firstIdOf(slot),
-      terminal: settings.terminal === true,
-      logs,
-      runtime,
-      runtimeRoot: instances.runtimeRoot,
-      exits: instances.exits,
-      groups: await cgroups.watchers(),
-    });
   }
 
   /** Its log is put aside when it is full, and what it writes is measured. */
@@ -330,6 +328,7 @@ export class OciRunner implements EngineRunner {
       watcher,
       since_ms: Date.now(),
       stopSignal,
+      runtime: this.#parts.runtime,
       logs,
       disk_bytes: diskOfSettings(order.settings),
     };
@@ -374,11 +373,11 @@ export class OciRunner implements EngineRunner {
     await this.#parts.sockets.close(handle.id);
     // Whatever outlived the first process of the engine is of the same group.
     for (const pid of await this.#parts.cgroups.processes(handle.instance)) quietly(pid);
-    await this.#clear(handle.instance);
+    await this.#clear(handle.instance, handle.runtime);
   }
 
-  async #clear(instance: string): Promise<void> {
-    const { instances, cgroups, runtime } = this.#parts;
+  async #clear(instance: string, runtime = this.#parts.runtime): Promise<void> {
+    const { instances, cgroups } = this.#parts;
     await runTool(runtime, ['--root', instances.runtimeRoot, 'delete', '--force', instance]);
     await cgroups.remove(instance);
     await this.#parts.secrets.forget(instance);

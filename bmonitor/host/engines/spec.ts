@@ -66,6 +66,8 @@ export interface SpecParts {
   /** The folder of its secrets. */
   readonly secrets: string;
   readonly machine: string;
+  /** Of its memory, as the control groups of this machine have it. */
+  readonly memory: Readonly<Record<string, number>>;
   /** Where the folders that it mounts are in the machine, in their order. */
   readonly folders: readonly FolderMount[];
 }
@@ -104,7 +106,7 @@ export function specOf(parts: SpecParts): Result<Readonly<Record<string, unknown
         { type: 'network', path: netns },
       ],
       cgroupsPath: cgroup,
-      resources: resourcesOf(settings),
+      resources: resourcesOf(settings, parts.memory),
       seccomp: seccomp(machine),
       maskedPaths: masked,
       readonlyPaths: readOnly,
@@ -112,13 +114,19 @@ export function specOf(parts: SpecParts): Result<Readonly<Record<string, unknown
   });
 }
 
-function resourcesOf(settings: StartOrder['settings']): Readonly<Record<string, unknown>> {
-  const memory = (settings.memory_mb ?? engineDefaults.memory_mb) * 1024 * 1024;
+export function memoryOf({ memory_mb = engineDefaults.memory_mb }: StartOrder['settings']): number {
+  return memory_mb * 1024 * 1024;
+}
+
+function resourcesOf(
+  settings: StartOrder['settings'],
+  memory: SpecParts['memory'],
+): Readonly<Record<string, unknown>> {
   const period = 100_000;
   const share = settings.processor_thousandths ?? engineDefaults.processor_thousandths;
   return {
     devices: [{ allow: false, access: 'rwm' }],
-    memory: { limit: memory },
+    memory,
     cpu: { period, quota: Math.max(1000, Math.floor((period * share) / 1000)) },
     pids: { limit: settings.processes ?? engineDefaults.processes },
   };

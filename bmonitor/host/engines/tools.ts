@@ -47,3 +47,11 @@ export async function tried(code: ErrorCode, work: () => Promise<void>): Promise
     return refuse(code, messageOf(error));
   }
 }
+
+/** Side by side. When one of them throws, that is thrown when all have come to their end: nothing goes on behind the back of who cleans up. */
+export async function together<T extends readonly unknown[]>(
+  ...all: T
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(all);
+  return Promise.all(all);
+}

@@ -4,7 +4,9 @@ import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { Decide, Decision, Given, RequestOf } from '../decision.js';
 import { decided } from '../decision.js';
 import type { Description, Engine } from '../engine-state.js';
-import { replaceLevel, type NodeState } from '../state.js';
+import { replaceLevel, type Level, type NodeState } from '../state.js';
+import { folderDigest } from '../../ports/engines.js';
+import { ownAddressesOf } from '../engine-ways.js';
 import { levelOf } from './consoles.js';
 
 /** Describes an engine. What runs goes on as it is: new settings hold from its next start. */
@@ -18,6 +20,13 @@ export const decidePutEngine: Decide<'engine.put'> = (state, { level, command },
     return refuse('version-mismatch', `${name} is at revision ${before?.revision ?? 0}`);
   const taken = portTaken(state, command, { before, own: given.ownPorts });
   if (taken !== undefined) return refuse('port-in-use', taken);
+  const free = addressesFree(state, settings, { before, given: given.engineAddresses });
+  if (!free.ok) return free;
+  // What it would find there is to be destroyed.
+  const going = settings.mounts?.find(({ folder }) =>
+    own.goingFolders?.includes(folderDigest(own.lease, folder)),
+  );
+  if (going) return refuse('folder-in-use', `${going.folder} is being removed`);
   const described: Description = { name, settings };
   const made = before
     ? ok({ ...before, revision: before.revision + 1, described })
@@ -67,6 +76,24 @@ function portTaken(
   const taken = new Set([...own, ...others.flatMap((one) => portTexts(one.described?.settings))]);
   const wanted = portTexts(settings);
   return wanted.find((port, at) => taken.has(port) || wanted.indexOf(port) !== at);
+}
+
+/** An address leads to one engine, whatever level it is of, and is one that who keeps the machine gave to engines. */
+function addressesFree(
+  state: NodeState,
+  settings: Description['settings'],
+  {
+    before,
+    given = new Set(),
+  }: { readonly before: Engine | undefined; readonly given: ReadonlySet<string> | undefined },
+): Result<void> {
+  const others = state.levels.flatMap((level) => level.engines ?? []).filter((one) => one.id !== before?.id);
+  const taken = new Set(others.flatMap((one) => ownAddressesOf(one.described?.settings ?? {})));
+  for (const address of ownAddressesOf(settings)) {
+    if (!given.has(address)) return refuse('address-not-for-engines', address);
+    if (taken.has(address)) return refuse('address-in-use', address);
+  }
+  return ok(undefined);
 }
 
 function portTexts(settings: Description['settings'] | undefined): readonly string[] {
@@ -150,13 +177,25 @@ export const decideRemoveFolder: Decide<'folder.remove'> = (state, { level: inde
     described?.settings.mounts?.some(({ folder }) => folder === name),
   );
   if (user) return refuse('folder-in-use', user.described?.name ?? '');
+  const folder = folderDigest(level.lease, name);
+  const goingFolders = [...new Set([...(level.goingFolders ?? []), folder])];
   return ok(
-    decided(state, {
-      effects: [{ kind: 'remove-folder', lease: level.lease, folder: name }],
+    decided(replaceLevel(state, index, { ...level, goingFolders }), {
+      effects: [{ kind: 'remove-folder', lease: level.lease, folder }],
       events: [{ to: [index], kind: 'folder.removed', fields: { name } }],
     }),
   );
 };
+
+/** It is gone from the disk: its name is free. */
+export function decideFolderGone(state: NodeState, lease: string, folder: string): Decision | undefined {
+  const index = state.levels.findIndex((level) => level.lease === lease);
+  const { goingFolders = [], ...level } = index === -1 ? {} : levelOf(state, index);
+  if (!goingFolders.includes(folder)) return undefined;
+  const left = goingFolders.filter((one) => one !== folder);
+  const rest = { ...level, ...(left.length === 0 ? {} : { goingFolders: left }) } as Level;
+  return decided(replaceLevel(state, index, rest), {});
+}
 
 function nextRound(engine: Engine, grace_s: number | undefined): Engine {
   const usual_s = engine.described?.settings.grace_s ?? engineDefaults.grace_s;

@@ -72,6 +72,8 @@ export class Machine {
 
   /** How often it was told to go down. */
   switched = 0;
+  /** Folders of engines that were destroyed, by the digests of their names. */
+  readonly removed = new Set<string>();
 
   private constructor(disk: FakeDisk, chip: FakeChip, clock: FakeClock, directories: FakeDirectories) {
     this.directories = directories;
@@ -150,8 +152,10 @@ export class Machine {
           await power.point('after effect run-engines');
           return ok(undefined);
         },
-        removeFolder: async () => {
+        removeFolder: async (_, digest) => {
           await power.point('before effect remove-folder');
+          this.removed.add(digest);
+          await power.point('after effect remove-folder');
           return ok(undefined);
         },
         halt: async (leases) => {

@@ -103,6 +103,10 @@ class FakeRunner implements EngineRunner {
     return Promise.resolve(undefined);
   }
 
+  forgetOthers(): Promise<void> {
+    return Promise.resolve();
+  }
+
   forget(_: string, id: string): Promise<Result<void>> {
     if (this.running.has(id)) throw new Error(`${id} still runs`);
     this.asked.push(`forget ${id}`);
