@@ -37,7 +37,10 @@ export function crossing(choice: SkeletonChoice, family: Family, way: Way | 'one
 
 /** What is asked of a flow's starter: consoles first, then every level in turn. */
 function judge(choice: SkeletonChoice, direction: Direction, family: Family, way: Way): ProgramChain {
-  const console = `${fullKey(direction, family, way)} @{console_${direction}${family}} goto stamp`;
+  // The ways of consoles are the node's, and none of its engines: those pass what the levels pass.
+  const end = (direction === 'out') === (way === 'start') ? 'iifname' : 'oifname';
+  const notEngines = choice.engines ? `${end} != @{engine_ports} ` : '';
+  const console = `${notEngines}${fullKey(direction, family, way)} @{console_${direction}${family}} goto stamp`;
   const levels = each(choice.levels, (level) => `jump ${levelChain(level, direction, family, way)}`);
   return {
     name: `${direction}${family}_${way}`,

@@ -1,4 +1,5 @@
-import { chmod, chown, mkdir, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmod, chown, mkdir, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { limits } from '../../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
@@ -7,6 +8,7 @@ import { mountedFolders, type FolderMount } from './folders.js';
 import type { UsableImage } from './images/store.js';
 import { interfaceFolder } from './interface.js';
 import { firstIdOf, specOf, userOf } from './spec.js';
+import { together } from './tools.js';
 
 /** What the runtime is told, and the files that the engine is given: in its /etc, and by its description. Answers the folders that it mounts. */
 export async function writeBundle(
@@ -22,13 +24,13 @@ export async function writeBundle(
 ): Promise<Result<readonly FolderMount[]>> {
   const { settings } = order;
   const named = settings.user ?? image.config.user;
-  const names = {
-    passwd: await within(image.rootfs, 'etc/passwd'),
-    group: await within(image.rootfs, 'etc/group'),
-  };
-  const user = userOf(named, names);
+  const [passwd, group] = await together(
+    within(image.rootfs, 'etc/passwd'),
+    within(image.rootfs, 'etc/group'),
+  );
+  const user = userOf(named, { passwd, group });
   if (!user) return refuse('engine-failed', `the image has no user ${named}`);
-  await writeGiven(order, at.run);
+  writeGiven(order, at.run);
   const folders = await mountedFolders(at.leaseFolder, at.run, { settings, owner: user });
   const spec = specOf({
     order,
@@ -45,21 +47,22 @@ export async function writeBundle(
     folders,
   });
   if (!spec.ok) return spec;
-  await writeFile(join(at.run, 'config.json'), JSON.stringify(spec.value), { mode: 0o600 });
+  writeFileSync(join(at.run, 'config.json'), JSON.stringify(spec.value), { mode: 0o600 });
   return ok(folders);
 }
 
-async function writeGiven({ name, settings }: StartOrder, run: string): Promise<void> {
+/** In memory, where nothing makes anybody wait: to ask a thread for each would take longer than all of them. */
+function writeGiven({ name, settings }: StartOrder, run: string): void {
   const given = {
     hosts: `127.0.0.1 localhost ${name}\n::1 localhost ${name}\n`,
     hostname: `${name}\n`,
-    'resolv.conf': await readFile('/etc/resolv.conf', 'utf8').catch(() => ''),
+    'resolv.conf': existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : '',
     ...Object.fromEntries((settings.files ?? []).map(({ text }, index) => [`given-${index}`, text])),
   };
   for (const [file, said] of Object.entries(given)) {
-    await writeFile(join(run, file), said);
+    writeFileSync(join(run, file), said);
     // For every user of the engine, whatever mask BMonitor was started with.
-    await chmod(join(run, file), 0o644);
+    chmodSync(join(run, file), 0o644);
   }
 }
 

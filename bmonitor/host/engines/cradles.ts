@@ -41,6 +41,8 @@ function cradle(groups: readonly string[]): Cradle {
   return { child, words, complaints, answers, network };
 }
 
+const after_ms = 100;
+
 /**
  * Keeps one cradle ready, so that an engine that starts does not wait for a process and for namespaces, which are the slowest that a kernel makes. There is none before the first
  * engine. One whose BMonitor is gone ends by itself: its words end.
@@ -55,8 +57,12 @@ export class Cradles {
     return ready && isThere(ready) ? ready : cradle(groups);
   }
 
-  /** For the next start. */
+  /** For the next start, a moment after this one: what was just started wants the processor more. */
   prepare(groups: readonly string[]): void {
+    setTimeout(() => this.#make(groups), after_ms).unref();
+  }
+
+  #make(groups: readonly string[]): void {
     if (this.#closed || (this.#ready && isThere(this.#ready))) return;
     this.#ready = cradle(groups);
     const { child, answers, complaints, network } = this.#ready;

@@ -1,5 +1,5 @@
-import { existsSync, watch, type FSWatcher } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync, renameSync, watch, writeFileSync, type FSWatcher } from 'node:fs';
+import { chmod, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { statfsSync } from 'node:fs';
 import { engineSettings, type EngineSettings } from '../../../protocol/engines.js';
@@ -91,17 +91,15 @@ export class Instances {
     return found;
   }
 
-  async remember(handle: Handle): Promise<void> {
+  remember(handle: Handle): void {
     const file = join(this.folderOf(handle.instance), 'handle.json');
-    await writeFile(`${file}.new`, JSON.stringify(handle));
-    await rename(`${file}.new`, file);
+    writeFileSync(`${file}.new`, JSON.stringify(handle));
+    renameSync(`${file}.new`, file);
   }
 
   /** What it was started with: in memory, like what the runtime is told. */
-  async keepSettings(instance: string, settings: EngineSettings): Promise<void> {
-    await writeFile(join(this.folderOf(instance), 'settings.json'), JSON.stringify(settings), {
-      mode: 0o600,
-    });
+  keepSettings(instance: string, settings: EngineSettings): void {
+    writeFileSync(join(this.folderOf(instance), 'settings.json'), JSON.stringify(settings), { mode: 0o600 });
   }
 
   async settingsOf(instance: string): Promise<EngineSettings | undefined> {

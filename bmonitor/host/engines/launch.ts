@@ -116,7 +116,8 @@ my @folders = split /\n/, $folders;
 while (my ($from, $to, $how) = splice(@folders, 0, 3)) {
   mkdir $to; shifted($from, $to, $how eq "ro");
 }
-close $userhold; close $nethold; waitpid($user, 0); waitpid($net, 0);
+# They end by that; who becomes of this here has no children of its own, and so theirs are the machine's.
+close $userhold; close $nethold;
 # What the engine inherits: open files up to a limit, and no core dumps, which would be copies of its memory.
 sub bound {
   my ($resource, $most) = @_;

@@ -140,9 +140,9 @@ export class OciRunner implements EngineRunner {
         order.settings.readOnly === true ? '' : layerOf(folder.value, order),
         writeBundle(order, image.value, at),
         this.#listen(order.id, instance),
-        instances.keepSettings(instance, order.settings),
         beginLog(logs),
       );
+      instances.keepSettings(instance, order.settings);
       if (!folders.ok) return await this.#undo(instance, folders);
       const given = await this.#parts.secrets.giveAll(instance, order);
       if (!given.ok) return await this.#undo(instance, given);
@@ -166,7 +166,8 @@ export class OciRunner implements EngineRunner {
       if (!pid.ok) return await this.#undo(instance, pid);
       if (!checked.ok) return await this.#undo(instance, checked);
       const handle = await this.#handle(order, image.value, { instance, pid: pid.value, logs });
-      await together(instances.remember(handle), this.#memory.begin(handle));
+      instances.remember(handle);
+      await this.#memory.begin(handle);
       const started = await begin(this.#parts.runtime, instances.runtimeRoot, instance);
       if (!started.ok) return await this.#undo(instance, started, handle);
       this.#running.set(order.id, handle);
@@ -310,9 +311,11 @@ export class OciRunner implements EngineRunner {
     { config }: UsableImage,
     { instance, pid, logs }: { readonly instance: string; readonly pid: number; readonly logs: string },
   ): Promise<Handle> {
-    const born = await bornOf(pid);
+    const [born, watcher] = await together(
+      bornOf(pid),
+      readFile(join(this.#parts.instances.folderOf(instance), 'watcher'), 'utf8'),
+    );
     if (born === undefined) throw new Error('it ended while it was made');
-    const watcher = Number(await readFile(join(this.#parts.instances.folderOf(instance), 'watcher'), 'utf8'));
     const { id, lease, round, revision, slot } = order;
     const { stopSignal } = config;
     return {
@@ -325,7 +328,7 @@ export class OciRunner implements EngineRunner {
       slot,
       pid,
       born,
-      watcher,
+      watcher: Number(watcher),
       since_ms: Date.now(),
       stopSignal,
       runtime: this.#parts.runtime,

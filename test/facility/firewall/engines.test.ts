@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import type { Filter } from '../../../bmonitor/filters/model.js';
 import { Bed, sourcePath, until, type BedProcess, type Place } from '../bed/index.js';
-import { Enforced, peer } from './enforced.js';
+import { allowing, Enforced, peer } from './enforced.js';
+import { servicePoint, tcp } from '../../../bmonitor/filters/protocols.js';
 
 /** A network namespace behind a routed interface of the node, as an engine has one. */
 class EngineNet {
@@ -127,6 +128,20 @@ describe('engines behind the filters', () => {
     expect(await one.reaches(node.ipv4, 81)).to.equal(false);
     await enforced.allow(web('out', node.ipv4), web('in', one.address));
     expect(await one.reaches(node.ipv4, 81)).to.equal(true);
+  });
+
+  it('have no part in the ways to consoles and gateways, which are the node’s', async () => {
+    const services = { lo: servicePoint(tcp, 80), hi: servicePoint(tcp, 80) };
+    const ways = (['in', 'out'] as const).map((direction) => ({
+      direction,
+      peer: peer(other.ipv4),
+      services,
+    }));
+    await enforced.enforce({ consoles: ways, levels: [allowing()] });
+    expect(await node.tryTcp({ to: other.ipv4, port: 80 })).to.equal('answered');
+    expect(await one.reaches(other.ipv4, 80)).to.equal(false);
+    expect(await other.tryTcp({ to: one.address, port: 80 })).to.equal('silent');
+    await enforced.enforce({ consoles: [] });
   });
 
   it('speak only from their own addresses', async () => {
