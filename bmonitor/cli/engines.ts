@@ -29,6 +29,8 @@ Examples:
   bmonitor engines import web.oci --lease 3q2-796tvu_erb7v3q2-7w
   bmonitor engines import ./rootfs --lease 3q2-796tvu_erb7v3q2-7w --json
 
+Under the packaged unit BMonitor sees neither /root, /home nor the /tmp of others: put it elsewhere, as under /srv.
+
 Exit codes: 0 it is stored, 1 it was refused, 2 bad input.
 `,
     )

@@ -8,6 +8,7 @@ import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js'
 
 /** What a node says of an engine. `said` is all of it, for who wants to see more than this console acts on. */
 export interface EngineOn {
+  /** Empty: its description is locked. */
   readonly name: string;
   readonly state: string;
   readonly revision: number;
@@ -25,7 +26,8 @@ const count = whole({ min: 0, max: Number.MAX_SAFE_INTEGER });
 function readEngine(value: unknown, where: string): Result<EngineOn> {
   const said = opaqueObject(value, where);
   if (!said.ok) return said;
-  const name = word(said.value['name'], `${where}.name`);
+  // While its description is locked, the node itself does not know what it is called.
+  const name = said.value['name'] === undefined ? ok('') : word(said.value['name'], `${where}.name`);
   const state = word(said.value['state'], `${where}.state`);
   const revision = count(said.value['revision'], `${where}.revision`);
   const restarts = count(said.value['restarts'], `${where}.restarts`);

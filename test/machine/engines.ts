@@ -7,13 +7,13 @@ import type { Resident } from './resident.js';
 
 /** A system of what the machine itself has: busybox, and the libraries that it needs. */
 const makeSystem = `set -e
-mkdir -p /root/image/bin /root/image/etc /root/image/dev /root/image/proc /root/image/sys /root/image/tmp /root/image/run
-cp "$(command -v busybox)" /root/image/bin/busybox
-for file in $(ldd /root/image/bin/busybox | grep -o '/lib[^ ]*'); do
-  mkdir -p "/root/image$(dirname "$file")"
-  cp -L "$file" "/root/image$file"
+mkdir -p /srv/image/bin /srv/image/etc /srv/image/dev /srv/image/proc /srv/image/sys /srv/image/tmp /srv/image/run
+cp "$(command -v busybox)" /srv/image/bin/busybox
+for file in $(ldd /srv/image/bin/busybox | grep -o '/lib[^ ]*'); do
+  mkdir -p "/srv/image$(dirname "$file")"
+  cp -L "$file" "/srv/image$file"
 done
-for name in sh sleep head tail true; do ln -s busybox "/root/image/bin/$name"; done`;
+for name in sh sleep head tail true; do ln -s busybox "/srv/image/bin/$name"; done`;
 
 /** As many processes as it may have, and then all the processor that it gets. */
 const greedy = '(while :; do sleep 100000 & done); while :; do :; done';
@@ -113,7 +113,7 @@ export class GuestEngines {
   async #import(): Promise<string> {
     await this.computer.must(makeSystem);
     const words = `--dir /var/lib/bmonitor --lease ${this.tenant.lease} --json`;
-    const said = await this.computer.must(`bmonitor engines import /root/image ${words}`);
+    const said = await this.computer.must(`bmonitor engines import /srv/image ${words}`);
     return (JSON.parse(said) as { readonly digest: string }).digest;
   }
 

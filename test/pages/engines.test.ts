@@ -72,6 +72,8 @@ describe('the engines on the page of the tenant, in a browser', function () {
         engine('queue', { state: 'running', health: 'bad', lastEnd: { how: 'hung' }, restarts: 3 }),
         engine('mail', { state: 'running', health: 'unknown' }),
         engine('night', { state: 'stopped' }),
+        // As a node says of one whose description waits for a share.
+        { revision: 1, restarts: 0, state: 'locked' },
       ],
     });
     nodes[1]?.results.set('engines.read', {
@@ -80,13 +82,14 @@ describe('the engines on the page of the tenant, in a browser', function () {
     await shows(
       '✕bad queue alder-1',
       '✕bad web alder-2',
+      '?unknown (locked) alder-1',
       '?unknown mail alder-1',
       '○running cache alder-1',
       '●well web alder-1',
       '■stopped night alder-1',
     );
     await section().getByText('secret-missing').waitFor();
-    await section().getByText('2 bad, 1 unknown, 1 running, 1 well, 1 stopped').waitFor();
+    await section().getByText('2 bad, 2 unknown, 1 running, 1 well, 1 stopped').waitFor();
     if (pictures === undefined) return;
     mkdirSync(pictures, { recursive: true });
     await page.screenshot({ path: join(pictures, 'engines.png') });
@@ -96,6 +99,7 @@ describe('the engines on the page of the tenant, in a browser', function () {
     await nodes[1]?.stop();
     await shows(
       '✕bad queue alder-1',
+      '?unknown (locked) alder-1',
       '?unknown mail alder-1',
       '?unknown web alder-2',
       '○running cache alder-1',
