@@ -35,7 +35,7 @@ const seconds = whole({ min: 0, max: 32_503_680_000 });
 const happenedForm = object({ time: seconds, kind: text({ max: 100 }), fields: opaqueObject });
 export type Happened = Parsed<typeof happenedForm>;
 
-const noticeForm = object({
+export const noticeForm = object({
   v: whole({ min: 1, max: 1 }),
   id: idText,
   /** Thumbprint of the console's key. */
@@ -55,7 +55,7 @@ const noticeForm = object({
 });
 export type NoticeBody = Parsed<typeof noticeForm>;
 
-const signedForm = object({
+export const signedForm = object({
   v: whole({ min: 1, max: 1 }),
   node: digestText,
   keyStore: oneOf('tpm', 'file'),

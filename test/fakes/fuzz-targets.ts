@@ -17,11 +17,25 @@ import { commandInputs, mutate, mutations } from './fuzz-inputs.js';
 export interface FuzzTarget {
   readonly name: string;
   readonly inputs: fc.Arbitrary<unknown>;
-  readonly check: (input: never) => void;
+  readonly check: (input: never) => void | Promise<void>;
+  /** Where one input costs work with keys: so many of them come in the place of a thousand. */
+  readonly of1000?: number;
 }
 
 function target<T>(name: string, inputs: fc.Arbitrary<T>, check: (input: T) => void): FuzzTarget {
   return { name, inputs, check };
+}
+
+/** Feeds a parser so many inputs, or as many fewer as it says. Answers how many. */
+export async function feed(
+  { inputs, check, of1000 = 1000 }: FuzzTarget,
+  count: number,
+  seed?: number,
+): Promise<number> {
+  const numRuns = Math.ceil((count * of1000) / 1000);
+  const property = fc.asyncProperty(inputs, async (input) => check(input as never));
+  await fc.assert(property, { numRuns, ...(seed === undefined ? {} : { seed }) });
+  return numRuns;
 }
 
 const b64u = (bytes: number) =>
@@ -32,7 +46,13 @@ const headers = fc
     {
       alg: fc.constantFrom<unknown>('RSA-OAEP-256', 'RSA1_5', 'none', 'dir', 1),
       enc: fc.constantFrom<unknown>('A256GCM', 'A128GCM', null),
-      typ: fc.constantFrom<unknown>('bm-req+jwe', 'bm-rep+jwe', 'bm-req+jws'),
+      typ: fc.constantFrom<unknown>(
+        'bm-req+jwe',
+        'bm-rep+jwe',
+        'bm-req+jws',
+        'bm-notice+jwe',
+        'bm-notice+jws',
+      ),
       kid: fc.oneof(b64u(32), fc.string(), fc.constant(null)),
       zip: fc.constant('DEF'),
       crit: fc.constant(['exp']),
@@ -58,6 +78,7 @@ const wires = fc.oneof(
   hellos,
   hints,
   envelopes.map((it) => formatEnvelope('R1', it)),
+  envelopes.map((it) => formatEnvelope('U1', it)),
   fc
     .tuple(
       fc.oneof(

@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { identityOf } from '../../protocol/node-card.js';
 import { verifyReceipt } from '../../protocol/receipt.js';
+import type { Notice } from '../../protocol/notice.js';
+import type { Result } from '../../protocol/result.js';
 import { value } from '../fakes/results.js';
 import { SoftwareTpm } from '../fakes/swtpm.js';
+import { until } from '../fakes/until.js';
 import { NodeProcess } from './node-process.js';
 import { rent } from './tenancy.js';
 
@@ -22,13 +25,20 @@ describe('a node whose secrets rest in a TPM', function () {
     await tpm.remove();
   });
 
-  async function endLease(lease: string): Promise<string> {
-    const session = await node.session();
+  /** Ends a lease and waits until the node has said so unasked; gives the receipt, and what it said. */
+  async function endLease(lease: string): Promise<{ readonly receipt: string; readonly notice: Notice }> {
+    const heard: Result<Notice>[] = [];
+    const identity = value(identityOf(node.card));
+    const session = await node.session(undefined, undefined, { identity, take: (it) => void heard.push(it) });
     const ended = value(await session.request({ command: { type: 'lease.end', lease }, to: node.to }));
+    const told = (it: Result<Notice>): it is Result<Notice> & { ok: true } =>
+      it.ok && it.value.happened.some(({ kind }) => kind === 'lease.ended');
+    await until(() => heard.some(told));
     session.close('done');
-    const { receipts } = ended.result as { receipts: readonly string[] };
-    const [jws = ''] = receipts;
-    return jws;
+    const [receipt = ''] = (ended.result as { receipts: readonly string[] }).receipts;
+    const notice = heard.find(told);
+    if (!notice) throw new Error('it was heard');
+    return { receipt, notice: notice.value };
   }
 
   const startsNot = async (): Promise<boolean> =>
@@ -37,14 +47,17 @@ describe('a node whose secrets rest in a TPM', function () {
       () => true,
     );
 
-  it('does not start from a copy of the disk that is older than the end of a lease', async () => {
+  it('does not start from a copy of the disk that is older than the end of a lease, which it told with a notice signed in the TPM', async () => {
     const { lease } = await rent(node);
     await node.kill();
     const old = join(node.folder, 'old');
     await cp(join(node.dir, 'store'), old, { recursive: true });
     await node.start();
-    const receipt = value(await verifyReceipt(await endLease(lease), value(identityOf(node.card))));
+    const ended = await endLease(lease);
+    const receipt = value(await verifyReceipt(ended.receipt, value(identityOf(node.card))));
     expect(receipt).to.include({ act: 'end', keyStore: 'tpm', lease });
+    expect(ended.notice).to.include({ keyStore: 'tpm', to: node.landlord.public.id, level: 0 });
+    expect(ended.notice.happened.at(-1)?.fields).to.deep.include({ lease, reason: 'ended' });
     await node.kill();
     await rename(join(node.dir, 'store'), join(node.folder, 'now'));
     await cp(old, join(node.dir, 'store'), { recursive: true });
