@@ -1,3 +1,4 @@
+import { gatewaySource } from '../../protocol/gateway/channel.js';
 import { limits } from '../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 
@@ -7,10 +8,12 @@ import { ok, refuse, type Result } from '../../protocol/result.js';
  * - Each source has a budget of faults, refilled slowly. Whoever sends rubbish spends it and is cut off until it has grown again.
  * - TLS handshakes, which cost such an operation too, have a budget of their own.
  * - Private-key operations go round the sources in turn, each with a short queue: a source that sends a thousand messages waits for
- *   itself, and not the others for it.
+ *   itself, and not the others for it. A gateway may call its consoles what it likes, so all that come through gateways have one turn
+ *   among those who dialled.
  * - The operation holds up the one thread that does everything else (decision 0035), so between two of them whatever else is due comes first.
  */
 interface Source {
+  readonly carrier: Carrier;
   faults: number;
   at_ms: number;
   connections: number;
@@ -19,10 +22,15 @@ interface Source {
   readonly waiting: (() => void)[];
 }
 
+/** Who takes turns: a source that dialled, or all gateways together. `waiting`: its sources that have something waiting, in their order. */
+interface Carrier {
+  readonly waiting: Source[];
+}
+
 export class Gate {
   readonly #sources = new Map<string, Source>();
-  /** Sources that have something waiting, in the order of their turns. */
-  readonly #turns: Source[] = [];
+  readonly #turns: Carrier[] = [];
+  readonly #gateways: Carrier = { waiting: [] };
   #running = 0;
   #held_bytes = 0;
   readonly #now: () => number;
@@ -89,7 +97,8 @@ export class Gate {
       if (known.waiting.length >= limits.source_waiting_max)
         return refuse('too-many', 'more requests at once than one source may have');
       await new Promise<void>((resolve) => {
-        if (known.waiting.push(resolve) === 1) this.#turns.push(known);
+        if (known.waiting.push(resolve) > 1) return;
+        if (known.carrier.waiting.push(known) === 1) this.#turns.push(known.carrier);
       });
     } else this.#running += 1;
     try {
@@ -103,9 +112,11 @@ export class Gate {
 
   /** The turn goes straight to the next one waiting, so that nobody can slip in between. */
   #passOn(): void {
-    const source = this.#turns.shift();
+    const carrier = this.#turns.shift();
+    const source = carrier?.waiting.shift();
     const next = source?.waiting.shift();
-    if (source && source.waiting.length > 0) this.#turns.push(source);
+    if (source && source.waiting.length > 0) carrier?.waiting.push(source);
+    if (carrier && carrier.waiting.length > 0) this.#turns.push(carrier);
     if (next) next();
     else this.#running -= 1;
   }
@@ -116,6 +127,7 @@ export class Gate {
     if (this.#sources.size >= limits.sources_remembered_max) this.#forget();
     const now = this.#now();
     const made: Source = {
+      carrier: name.startsWith(gatewaySource) ? this.#gateways : { waiting: [] },
       faults: 0,
       at_ms: now,
       connections: 0,

@@ -2,6 +2,9 @@ import type { Message, MessageChannel } from '../channel.js';
 import { limits } from '../limits.js';
 import type { GatewayFrame } from './frames.js';
 
+/** How a node calls whoever comes through a gateway, before what the gateway calls it. An address never begins so. */
+export const gatewaySource = 'gateway ';
+
 type Handler = (message: Message) => void | Promise<void>;
 
 /**

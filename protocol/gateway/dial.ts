@@ -5,7 +5,7 @@ import { isErrorCode } from '../errors/index.js';
 import { limits } from '../limits.js';
 import { ok, refuse, type Refused, type Result } from '../result.js';
 import { answerPings, bytesOf, dial } from '../socket.js';
-import { GatewayChannel } from './channel.js';
+import { GatewayChannel, gatewaySource } from './channel.js';
 import {
   formatGatewayFrame,
   parseGatewayFrame,
@@ -164,7 +164,7 @@ export class GatewayConnection {
       return;
     }
     this.#last = id;
-    const channel = this.#newChannel(id, `gateway ${from}`);
+    const channel = this.#newChannel(id, `${gatewaySource}${from}`);
     this.#write({ kind: 'opened', channel: id });
     onChannel(channel);
   }
