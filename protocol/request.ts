@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { digestOf, fromB64u, toB64u } from '../crypto/bytes.js';
 import { isCanonical, openWith, readHeader, sealTo, sign, utf8, verify } from '../crypto/jose.js';
-import type { Pair, PublicKey } from '../crypto/rsa.js';
+import { rsaBits, type Pair, type PublicKey } from '../crypto/rsa.js';
 import { Secret } from '../crypto/secret.js';
 import type { KeyObject } from 'node:crypto';
 import { parseCommand, type Command } from './commands.js';
@@ -48,6 +48,8 @@ const claimMembers = object({
   head: optional(historyHead),
   /** The id of the console's command that must have acted just before this one. */
   after: optional(idText),
+  /** The fewest bits of RSA that the console takes: of the pair that opens this, of N, and of the pairs that its command gives out. */
+  keyBits: optional(whole({ min: rsaBits.min, max: rsaBits.max })),
   command: parseCommand,
 });
 
@@ -143,6 +145,7 @@ export interface RequestOptions {
   readonly nonce?: string;
   readonly head?: HistoryHead;
   readonly after?: string;
+  readonly keyBits?: number;
   /** For test vectors, which must come out the same again. */
   readonly secret?: Uint8Array;
 }
@@ -183,6 +186,7 @@ export async function sealRequest(
     ...(options.nonce === undefined ? {} : { nonce: options.nonce }),
     ...(options.head === undefined ? {} : { head: options.head }),
     ...(options.after === undefined ? {} : { after: options.after }),
+    ...(options.keyBits === undefined ? {} : { keyBits: options.keyBits }),
     command,
   };
   const jws = await sign(

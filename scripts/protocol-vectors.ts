@@ -109,6 +109,7 @@ const refused: readonly (readonly [why: string, code: string, wire: string])[] =
   ['another level', 'wrong-level', await forged({ claims: { level: 0 } })],
   ['another lease', 'wrong-lease', await forged({ claims: { lease: newId() } })],
   ['another boot', 'wrong-boot', await forged({ claims: { boot: newId() } })],
+  ['longer keys are asked for than the node has', 'weak-key', await forged({ claims: { keyBits: 3072 } })],
   ['too old', 'stale', await forged({ claims: { iat: now_s - 200, exp: now_s - 100 } })],
   ['would hold too long', 'stale', await forged({ claims: { exp: now_s + 121 } })],
   ['from the future', 'early', await forged({ claims: { iat: now_s + 31, exp: now_s + 60 } })],

@@ -1,6 +1,9 @@
+import type { PublicKey } from '../../crypto/rsa.js';
+import type { CommandType } from '../../protocol/commands.js';
 import { limits } from '../../protocol/limits.js';
 import type { Claims } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
+import type { KeyRing } from '../keys/ring.js';
 import type { Nonces } from './nonces.js';
 import { outOfScope, type Enrolled, type NodeState } from './state.js';
 
@@ -10,6 +13,8 @@ export interface Moment {
   readonly boot: string;
   readonly now_s: number;
   readonly nonces: Nonces;
+  /** The fewest bits of the keys that the console would have to trust for this command. */
+  keyBits(command: CommandType): number;
 }
 
 /** Which level a message is sealed to. */
@@ -41,6 +46,9 @@ export function judge(
   const present = stillEnrolled(claims, state);
   if (!present.ok) return present;
   if (claims.boot !== boot) return refuse('wrong-boot');
+  const bits = claims.keyBits === undefined ? undefined : moment.keyBits(claims.command.type);
+  if (bits !== undefined && claims.keyBits !== undefined && bits < claims.keyBits)
+    return refuse('weak-key', `a key of the node has ${bits} bits, ${claims.keyBits} are asked for`);
   if (claims.exp - claims.iat > limits.request_life_s_max || claims.exp < claims.iat)
     return refuse('stale', `may hold for ${limits.request_life_s_max} seconds at most`);
   if (claims.nonce !== undefined)
@@ -49,6 +57,24 @@ export function judge(
   if (claims.iat > now_s + limits.clock_ahead_s_max)
     return refuse('early', `${claims.iat - now_s} seconds ahead`);
   return ok({ provenNew: false });
+}
+
+/** Commands that give out a pair which was made ahead. */
+const givesPair: ReadonlySet<CommandType> = new Set<CommandType>([
+  'keys.rotate',
+  'lease.grant',
+  'lease.take',
+  'node.transfer',
+]);
+
+/** Of the key that opened a message, of N, and of what was made ahead where the command gives that out. */
+export function fewestBits(
+  ring: KeyRing,
+  used: readonly (PublicKey | undefined)[],
+  command: CommandType,
+): number {
+  const ahead = givesPair.has(command) ? ring.pool.map((id) => ring.pairs.get(id)?.public) : [];
+  return Math.min(...[...used, ...ahead].map((key) => key?.bits ?? 0));
 }
 
 /** Is the lease still the one that was meant, and the console still in its roster? */

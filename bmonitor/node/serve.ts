@@ -1,5 +1,6 @@
 import { publicKeyFromJwk, type PublicJwk, type PublicKey } from '../../crypto/rsa.js';
 import type { Message, MessageChannel } from '../../protocol/channel.js';
+import type { CommandType } from '../../protocol/commands.js';
 import type { ErrorCode } from '../../protocol/errors/index.js';
 import { limits } from '../../protocol/limits.js';
 import { messageOf, type Log } from '../../protocol/log.js';
@@ -20,7 +21,15 @@ import type { Core } from './core.js';
 import { settlePair } from './decide/leases.js';
 import { changesSomething } from './decide.js';
 import { admitted, type Gate } from './gate.js';
-import { consoleOfKey, judge, judgeOrder, levelOfKey, stillEnrolled, tellsTime } from './judge.js';
+import {
+  consoleOfKey,
+  fewestBits,
+  judge,
+  judgeOrder,
+  levelOfKey,
+  stillEnrolled,
+  tellsTime,
+} from './judge.js';
 import type { Nonces } from './nonces.js';
 import type { Notices } from './notices.js';
 import type { Seen } from './seen.js';
@@ -244,7 +253,10 @@ export class Service {
     const { core, answers, boot, nonces, notices, seen, time, log } = this.#parts;
     const sealedTo = levelOfKey(core.state, envelope.kid);
     if (sealedTo === undefined) return refuse('wrong-node');
-    const judged = judge(claims, sealedTo, { state: core.state, boot, now_s: time.now_s(), nonces });
+    const { state, ring, identity } = core;
+    const used = [ring.pairs.get(envelope.kid)?.public, identity.public];
+    const keyBits = (type: CommandType): number => fewestBits(ring, used, type);
+    const judged = judge(claims, sealedTo, { state, boot, now_s: time.now_s(), nonces, keyBits });
     if (!judged.ok) return judged;
     if (seen.has(envelope.digest) || seen.has(digest)) return refuse('replayed');
     if (judged.value.provenNew && tellsTime(claims, core.state)) await core.confirmTime(claims.iat);

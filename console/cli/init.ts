@@ -21,6 +21,7 @@ interface InitFlags {
   readonly late: number;
   readonly unknown: number;
   readonly keyBits: number;
+  readonly nodeKeyBits?: number;
   readonly passphraseFile?: string;
   readonly store?: string;
   readonly storeTokenFile?: string;
@@ -55,6 +56,11 @@ export function initCommand(
     .option('--late <ms>', 'nothing heard for so long: silent', number(200, 3_600_000), 12_000)
     .option('--unknown <ms>', 'nothing heard for so long: unknown', number(200, 86_400_000), 30_000)
     .option('--key-bits <bits>', 'size of the RSA key', number(2048, 4096), 3072)
+    .option(
+      '--node-key-bits <bits>',
+      'speak with no node that has a shorter RSA key, nor let it make one',
+      number(2048, 4096),
+    )
     .option('--passphrase-file <file>', 'where the passphrase of the key is; without it you are asked')
     .option('--json', 'print JSON');
   if (what.hasGateway)
@@ -92,6 +98,7 @@ export function initCommand(
           }),
       ...(flags.store === undefined ? {} : { store: orExit(storeFrom(flags.store), flags.json) }),
       ...(flags.instance === undefined ? {} : { instance: flags.instance }),
+      ...(flags.nodeKeyBits === undefined ? {} : { keyBits: flags.nodeKeyBits }),
       askEvery_ms: flags.askEvery,
       answerWithin_ms: flags.answerWithin,
       late_ms: flags.late,

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { rsaBits } from '../../crypto/rsa.js';
 import { digestText, nameText } from '../../protocol/fields.js';
 import { parseJson } from '../../protocol/json.js';
 import { list, object, optional, text, whole, type Parse, type Parsed } from '../../protocol/parse.js';
@@ -43,6 +44,8 @@ export const configForm = object({
   store: optional(storeForm),
   /** Tells the consoles apart that share a store; without it, the name of this machine. */
   instance: optional(nameText),
+  /** The fewest bits of RSA that a node's keys must have; absent, what every node has. */
+  keyBits: optional(whole({ min: rsaBits.min, max: rsaBits.max })),
   /** How often a node is asked for its status. */
   askEvery_ms: whole({ min: 100, max: 3_600_000 }),
   /** An answer that takes longer is late. */

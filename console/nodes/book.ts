@@ -38,6 +38,8 @@ export interface BookOptions {
   readonly connect: (way: Way, node: string) => Promise<Result<MessageChannel>>;
   /** Of several consoles that share a store, only the one whose turn it is speaks with nodes. */
   readonly may?: () => Result<true>;
+  /** The fewest bits of RSA that a node's keys must have. */
+  readonly keyBits?: number | undefined;
 }
 
 interface Line {
@@ -167,8 +169,8 @@ export class NodeBook {
     if (!key.ok) return key;
     const channel = await this.#connect(card, id);
     if (!channel.ok) return channel;
-    const { pair, clocks } = this.#options;
-    const session = new NodeSession(channel.value, pair, id, clocks);
+    const { pair, clocks, keyBits } = this.#options;
+    const session = new NodeSession(channel.value, pair, id, clocks, { keyBits });
     return ok({ session, to: { level: card.level, lease: card.lease, key: key.value } });
   }
 
@@ -187,7 +189,8 @@ export class NodeBook {
     const ways = [...card.ways, ...this.#options.ownWays];
     const channel = await firstOf(ways.map((way) => async () => connect(way, id)));
     if (!channel.ok) return channel;
-    const session = new NodeSession(channel.value, pair, id, this.#options.clocks);
+    const { clocks, keyBits } = this.#options;
+    const session = new NodeSession(channel.value, pair, id, clocks, { keyBits });
     const reply = await session.request({
       command,
       to: { level: card.level, lease: card.lease, key: key.value },

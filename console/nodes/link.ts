@@ -35,6 +35,8 @@ export interface LinkOptions {
   readonly again_ms_max?: number;
   /** Taken before a conversation begins, which costs private keys, and given back when it has. */
   readonly seats?: Seats;
+  /** The fewest bits of RSA that the node's keys must have. */
+  readonly keyBits?: number | undefined;
   readonly log: Log;
   /** One of the ways to the node: straight, or through a gateway. */
   connect(): Promise<Result<MessageChannel>>;
@@ -141,9 +143,10 @@ export class NodeLink {
     this.#set({ dialling: false });
     if (!channel.ok) return this.#failed(channel.refusal);
     if (this.#stopped) return channel.value.close('the console stops');
-    const { pair, node, clocks, identity } = this.#options;
+    const { pair, node, clocks, identity, keyBits } = this.#options;
     const noticed = identity && { identity, take: (notice: Result<Notice>) => this.#noticed(notice) };
-    const session = new NodeSession(channel.value, pair, node, clocks, { noticed, pace: this.#pace });
+    const more = { noticed, pace: this.#pace, keyBits };
+    const session = new NodeSession(channel.value, pair, node, clocks, more);
     this.#session = session;
     this.#ends = channel.value.ends;
     this.#questioner.renew();

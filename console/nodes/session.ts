@@ -111,15 +111,22 @@ export class NodeSession {
   #closed: string | undefined;
   readonly #notices: NoticeReader | undefined;
   readonly #pace: Pace | undefined;
+  /** Shorter keys of the node are refused, here and by what it is asked. */
+  readonly #keyBits: number | undefined;
 
   constructor(
     channel: MessageChannel,
     pair: Pair,
     node: string,
     clocks: Clocks,
-    more: { readonly noticed?: Noticed | undefined; readonly pace?: Pace } = {},
+    more: {
+      readonly noticed?: Noticed | undefined;
+      readonly pace?: Pace;
+      readonly keyBits?: number | undefined;
+    } = {},
   ) {
-    const { noticed, pace } = more;
+    const { noticed, pace, keyBits } = more;
+    this.#keyBits = keyBits;
     this.#pace = pace;
     this.#channel = channel;
     this.#pair = pair;
@@ -152,6 +159,9 @@ export class NodeSession {
   }
 
   async request(asked: Asked): Promise<Result<Reply>> {
+    const { bits } = asked.to.key;
+    if (this.#keyBits !== undefined && bits < this.#keyBits)
+      return refuse('weak-key', `the key of the level has ${bits} bits, ${this.#keyBits} are asked for`);
     const hello = await this.hello();
     if (!hello.ok) return hello;
     const request = await sealRequest(this.#pair, asked.to, asked.command, {
@@ -160,6 +170,7 @@ export class NodeSession {
       now_s: Math.floor(this.#clocks.wall() / 1000),
       ...(asked.jti === undefined ? {} : { jti: asked.jti }),
       ...(asked.head === undefined ? {} : { head: asked.head }),
+      ...(this.#keyBits === undefined ? {} : { keyBits: this.#keyBits }),
     });
     if (this.#closed !== undefined) return refuse('unreachable', this.#closed);
     return new Promise((resolve) => {

@@ -98,9 +98,9 @@ export const messageErrors = {
     todo: 'Keep both heads as evidence, stop using the node, and compare the exported histories.',
   },
   'weak-key': {
-    what: 'The key is weaker than this node accepts, or not an RSA key.',
-    why: 'A weak key could be broken and then speak for its level.',
-    todo: 'Make an RSA pair of 3072 bits with exponent 65537.',
+    what: 'The key is weaker than is accepted here, or not an RSA key.',
+    why: 'A weak key could be broken: one of a console could then speak for its level, one of a node be read or spoken for.',
+    todo: 'Make an RSA pair of 3072 bits with exponent 65537. Where a console asks for longer keys than the node has (`init --node-key-bits`), the node is made anew with `--key-bits`.',
   },
   'stream-gap': {
     what: 'A part of the stream is missing.',

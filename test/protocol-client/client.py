@@ -536,8 +536,9 @@ def judge(vectors, message):
     if signer["kid"] != keys["console"]["thumbprint"]:
         raise Refused("unknown-console")
     claims = parse(verify(public_of(keys["console"]["public"]), statement))
-    known = {"v", "iss", "aud", "lease", "level", "jti", "iat", "exp", "boot", "reply", "nonce", "head", "after", "command"}
-    if set(claims) - known or known - set(claims) - {"nonce", "head", "after"}:
+    known = {"v", "iss", "aud", "lease", "level", "jti", "iat", "exp", "boot", "reply", "nonce", "head", "after", "keyBits",
+             "command"}
+    if set(claims) - known or known - set(claims) - {"nonce", "head", "after", "keyBits"}:
         raise Refused("bad-input")
     if claims["iss"] != signer["kid"] or claims["reply"] != digest(unb64u(secret)):
         raise Refused("bad-signature")
@@ -546,6 +547,8 @@ def judge(vectors, message):
     for member, code in (("level", "wrong-level"), ("lease", "wrong-lease"), ("boot", "wrong-boot")):
         if claims[member] != node[member]:
             raise Refused(code)
+    if claims.get("keyBits", 0) > level.key_size:
+        raise Refused("weak-key")
     if not 0 <= claims["exp"] - claims["iat"] <= 120 or now > claims["exp"]:
         raise Refused("stale")
     if claims["iat"] > now + 30:

@@ -178,6 +178,12 @@ for (const way of [new Straight(), new ThroughGateway()])
       expect(await codeFor({ claims: { boot: newId() } })).to.equal('wrong-boot');
     });
 
+    it('weak-key: the keys of the node are shorter than the console signed that it takes', async () => {
+      expect(await codeFor({ claims: { keyBits: 3072 } })).to.equal('weak-key');
+      expect(await codeFor({ claims: { keyBits: 2048 } })).to.equal('done');
+      expect(await codeFor({ claims: { keyBits: 1024 } })).to.equal('bad-input');
+    });
+
     it('unknown-console: signed by a stranger, or by a console of another level', async () => {
       expect(await codeFor({}, { from: stranger })).to.equal('unknown-console');
       expect(await codeFor({}, { from: tenant, to: node.to })).to.equal('unknown-console');

@@ -79,7 +79,13 @@ describe('the published test vectors', () => {
     const own = { lease, roster: [{ id: consolePair.public.id }] };
     const state = { levels: [other, own] } as unknown as NodeState;
     const nonces = new Nonces({ wall: () => 0, sinceBoot: () => 0 });
-    const may = judge(statement.value.claims, 1, { state, boot, now_s: vectors.now, nonces });
+    const may = judge(statement.value.claims, 1, {
+      state,
+      boot,
+      now_s: vectors.now,
+      nonces,
+      keyBits: () => level.public.bits,
+    });
     return may.ok ? ok(statement.value) : may;
   }
 
