@@ -98,7 +98,7 @@ export function initCommand(
           }),
       ...(flags.store === undefined ? {} : { store: orExit(storeFrom(flags.store), flags.json) }),
       ...(flags.instance === undefined ? {} : { instance: flags.instance }),
-      ...(flags.nodeKeyBits === undefined ? {} : { keyBits: flags.nodeKeyBits }),
+      ...(flags.nodeKeyBits === undefined ? {} : { nodeKeyBits: flags.nodeKeyBits }),
       askEvery_ms: flags.askEvery,
       answerWithin_ms: flags.answerWithin,
       late_ms: flags.late,

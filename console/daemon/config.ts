@@ -45,7 +45,7 @@ export const configForm = object({
   /** Tells the consoles apart that share a store; without it, the name of this machine. */
   instance: optional(nameText),
   /** The fewest bits of RSA that a node's keys must have; absent, what every node has. */
-  keyBits: optional(whole({ min: rsaBits.min, max: rsaBits.max })),
+  nodeKeyBits: optional(whole({ min: rsaBits.min, max: rsaBits.max })),
   /** How often a node is asked for its status. */
   askEvery_ms: whole({ min: 100, max: 3_600_000 }),
   /** An answer that takes longer is late. */

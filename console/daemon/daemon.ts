@@ -112,7 +112,7 @@ export async function openConsole(
   const store = shared ? ok(shared.value.turn.store) : await openLevelStore(files.store);
   if (!store.ok) return store;
   const ways = new Ways(pair.value);
-  const { askEvery_ms, answerWithin_ms, late_ms, unknown_ms, keyBits } = config.value;
+  const { askEvery_ms, answerWithin_ms, late_ms, unknown_ms, nodeKeyBits } = config.value;
   const book = new NodeBook({
     store: store.value,
     pair: pair.value,
@@ -120,7 +120,7 @@ export async function openConsole(
     chance: () => randomInt(2 ** 32) / 2 ** 32,
     patience: { answer_ms: answerWithin_ms ?? answerWithinDefault_ms, late_ms, unknown_ms },
     ask_ms: askEvery_ms,
-    keyBits,
+    keyBits: nodeKeyBits,
     log,
     connect: ways.connect,
     ownWays: gateways,

@@ -269,7 +269,7 @@ export class HeldLeases {
     if (!identity.ok) return identity;
     const channel = await book.connectTo(card);
     if (!channel.ok) return channel;
-    const { keyBits } = config;
+    const { nodeKeyBits: keyBits } = config;
     const session = new NodeSession(channel.value, pair, identity.value.id, clocks, { keyBits });
     const reply = await session.request({
       to: { level: card.level, lease: card.lease, key: key.value },
