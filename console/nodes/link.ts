@@ -35,7 +35,6 @@ export interface LinkOptions {
   readonly again_ms_max?: number;
   /** Taken before a conversation begins, which costs private keys, and given back when it has. */
   readonly seats?: Seats;
-  /** The fewest bits of RSA that the node's keys must have. */
   readonly keyBits?: number | undefined;
   readonly log: Log;
   /** One of the ways to the node: straight, or through a gateway. */
@@ -146,8 +145,7 @@ export class NodeLink {
     const { pair, node, clocks, identity, keyBits } = this.#options;
     const noticed = identity && { identity, take: (notice: Result<Notice>) => this.#noticed(notice) };
     const more = { noticed, pace: this.#pace, keyBits };
-    const session = new NodeSession(channel.value, pair, node, clocks, more);
-    this.#session = session;
+    const session = (this.#session = new NodeSession(channel.value, pair, node, clocks, more));
     this.#ends = channel.value.ends;
     this.#questioner.renew();
     this.#set({ connected: true, asked: undefined, unproven: true });
