@@ -1,4 +1,4 @@
-import { constants, sign } from 'node:crypto';
+import { constants, sign, verify, type KeyObject } from 'node:crypto';
 import type { Pair, PublicKey } from './rsa.js';
 
 /** Whoever can sign with a private half, wherever that half is: in this process, or in a chip that never gives it away. */
@@ -19,4 +19,10 @@ export function signerOf(pair: Pair): Signer {
         sign('sha256', message, options, (error, signature) => (error ? reject(error) : resolve(signature)));
       }),
   };
+}
+
+/** Is it such a signature? */
+export function verifies(key: KeyObject, message: Uint8Array, signature: Uint8Array): boolean {
+  const options = { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
+  return verify('sha256', message, options, signature);
 }

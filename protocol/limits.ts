@@ -5,6 +5,7 @@ import { consoleLimits } from './console-limits.js';
 import { networkLimits } from './network-limits.js';
 import { recordLimits } from './record-limits.js';
 import { storeLimits } from './store-limits.js';
+import { tpmLimits } from './tpm-limits.js';
 
 /**
  * Every limit of BMonitor and its consoles, with its unit last in the name and the reason above it.
@@ -264,21 +265,8 @@ export const limits = {
   receipts_page_max: 1000,
   /** A receipt is a signed statement of some lines. */
   receipt_chars_max: 16_384,
-  /** Registers in one policy: tpm2_policypcr takes no more. */
-  tpm_registers_max: 8,
-  /** A TPM answers in tens of milliseconds; making a key takes a few seconds on a slow one. */
-  tpm_tool_ms_max: 60_000,
   /** What is written at once of a history that moves under another key; a single line may be longer. */
   journal_piece_bytes: 1024 * 1024,
-  /** Sessions with the TPM that are made ready before they are needed: what one command with receipts uses in a row. */
-  tpm_sessions_kept_max: 3,
-  /** A TPM refuses to save more sessions once one lies there that is many savings older than the newest: some allow only 255. */
-  tpm_session_life_ms_max: 60 * 60 * 1000,
-  /**
-   * How long nothing is asked of the TPM before something is done ahead. A command signs, writes to the disk, writes G and then sets filters: what is
-   * done ahead shall come between none of these.
-   */
-  tpm_session_rest_ms: 200,
   /** What is set aside for the files of one lease when the configuration does not say. */
   lease_directory_bytes: 4 * 1024 * 1024 * 1024,
   /** A smaller file system has no room for a journal, a larger one is not made in a moment. */
@@ -380,6 +368,7 @@ export const limits = {
   ...engineLimits,
   ...customerLimits,
   ...recordLimits,
+  ...tpmLimits,
   ...storeLimits,
   /** A line on an engine's own socket: a report with its trace, no file. */
   engine_line_bytes_max: 64 * 1024,

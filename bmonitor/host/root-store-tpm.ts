@@ -194,7 +194,9 @@ export class TpmRootStore implements RootStore {
     );
     if (!identity.ok) return identity;
     const measured: Measured = { digest: toB64u(present.digest), asApproved };
-    return ok({ ...secrets, identity: identity.value, measured });
+    const quote = (about: Uint8Array): ReturnType<TpmSigner['quote']> =>
+      identity.value.quote(this.#pcrs, about);
+    return ok({ ...secrets, identity: identity.value, measured, quote });
   }
 
   async #writeG({ index }: Pick<Place, 'index'>, session: FileHandle, g: Secret): Promise<Result<void>> {

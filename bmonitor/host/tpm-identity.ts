@@ -1,11 +1,12 @@
-import { createHash, type KeyObject, verify, constants } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { fromB64u, toB64u } from '../../crypto/bytes.js';
 import { publicKeyFromPem, rsaBits, type PublicKey } from '../../crypto/rsa.js';
 import { Secret } from '../../crypto/secret.js';
-import type { Signer } from '../../crypto/signer.js';
+import { verifies, type Signer } from '../../crypto/signer.js';
+import { verifyQuote, type Quote } from '../../protocol/quote.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
-import { flushObjects, withSession } from './tpm-session.js';
+import { flushObjects, pcrList, withSession } from './tpm-session.js';
 import { contentOf, fileAt, scratchFile, type TpmTools } from './tpm-tools.js';
 
 /** N as it rests outside of the TPM: wrapped, so that only the TPM that made it can load it. */
@@ -99,6 +100,45 @@ export class TpmSigner implements Signer {
     return signed.value;
   }
 
+  /** The TPM's own word on its registers, signed by N inside of it: N signs it only as what it is. */
+  async quote(pcrs: readonly number[], about: Uint8Array): Promise<Result<Quote>> {
+    const quoted = await this.#tools.inTurn(() => this.#tryQuote(pcrs, about));
+    if (!quoted.ok) return quoted;
+    const checked = verifyQuote(quoted.value, this.public, about);
+    return checked.ok ? quoted : refuse('tpm-failed', `its quote does not hold: ${checked.refusal.code}`);
+  }
+
+  async #tryQuote(pcrs: readonly number[], about: Uint8Array): Promise<Result<Quote>> {
+    const [context, attested, signature] = [await scratchFile(), await scratchFile(), await scratchFile()];
+    try {
+      await context.write(this.#context, 0, this.#context.length, 0);
+      const qualified = Buffer.from(about).toString('hex');
+      const words = [
+        '-Q',
+        '-c',
+        fileAt(1),
+        '-p',
+        `session:${fileAt(0)}`,
+        '-l',
+        pcrList(pcrs),
+        '-g',
+        'sha256',
+      ];
+      const out = ['-q', qualified, '-m', fileAt(2), '-s', fileAt(3), '-f', 'plain', '--scheme', 'rsapss'];
+      const done = await this.#use((session) =>
+        this.#tools.run('tpm2_quote', [...words, ...out], { files: [session, context, attested, signature] }),
+      );
+      this.#tools.leaveObject();
+      if (!done.ok) return done;
+      return ok({
+        attested: toB64u(await contentOf(attested)),
+        signature: toB64u(await contentOf(signature)),
+      });
+    } finally {
+      for (const file of [context, attested, signature]) await file.close();
+    }
+  }
+
   /** Within a turn at the TPM. */
   async trySignature(message: Uint8Array): Promise<Result<Uint8Array>> {
     const digest = createHash('sha256').update(message).digest();
@@ -155,13 +195,4 @@ async function loadKey(
   } finally {
     for (const file of files) await file.close();
   }
-}
-
-function verifies(key: KeyObject, message: Uint8Array, signature: Uint8Array): boolean {
-  return verify(
-    'sha256',
-    message,
-    { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 },
-    signature,
-  );
 }

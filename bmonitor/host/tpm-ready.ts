@@ -116,7 +116,7 @@ export class ReadySessions {
       this.#proven.push(made.value);
     }
     const more = this.#tired.length > 0 || this.#proven.length < limits.tpm_sessions_kept_max;
-    this.#soon(more ? limits.tpm_session_rest_ms : limits.tpm_session_life_ms_max);
+    this.#soon(more ? limits.tpm_session_pause_ms : limits.tpm_session_life_ms_max);
   }
 
   async #end(some: readonly Kept[]): Promise<void> {

@@ -22,6 +22,7 @@ const bringsObjects = new Set([
   'tpm2_create',
   'tpm2_createprimary',
   'tpm2_load',
+  'tpm2_quote',
   'tpm2_readpublic',
   'tpm2_sign',
   'tpm2_unseal',

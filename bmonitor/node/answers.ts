@@ -1,4 +1,4 @@
-import { digestOf } from '../../crypto/bytes.js';
+import { digestOf, sha256 } from '../../crypto/bytes.js';
 import { signBy, utf8 } from '../../crypto/jose.js';
 import { blindnessTyp } from '../../protocol/blindness.js';
 import type { Command } from '../../protocol/commands.js';
@@ -74,6 +74,15 @@ export class Answers {
     this.events = parts.events;
   }
 
+  /** The pair of this start, and with a TPM its word on what the machine measured, said for that pair. */
+  async #boot(): Promise<Result<Readonly<Record<string, unknown>>>> {
+    const { boot, identity } = this.#core;
+    const statement = await boot.statement(identity);
+    const quote = await this.#journal.quote?.(sha256(statement));
+    if (quote?.ok === false) return quote;
+    return ok({ boot: boot.boot, statement, ...(quote ? { quote: quote.value } : {}) });
+  }
+
   /** Undefined: the command is answered by what the core decided. */
   async to(command: Command, level: number): Promise<Result<Readonly<Record<string, unknown>> | undefined>> {
     switch (command.type) {
@@ -86,10 +95,7 @@ export class Answers {
       case 'keys.read':
         return ok(this.#keys(level));
       case 'keys.boot':
-        return ok({
-          boot: this.#core.boot.boot,
-          statement: await this.#core.boot.statement(this.#core.identity),
-        });
+        return this.#boot();
       case 'keys.blindness':
         return this.#blindness(command.nonce);
       case 'measurement.read':

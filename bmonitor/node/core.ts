@@ -339,7 +339,11 @@ export class Core {
       ...(reply ? { reply } : {}),
     });
     events.written();
-    await this.#runEffects(renewG ? withDirectories(decision.effects) : decision.effects);
+    // What is cleared away was closed by the new G already: what stops packets does not wait for it.
+    await Promise.all([
+      journal.tidy(),
+      this.#runEffects(renewG ? withDirectories(decision.effects) : decision.effects),
+    ]);
     return ok(undefined);
   }
 

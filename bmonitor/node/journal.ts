@@ -4,7 +4,7 @@ import { limits } from '../../protocol/limits.js';
 import { refuse, ok, type Result } from '../../protocol/result.js';
 import { instead, newKey, type KeyRing } from '../keys/ring.js';
 import type { Signer } from '../../crypto/signer.js';
-import type { Measured, Rooted, RootSecrets, RootStore } from '../ports/root-store.js';
+import type { Measured, QuoteMaker, Rooted, RootSecrets, RootStore } from '../ports/root-store.js';
 import type { Store, StoreOp } from '../ports/store.js';
 import type { Change } from './change.js';
 import type { KeptReceipt } from './receipts.js';
@@ -16,7 +16,6 @@ import {
   historyKey,
   homeOf,
   isGated,
-  leaseRooms,
   orderKey,
   receiptKey,
   replyKey,
@@ -26,7 +25,7 @@ import {
 import { RingPacker } from '../keys/pack.js';
 import type { RecordedReply } from './recorded.js';
 import { mayGoOn } from './measurement.js';
-import { removalsBetween } from './removals.js';
+import { leftOver, removalsBetween } from './removals.js';
 import { openRoot, openWithEither, readBlock, sealRoot } from './root-seal.js';
 import { unpickRootState } from './root-state.js';
 import { withDescriptions } from './engine-blocks.js';
@@ -55,7 +54,8 @@ import { HistoryAhead } from './ahead.js';
  *
  * INVARIANTS:
  * - `commit` is called by one caller at a time (the queue in core.ts).
- * - When `commit` resolves, the change survives a power cut; when it did not, either all of it is there or nothing.
+ * - When `commit` resolves, the change survives a power cut; when it did not, either all of it is there or nothing. What it left to be cleared
+ *   away goes with `tidy`, before the next commit.
  */
 export class Journal {
   readonly #store: Store;
@@ -65,11 +65,13 @@ export class Journal {
   readonly identity: Signer;
   /** What the machine measured when it started; absent: nothing is measured. */
   readonly measured: Measured | undefined;
+  readonly quote: QuoteMaker | undefined;
   #state: NodeState;
   #ring: KeyRing;
   readonly #packer = new RingPacker();
   /** What stands under the next data keys already. */
   readonly ahead: HistoryAhead;
+  #untidy: (() => Promise<void>) | undefined;
   /** How many replies are kept of each lease. */
   readonly #replies = new Map<string, number>();
 
@@ -79,6 +81,7 @@ export class Journal {
     this.#secrets = { root: rooted.root, g: rooted.g };
     this.identity = rooted.identity;
     this.measured = rooted.measured;
+    this.quote = rooted.quote;
     this.#state = state;
     this.#ring = ring;
     this.ahead = new HistoryAhead(store, this);
@@ -146,10 +149,12 @@ export class Journal {
       renewG: true,
       lines: [],
     });
+    await journal.tidy();
     return ok(journal);
   }
 
   async commit(change: Change): Promise<void> {
+    await this.tidy();
     const before = this.#state;
     const next: RootSecrets = change.renewG ? { root: this.#secrets.root, g: newKey() } : this.#secrets;
     await this.#moveData(before, change);
@@ -191,8 +196,18 @@ export class Journal {
     this.#ring = instead(this.#ring, change.ring);
     this.#state = await this.#described(change.state);
     if (change.reply) this.#countReply(change.reply.lease);
+    for (const { lease } of before.levels)
+      if (!change.state.levels.some((level) => level.lease === lease)) this.#replies.delete(lease);
     if (change.renewG)
-      await this.#store.batch([...later, ...(await this.#endedLeases(before, change.state))]);
+      this.#untidy = async () =>
+        this.#store.batch([...later, ...(await leftOver(this.#store, before, change.state))]);
+  }
+
+  /** Takes away what nothing opens any more since G was replaced. What a crash leaves of it, the next start takes away. */
+  async tidy(): Promise<void> {
+    const work = this.#untidy;
+    this.#untidy = undefined;
+    await work?.();
   }
 
   async reply(lease: string, console: string, jti: string): Promise<RecordedReply | 'locked' | undefined> {
@@ -249,6 +264,7 @@ export class Journal {
   }
 
   async close(): Promise<void> {
+    await this.tidy();
     this.#packer.wipe();
     await this.#store.close();
   }
@@ -344,22 +360,6 @@ export class Journal {
   async #described(state: NodeState): Promise<NodeState> {
     const read = (lease: string, key: string): Promise<string | undefined> => this.#open(lease, key);
     return withSecretNames(await withDescriptions(state, this.#ring, read), this.#ring, read);
-  }
-
-  async #endedLeases(before: NodeState, after: NodeState): Promise<readonly StoreOp[]> {
-    const ended = before.levels.filter((level) => !after.levels.some((one) => one.lease === level.lease));
-    const ops: StoreOp[] = [];
-    for (const { lease } of ended) this.#replies.delete(lease);
-    for (const { lease } of ended)
-      for (const room of leaseRooms)
-        for await (const [key] of this.#store.entries(`${room}/${lease}/`)) ops.push({ type: 'del', key });
-    for (const { lease } of after.levels) {
-      const [left, now] = [homeOf(before, lease), homeOf(after, lease)];
-      if (left === undefined || left === now) continue;
-      for (const room of gatedRooms)
-        for await (const [key] of this.#store.entries(`${room}/${left}/`)) ops.push({ type: 'del', key });
-    }
-    return ops;
   }
 
   async #replyOps(reply: RecordedReply, { state, ring }: Change): Promise<readonly StoreOp[]> {

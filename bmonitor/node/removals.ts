@@ -1,5 +1,5 @@
-import type { StoreOp } from '../ports/store.js';
-import { blockKeys, engineKeys, rootKey, secretKeys } from './places.js';
+import type { Store, StoreOp } from '../ports/store.js';
+import { blockKeys, engineKeys, gatedRooms, homeOf, leaseRooms, rootKey, secretKeys } from './places.js';
 import type { NodeState } from './state.js';
 
 /** What a change leaves behind: blocks, settings and secrets that no state refers to any more, lines that were trimmed, and the old root. */
@@ -18,4 +18,21 @@ export function removalsBetween(
     ...trimmed,
   ];
   return [...keys, rootKey(before.generation)].map((key) => ({ type: 'del', key }));
+}
+
+/** What lies in the rooms of leases that ended, and in the places of data keys that were replaced. */
+export async function leftOver(
+  store: Store,
+  before: NodeState,
+  after: NodeState,
+): Promise<readonly StoreOp[]> {
+  const ended = before.levels.filter((level) => !after.levels.some((one) => one.lease === level.lease));
+  const places = ended.flatMap(({ lease }) => leaseRooms.map((room) => `${room}/${lease}/`));
+  for (const { lease } of after.levels) {
+    const [left, now] = [homeOf(before, lease), homeOf(after, lease)];
+    if (left !== undefined && left !== now) places.push(...gatedRooms.map((room) => `${room}/${left}/`));
+  }
+  const ops: StoreOp[] = [];
+  for (const place of places) for await (const [key] of store.entries(place)) ops.push({ type: 'del', key });
+  return ops;
 }

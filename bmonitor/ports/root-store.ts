@@ -1,5 +1,6 @@
 import type { Secret } from '../../crypto/secret.js';
 import type { Signer } from '../../crypto/signer.js';
+import type { Quote } from '../../protocol/quote.js';
 import type { Result } from '../../protocol/result.js';
 
 /**
@@ -38,7 +39,11 @@ export interface Rooted extends RootSecrets {
   readonly identity: Signer;
   /** Absent: nothing is measured here. */
   readonly measured?: Measured;
+  /** The chip's own word on what the machine measured, together with a digest of what it is said for. */
+  readonly quote?: QuoteMaker;
 }
+
+export type QuoteMaker = (about: Uint8Array) => Promise<Result<Quote>>;
 
 /** What the machine measured when it started, by one digest over all the registers. */
 export interface Measured {

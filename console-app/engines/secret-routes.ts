@@ -1,8 +1,9 @@
 import { route, type AnyRoute } from '../../console/api/route.js';
 import { object, optional, text } from '../../console/api/shape.js';
 import type { Groups } from '../../console/filters/groups.js';
-import { bootOf } from '../../console/nodes/boot.js';
+import { Boots } from '../../console/nodes/boots.js';
 import type { NodeBook } from '../../console/nodes/book.js';
+import type { KeyStore } from '../../console/store/port.js';
 import { fromB64u } from '../../crypto/bytes.js';
 import { Secret } from '../../crypto/secret.js';
 import { sealSecret, secretName } from '../../protocol/engine-secrets.js';
@@ -17,10 +18,13 @@ const named = object({ name: { parse: secretName, schema: { type: 'string', maxL
 export function secretRoutes({
   book,
   groups,
+  store,
 }: {
   readonly book: NodeBook;
   readonly groups: Groups;
+  readonly store: KeyStore;
 }): AnyRoute[] {
+  const boots = new Boots({ book, store });
   return [
     route({
       method: 'GET',
@@ -50,7 +54,7 @@ export function secretRoutes({
         const secret = Secret.take(bytes);
         try {
           return await onTargets(groups, body.targets, async (node) =>
-            setOn(book, node, params.name, secret),
+            setOn({ book, boots }, node, params.name, secret),
           );
         } finally {
           secret.wipe();
@@ -74,7 +78,7 @@ export function secretRoutes({
 }
 
 async function setOn(
-  book: NodeBook,
+  { book, boots }: { readonly book: NodeBook; readonly boots: Boots },
   node: string,
   secret: string,
   value: Secret,
@@ -82,7 +86,7 @@ async function setOn(
   const known = book.get(node);
   if (!known.ok) return known;
   const { card } = known.value;
-  const boot = await bootOf(book, card);
+  const boot = await boots.of(card);
   if (!boot.ok) return boot;
   const sealed = await sealSecret(boot.value, { lease: card.lease, name: secret }, value);
   const reply = await ask(book, node, { type: 'secret.set', name: secret, value: sealed });

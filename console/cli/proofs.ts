@@ -29,6 +29,7 @@ export function proofCommands(program: Command, dirOf: () => string): void {
 interface MeasurementFlags {
   readonly approve?: string;
   readonly withdraw?: boolean;
+  readonly accept?: string;
   readonly json?: boolean;
 }
 
@@ -38,6 +39,7 @@ export function measurementCommand(nodes: Command, dirOf: () => string): void {
     .argument('<node>')
     .option('--approve <digest>', 'what the machine will measure after the update')
     .option('--withdraw', 'take back what was approved')
+    .option('--accept <digest>', 'let this console send shares and secrets to a machine that measures this')
     .option('--json', 'print JSON')
     .description('what a node measures, and this level’s word on what it may measure after an update')
     .addHelpText(
@@ -47,16 +49,21 @@ Examples:
   nodes measurement node-1
   nodes measurement node-1 --approve 9lT-gnedJuarPf84A4_O1b-POsfMR0885JMIuuOIYE8
   nodes measurement node-1 --withdraw
+  nodes measurement node-1 --accept 9lT-gnedJuarPf84A4_O1b-POsfMR0885JMIuuOIYE8
 
 The digest is what \`bmonitor status\` shows on a machine of the same make that was started with the update. It takes hold
-once the landlord and every level that has a K approved it; any change of a lease, K or roster makes it void.`,
+once the landlord and every level that has a K approved it; any change of a lease, K or roster makes it void.
+
+A console sends shares and secrets to a machine that measures what it did when it was first sent one, or what was approved or accepted here.`,
     )
     .action(async (name: string, flags: MeasurementFlags) => {
       const client = orExit(clientFor(dirOf()), flags.json);
       const body =
         flags.approve !== undefined
           ? { act: 'approve', digest: flags.approve }
-          : { act: flags.withdraw ? 'withdraw' : 'read' };
+          : flags.accept !== undefined
+            ? { act: 'accept', digest: flags.accept }
+            : { act: flags.withdraw ? 'withdraw' : 'read' };
       const path = `/api/v1/nodes/${encodeURIComponent(name)}/measurement`;
       const answer = orExit(await client.call('POST', path, body), flags.json);
       console.log(JSON.stringify(answer, null, flags.json ? 0 : 2));

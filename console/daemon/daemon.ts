@@ -24,6 +24,7 @@ import { manyFilterRoutes } from '../filters/many-routes.js';
 import { filterActRoutes } from '../filters/act-routes.js';
 import { filterRoutes } from '../filters/routes.js';
 import { proofRoutes } from '../nodes/proof-routes.js';
+import { Boots } from '../nodes/boots.js';
 import { keyRoutes } from '../nodes/key-routes.js';
 import { NodeKeys } from '../nodes/keys.js';
 import { rosterRoutes } from '../nodes/roster-routes.js';
@@ -208,7 +209,7 @@ export async function serveConsole(
     routes: [
       ...accessRoutes(sessions, now),
       ...nodeRoutes(book, now, options.besideOf),
-      ...proofRoutes(book),
+      ...proofRoutes(book, new Boots(parts)),
       ...keyRoutes(keys),
       ...rosterRoutes(book),
       ...rotationRoutes(parts.rotation),

@@ -11,7 +11,7 @@ import type { PublicKey } from '../../crypto/rsa.js';
 import { openVault, type Vault } from '../daemon/vault.js';
 import type { ConsoleParts } from '../daemon/daemon.js';
 import { Records } from '../store/records.js';
-import { bootOf } from './boot.js';
+import { Boots } from './boots.js';
 import { receiptTexts } from './receipts.js';
 
 const rotationForm = object({
@@ -71,12 +71,14 @@ export class NodeKeys {
   readonly #parts: ConsoleParts;
   readonly #asked: Records<AskedRotation>;
   readonly #shares: Records<Shares>;
+  readonly #boots: Boots;
   #vault: Vault | undefined;
 
   constructor(parts: ConsoleParts) {
     this.#parts = parts;
     this.#asked = new Records(parts.store, 'rotation/', askedForm);
     this.#shares = new Records(parts.store, 'share/', sharesForm);
+    this.#boots = new Boots(parts);
   }
 
   /** Takes up the rotations whose answers were lost with the daemon. */
@@ -223,7 +225,7 @@ export class NodeKeys {
     );
     if (!parsed.ok) return parsed;
     if (parsed.value.symmetric === undefined) return refuse('no-key', name);
-    const boot = await bootOf(this.#parts.book, card);
+    const boot = await this.#boots.of(card);
     if (!boot.ok) return boot;
     const vault = await this.#openVault();
     if (!vault.ok) return vault;

@@ -1,11 +1,12 @@
-import { ok } from '../../protocol/result.js';
+import { ok, refuse } from '../../protocol/result.js';
 import { route, type Route } from '../api/route.js';
 import { digest, list, name, object, oneOf, opaque, optional, text } from '../api/shape.js';
 import type { NodeBook } from './book.js';
+import type { Boots } from './boots.js';
 import { askBlindness, wordsOf } from './proving.js';
 
 /** What a node proves of its keys, and what it measures. */
-export function proofRoutes(book: NodeBook): Route[] {
+export function proofRoutes(book: NodeBook, boots: Boots): Route[] {
   const named = object({ name });
   return [
     route({
@@ -33,13 +34,23 @@ export function proofRoutes(book: NodeBook): Route[] {
     route({
       method: 'POST',
       path: '/api/v1/nodes/{name}/measurement',
-      summary: 'What a node measures; this level’s word on what it may measure after an update',
+      summary:
+        'What a node measures; this level’s word on what it may measure after an update; what this console accepts',
       role: 'administer',
       params: named,
-      body: object({ act: oneOf('read', 'approve', 'withdraw'), digest: optional(digest) }),
+      body: object({ act: oneOf('read', 'approve', 'withdraw', 'accept'), digest: optional(digest) }),
       reply: opaque('what the node answered'),
       async handle({ params, body }) {
         const { act } = body;
+        // What this console approves it will also send its share to.
+        if (body.digest !== undefined && (act === 'accept' || act === 'approve')) {
+          const accepted = await boots.accept(params.name, body.digest);
+          if (!accepted.ok) return accepted;
+        }
+        if (act === 'accept')
+          return body.digest === undefined
+            ? refuse('bad-input', 'which', { where: 'digest' })
+            : ok({ accepted: body.digest });
         const reply = await book.request(
           params.name,
           act === 'approve'

@@ -12,6 +12,21 @@ export const keyErrors = {
     why: 'Firmware, boot loader, kernel or what else is measured has changed; whoever started another system gets nothing.',
     todo: 'Start the machine as it was before. If the change was wanted and nobody approved it before, the node must be adopted anew.',
   },
+  'quote-wrong': {
+    what: 'What the TPM of the node attests was not attested for this.',
+    why: 'A quote that was recorded says nothing of the machine as it is now.',
+    todo: 'Ask again. If it stays so, somebody is between you and the node: send it no secret.',
+  },
+  'quote-missing': {
+    what: 'The node keeps its secrets in a TPM, and shows no word of that TPM on what the machine measures.',
+    why: 'Shares and secrets go only to a machine whose TPM has said what was started on it.',
+    todo: 'Update BMonitor on the node. If it has done so before, send it no secret until it is clear why it does not now.',
+  },
+  'measured-unknown': {
+    what: 'The machine measures what this console has not accepted.',
+    why: 'Another firmware, kernel or BMonitor runs there than when this console first sent a share or a secret.',
+    todo: 'Compare the digest with that of the update that you approved. If it is as it should be: nodes measurement NODE --accept DIGEST.',
+  },
   'not-measured': {
     what: 'BMonitor was not measured when this machine was started.',
     why: 'The secrets would be bound to a register that holds nothing: an altered BMonitor could open them, and after the next boot the right one could not.',

@@ -10,6 +10,7 @@ export const limitSources = [
   'protocol/engine-limits.ts',
   'protocol/customer-limits.ts',
   'protocol/record-limits.ts',
+  'protocol/tpm-limits.ts',
 ] as const;
 
 export interface Limit {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +7,10 @@ import { TpmRootStore } from '../../../bmonitor/host/root-store-tpm.js';
 import { measurementOf } from '../../../bmonitor/host/tpm-approval.js';
 import { policyInIndex, policyPcr } from '../../../bmonitor/host/tpm-policy.js';
 import { registersNow } from '../../../bmonitor/host/tpm-session.js';
+import { makePair } from '../../../crypto/rsa.js';
 import { limits } from '../../../protocol/limits.js';
+import { verifyQuote } from '../../../protocol/quote.js';
+import { refuse } from '../../../protocol/result.js';
 import { refusalIn, value } from '../../fakes/results.js';
 import { SoftwareTpm } from '../../fakes/swtpm.js';
 import { rootStoreContract } from './contract.js';
@@ -133,6 +137,23 @@ describe('the root store in a TPM under attack', function () {
       (error: Error) => error.message,
     );
     expect(refused).to.include('the TPM did not sign');
+  });
+
+  it('attests what was measured, for one purpose, and not once something else was', async () => {
+    const store = room.open();
+    const { identity, measured, quote } = value(await store.create(2048));
+    const about = randomBytes(32);
+    const quoted = value((await quote?.(about)) ?? refuse('not-measured'));
+    expect(value(verifyQuote(quoted, identity.public, about))).to.equal(measured?.digest);
+    const another = verifyQuote(quoted, identity.public, randomBytes(32));
+    expect(refusalIn(another).code).to.equal('quote-wrong');
+    const other = await makePair(2048);
+    expect(refusalIn(verifyQuote(quoted, other.public, about)).code).to.equal('bad-signature');
+    await room.tpm.measure(9);
+    expect(refusalIn((await quote?.(about)) ?? refuse('not-measured')).code).to.equal(
+      'tpm-measured-otherwise',
+    );
+    await store.close();
   });
 
   it('gives nothing on another machine, whoever brings the disk', async () => {
