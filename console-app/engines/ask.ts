@@ -155,7 +155,7 @@ export async function awaitWell(
       restarts ??= engine.restarts;
       const runs = engine.state === 'running' && (engine.runs ?? gate.revision) === gate.revision;
       const well = runs && engine.health !== 'bad' && engine.health !== 'unknown';
-      seen = `${engine.state}${engine.health === undefined ? '' : `, its probes say ${engine.health}`}`;
+      seen = `${engine.state}${engine.health === undefined ? '' : `, its probes say ${engine.health}`}${lastOf(engine)}`;
       if (engine.restarts > restarts)
         return refuse('engine-not-well', `it ended and was started again: ${seen}`);
       since = well ? (since ?? gate.steady()) : undefined;
@@ -164,4 +164,10 @@ export async function awaitWell(
     await new Promise((resolve) => setTimeout(resolve, limits.roll_look_ms));
   }
   return refuse('engine-not-well', seen);
+}
+
+/** Why it was not started, or how it ended: the first thing that whoever deploys it wants to know. */
+function lastOf({ said: { lastFailure, lastEnd } }: EngineOn): string {
+  const last = lastFailure ?? lastEnd;
+  return last === undefined ? '' : `; ${JSON.stringify(last)}`;
 }

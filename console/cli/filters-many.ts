@@ -1,89 +1,17 @@
-import { spawnSync } from 'node:child_process';
-import { createReadStream, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
-import { createInterface } from 'node:readline/promises';
+import { watch } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import type { Command } from 'commander';
-import { parseAddress } from '../../bmonitor/filters/address.js';
-import { compileSet } from '../../bmonitor/filters/compile.js';
-import { normaliseSet } from '../../bmonitor/filters/normalise.js';
-import { parseFilterSet, parseNames } from '../../bmonitor/filters/parse.js';
-import { parseJson } from '../../protocol/json.js';
-import { refuse, type Result } from '../../protocol/result.js';
-import { readFileLimited } from '../daemon/files.js';
-import { clientFor, type ApiClient } from './client.js';
+import { clientFor } from './client.js';
+import { bodyFrom, differencesOf, fitsOf, fitText, type Flags } from './filters-asked.js';
+import { editFilters } from './filters-edit.js';
+import { tryOn } from './filters-try.js';
 import { orExit, refusalText } from './output.js';
-
-interface Flags {
-  readonly names?: string;
-  readonly json?: boolean;
-}
-
-interface Fit {
-  readonly node: string;
-  readonly within: boolean | null;
-  readonly sentence: string | null;
-  readonly filters: readonly number[];
-  readonly trouble: string | null;
-}
-
-interface Box {
-  readonly direction: string;
-  readonly oneway: boolean;
-  readonly peers: string;
-  readonly protocol: string;
-  readonly ports: string | null;
-}
 
 const namesOption = [
   '--names <file>',
   'what the names in it stand for; nodes of this console are known',
 ] as const;
 const exits = { fits: 0, doesNot: 1 } as const;
-
-function jsonFrom(file: string): Result<unknown> {
-  const content = readFileLimited(file);
-  return content.ok ? parseJson(content.value) : content;
-}
-
-function bodyFrom(file: string, targets: readonly string[], flags: Flags): Result<object> {
-  const set = jsonFrom(file);
-  if (!set.ok) return set;
-  const names = flags.names === undefined ? undefined : jsonFrom(flags.names);
-  if (names?.ok === false) return names;
-  return { ok: true, value: { targets, set: set.value, ...(names ? { names: names.value } : {}) } };
-}
-
-async function fitsOf(client: ApiClient, body: object): Promise<Result<readonly Fit[]>> {
-  const answer = await client.call('POST', '/api/v1/filters/check', body);
-  return answer.ok ? { ok: true, value: answer.value['fits'] as readonly Fit[] } : answer;
-}
-
-function fitText({ node, within, sentence, filters, trouble }: Fit): string {
-  if (within === null) return `${node}: unknown: ${trouble}`;
-  if (within) return `${node}: fits`;
-  return `${node}: ${sentence}\n  allowed by ${filters.map((at) => `filters[${at}]`).join(', ')}`;
-}
-
-function boxText({ direction, oneway, peers, protocol, ports }: Box): string {
-  return `${direction} ${peers} ${protocol}${ports === null ? '' : ` ${ports}`}${oneway ? ' (one way)' : ''}`;
-}
-
-async function differencesOf(client: ApiClient, body: object): Promise<Result<string>> {
-  const answer = await client.call('POST', '/api/v1/filters/difference', body);
-  if (!answer.ok) return answer;
-  const all = answer.value['differences'] as Readonly<Record<string, { allowed: Box[]; refused: Box[] }>>;
-  const lines = Object.entries(all).flatMap(([node, { allowed, refused }]) =>
-    allowed.length + refused.length === 0
-      ? [`${node}: nothing changes`]
-      : [
-          `${node}:`,
-          ...allowed.map((box) => `  + ${boxText(box)}`),
-          ...refused.map((box) => `  - ${boxText(box)}`),
-        ],
-  );
-  return { ok: true, value: lines.join('\n') };
-}
 
 /** Filters for one or many nodes: looked at while they are written, tried, compared, applied to all or none. */
 export function manyFilterCommands(filters: Command, dirOf: () => string): void {
@@ -138,7 +66,7 @@ export function manyFilterCommands(filters: Command, dirOf: () => string): void 
         return console.log(
           JSON.stringify(orExit(await client.call('POST', '/api/v1/filters/difference', body), true)),
         );
-      console.log(orExit(await differencesOf(client, body)));
+      console.log(orExit(await differencesOf(client, body)).text);
     });
   filters
     .command('try')
@@ -148,7 +76,16 @@ export function manyFilterCommands(filters: Command, dirOf: () => string): void 
     .option(...namesOption)
     .option('--json', 'print one JSON object a line')
     .description('what would become of the packets of a capture, with this set under the levels above')
-    .action(tryOn);
+    .action(async (file: string, node: string, flags: Flags & { capture: string }) => {
+      const client = orExit(clientFor(dirOf()), flags.json);
+      const asked = orExit(bodyFrom(file, [node], flags), flags.json);
+      const done = await tryOn(client, { node, asked, capture: flags.capture }, (n, outcome) =>
+        console.log(
+          flags.json ? JSON.stringify({ n, ...outcome }) : `${n}  ${outcome.verdict}  ${outcome.reason}`,
+        ),
+      );
+      orExit(done, flags.json);
+    });
   filters
     .command('apply-all')
     .argument('<file>', 'a filter set')
@@ -168,86 +105,21 @@ export function manyFilterCommands(filters: Command, dirOf: () => string): void 
   filters
     .command('edit')
     .argument('<targets...>', 'nodes, or group:NAME; the filters of the first are what you begin with')
-    .description('edit in $EDITOR; proved when you save, shown what would change, applied to all or none')
-    .action(async (targets: readonly string[]) => edit(orExit(clientFor(dirOf())), targets));
+    .option('--capture <file>', 'a pcap file of the first node’s traffic, tried whenever the set fits')
+    .description(
+      'edit in $EDITOR; proved at every save, compared with what stands there, applied to all or none',
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  filters edit node-1
+  EDITOR=nano filters edit group:web --capture seen.pcap
 
-  async function tryOn(file: string, node: string, flags: Flags & { capture: string }): Promise<void> {
-    const client = orExit(clientFor(dirOf()), flags.json);
-    const path = `/api/v1/nodes/${encodeURIComponent(node)}/filters/above`;
-    const above = orExit(await client.call('GET', path), flags.json);
-    const names = orExit(
-      parseNames(flags.names === undefined ? {} : orExit(jsonFrom(flags.names), flags.json), 'names'),
-      flags.json,
-    );
-    const sets = [above['set'], orExit(jsonFrom(file), flags.json)].filter((one) => one !== null);
-    const levels = sets.map((one) => {
-      const normal = orExit(normaliseSet(orExit(parseFilterSet(one, file), flags.json), names), flags.json);
-      return orExit(compileSet(normal), flags.json);
+While the editor is open, the verdict of each save stands in the title of the terminal and in verdict.txt beside the file.
+An editor that ends with an error (:cq in vi) applies nothing. Exit codes: 0 applied or nothing changed, 1 refused or left, 2 bad input.`,
+    )
+    .action(async (targets: readonly string[], flags: { capture?: string }) => {
+      process.exitCode = await editFilters(orExit(clientFor(dirOf())), targets, flags.capture);
     });
-    const addresses = (above['addresses'] as readonly string[]).flatMap((text) => {
-      const read = parseAddress(text);
-      return read ? [{ family: read.family, lo: read.value, hi: read.value }] : [];
-    });
-    if (addresses.length === 0)
-      orExit(refuse('not-enforced', `${node} does not say which addresses are its own`), flags.json);
-    const { explainCapture } = await import('../../bmonitor/filters/explain/index.js');
-    const done = await explainCapture(createReadStream(flags.capture), { levels, addresses }, (n, outcome) =>
-      console.log(
-        flags.json ? JSON.stringify({ n, ...outcome }) : `${n}  ${outcome.verdict}  ${outcome.reason}`,
-      ),
-    );
-    orExit(done, flags.json);
-  }
-}
-
-/** Until it fits or the person gives up. What was written is never lost: its file is named. */
-async function edit(client: ApiClient, targets: readonly string[]): Promise<void> {
-  if (!process.stdin.isTTY) orExit(refuse('no-terminal', 'use filters check and filters apply-all'));
-  const first = targets[0] ?? '';
-  const group = first.startsWith('group:') ? await firstOfGroup(client, first.slice(6)) : first;
-  const { set, names } = orExit(
-    await client.call('GET', `/api/v1/nodes/${encodeURIComponent(group)}/filters`),
-  );
-  const folder = mkdtempSync(join(tmpdir(), 'filters-'));
-  const [file, namesFile] = [join(folder, 'filters.json'), join(folder, 'names.json')];
-  writeFileSync(file, `${JSON.stringify(set, null, 2)}\n`, { mode: 0o600 });
-  writeFileSync(namesFile, JSON.stringify(names), { mode: 0o600 });
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const begun = readFileSync(file, 'utf8');
-    for (;;) {
-      const editor = process.env['VISUAL'] ?? process.env['EDITOR'] ?? 'vi';
-      const [program = 'vi', ...args] = editor.split(' ');
-      spawnSync(program, [...args, file], { stdio: 'inherit' });
-      if (readFileSync(file, 'utf8') === begun) return console.log('nothing was changed');
-      const body = bodyFrom(file, targets, { names: namesFile });
-      const fits = body.ok ? await fitsOf(client, body.value) : body;
-      const good = fits.ok && fits.value.every(({ within }) => within === true);
-      console.error(fits.ok ? fits.value.map(fitText).join('\n') : refusalText(fits.refusal));
-      if (good && body.ok) {
-        const changes = await differencesOf(client, body.value);
-        console.error(changes.ok ? changes.value : refusalText(changes.refusal));
-      }
-      const answer = (
-        await terminal.question(good ? 'apply, edit again, or quit? [a/e/q] ' : 'edit again, or quit? [e/q] ')
-      ).trim();
-      if (good && body.ok && answer === 'a') {
-        const applied = orExit(await client.call('POST', '/api/v1/filters/apply', body.value));
-        for (const [node, version] of Object.entries(applied['versions'] as Record<string, number>))
-          console.log(`${node} enforces version ${version}`);
-        rmSync(folder, { recursive: true });
-        return;
-      }
-      if (answer === 'q') return console.log(`nothing was applied; what you wrote is in ${file}`);
-    }
-  } finally {
-    terminal.close();
-  }
-}
-
-async function firstOfGroup(client: ApiClient, group: string): Promise<string> {
-  const answer = orExit(await client.call('GET', '/api/v1/groups'));
-  const all = answer['groups'] as readonly { name: string; nodes: readonly string[] }[];
-  const found = all.find(({ name }) => name === group)?.nodes[0];
-  return found ?? orExit(refuse('not-found', `no group:${group} with a node in it`));
 }

@@ -17,7 +17,6 @@ export const sharedExamples: Examples = {
   'filters undo': ['filters undo node-1 12'],
   'filters diff': ['filters diff ours.json node-1', 'filters diff ours.json group:web'],
   'filters try': ['filters try ours.json node-1 --capture seen.pcap'],
-  'filters edit': ['filters edit node-1', 'EDITOR=nano filters edit group:web'],
   'groups list': ['groups list'],
   'groups forget': ['groups forget web'],
   'key show': ['key show'],

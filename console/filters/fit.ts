@@ -6,7 +6,7 @@ import { parseFilterSet, parseNames } from '../../bmonitor/filters/parse.js';
 import { prove, type Witness } from '../../bmonitor/filters/prove.js';
 import type { LevelBoxes } from '../../bmonitor/filters/boxes.js';
 import { limits } from '../../protocol/limits.js';
-import { list, object, flag, oneOf, text, type Parse } from '../../protocol/parse.js';
+import { list, object, flag, oneOf, text, whole, type Parse } from '../../protocol/parse.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { NodeBook } from '../nodes/book.js';
 
@@ -118,11 +118,18 @@ export function sentenceOf({ direction, peer, protocol, port, oneway }: Witness,
 }
 
 /** What a change would newly allow and newly refuse on a node. */
-export async function differenceOn(book: NodeBook, node: string, given: Given): Promise<Result<Difference>> {
+export async function differenceOn(
+  book: NodeBook,
+  node: string,
+  given: Given,
+): Promise<Result<Difference & { readonly version: number }>> {
   const reply = await book.request(node, { type: 'filters.read' });
   if (!reply.ok) return reply;
+  const version = whole({ min: 0, max: Number.MAX_SAFE_INTEGER })(reply.value.result?.['version'], 'version');
+  if (!version.ok) return version;
   const present = readGiven(book, reply.value.result?.['set'], reply.value.result?.['names']);
-  return present.ok ? diff(present.value.normal, given.normal) : present;
+  const difference = present.ok ? diff(present.value.normal, given.normal) : present;
+  return difference.ok ? ok({ ...difference.value, version: version.value }) : difference;
 }
 
 /** The levels as an explainer takes them: what stands above, and the set itself. */

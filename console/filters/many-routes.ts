@@ -32,6 +32,7 @@ const box = object({
   protocol: text({ max: 20 }),
   ports: nullable(text({ max: 20 })),
 });
+const version = whole({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const fit = object({
   node: name,
   within: nullable(flag),
@@ -61,7 +62,11 @@ export function manyFilterRoutes(book: NodeBook, groups: Groups): Route[] {
       summary: 'Does a set fit on these nodes? If not, a packet that shows it, and a sentence that says it',
       role: 'view',
       body: object(given),
-      reply: object({ fits: list(fit, { max: limits.group_nodes_max }) }),
+      reply: object({
+        fits: list(fit, { max: limits.group_nodes_max }),
+        /** What its names stand for, those too that are known here. */
+        names: opaque('names with their addresses'),
+      }),
       async handle({ body }) {
         const asked = await read(body);
         if (!asked.ok) return asked;
@@ -71,7 +76,7 @@ export function manyFilterRoutes(book: NodeBook, groups: Groups): Route[] {
             ? fitView(node, fitOf(asked.value.given, above.value, node))
             : unknownFit(node, above.refusal);
         });
-        return ok({ fits });
+        return ok({ fits, names: Object.fromEntries(asked.value.given.names) });
       },
     }),
     route({
@@ -85,6 +90,8 @@ export function manyFilterRoutes(book: NodeBook, groups: Groups): Route[] {
           object({
             allowed: list(box, { max: limits.passed_boxes_max }),
             refused: list(box, { max: limits.passed_boxes_max }),
+            /** Of the set that stands there now. */
+            version,
           }),
           { max: limits.group_nodes_max },
         ),
@@ -92,13 +99,14 @@ export function manyFilterRoutes(book: NodeBook, groups: Groups): Route[] {
       async handle({ body }) {
         const asked = await read(body);
         if (!asked.ok) return asked;
-        const differences: Record<string, { allowed: BoxView[]; refused: BoxView[] }> = {};
+        const differences: Record<string, { allowed: BoxView[]; refused: BoxView[]; version: number }> = {};
         for (const node of asked.value.nodes) {
           const found = await differenceOn(book, node, asked.value.given);
           if (!found.ok) return refuse(found.refusal.code, `${node}: ${found.refusal.detail ?? ''}`);
           differences[node] = {
             allowed: found.value.allowed.map(boxView),
             refused: found.value.refused.map(boxView),
+            version: found.value.version,
           };
         }
         return ok({ differences });
@@ -109,14 +117,16 @@ export function manyFilterRoutes(book: NodeBook, groups: Groups): Route[] {
       path: '/api/v1/filters/apply',
       summary: 'Give several nodes the same filters: all of them take them, or none does',
       role: 'operate',
-      body: object(given),
-      reply: object({
-        versions: map(whole({ min: 0, max: Number.MAX_SAFE_INTEGER }), { max: limits.group_nodes_max }),
+      body: object({
+        ...given,
+        /** Of each node, the version that was looked at: when another stands there now, no node takes it. */
+        expect: optional(map(version, { max: limits.group_nodes_max })),
       }),
+      reply: object({ versions: map(version, { max: limits.group_nodes_max }) }),
       async handle({ body }) {
         const asked = await read(body);
         if (!asked.ok) return asked;
-        return applyTogether(book, asked.value.nodes, asked.value.given);
+        return applyTogether(book, asked.value.nodes, asked.value.given, body.expect);
       },
     }),
   ];
@@ -127,6 +137,7 @@ async function applyTogether(
   book: NodeBook,
   nodes: readonly string[],
   { set, names }: Given,
+  seen: Readonly<Record<string, number>> = {},
 ): Promise<Result<{ versions: Record<string, number> }>> {
   const plain = Object.fromEntries(names);
   const wanted = { set, names: plain, digest: filtersDigest(set, plain) ?? '' };
@@ -134,7 +145,7 @@ async function applyTogether(
   for (const node of nodes) {
     const known = book.get(node);
     if (!known.ok) return known;
-    const expect = versionIn(known.value);
+    const expect = seen[node] ?? versionIn(known.value);
     if (expect === undefined || !isReached(known.value.state))
       return refuse('unreachable', `${node} is ${known.value.state}`);
     targets.push({ node, wanted, expect });

@@ -182,6 +182,43 @@ describe('engines of a customer on several nodes', function () {
     expect(app.must('engines', 'list')).not.to.include('two');
   });
 
+  it('know the secrets that their description names, on every node, sealed for each; one that is missing somewhere undoes it everywhere', async () => {
+    const file = app.file(
+      'keeper.json',
+      JSON.stringify({
+        name: 'keeper',
+        image: system,
+        command: ['sh', '-c', 'echo knows $(cat /run/secrets/token); while :; do sleep 0.2; done'],
+        memory_mb: 32,
+        grace_s: 1,
+        secrets: ['token'],
+      }),
+    );
+    const deploy = () => app.cli('engines', 'deploy', file, ...names, '--well', '0', '--bound', '8');
+    const value = app.file('token', 'first');
+    app.must('engines', 'secrets', 'set', 'token', 'node-1', 'node-2', '--file', value);
+    const lacking = deploy();
+    expect([lacking.status, lacking.out], lacking.err).to.deep.equal([
+      1,
+      'keeper: went back to what stood before on every node that was touched\n',
+    ]);
+    expect(lacking.err).to.match(/node-3: failed: engine-not-well .*secret-missing/);
+    app.must('engines', 'secrets', 'set', 'token', 'group:web', '--file', value);
+    expect(deploy().status).to.equal(0);
+    const logs = () => app.must('engines', 'logs', 'keeper', 'group:web');
+    await until(() => names.every((name) => logs().includes(`${name}  knows first`)));
+    const kept = JSON.parse(app.must('engines', 'secrets', 'list', 'group:web', '--json')) as {
+      readonly nodes: readonly {
+        readonly value: { readonly secrets: readonly { readonly engines: readonly string[] }[] };
+      }[];
+    };
+    expect(kept.nodes.map(({ value: { secrets } }) => secrets[0]?.engines)).to.deep.equal(
+      names.map(() => ['keeper']),
+    );
+    app.must('engines', 'remove', 'keeper', 'group:web', '--confirm', 'keeper');
+    app.must('engines', 'secrets', 'remove', 'token', 'group:web', '--confirm', 'token');
+  });
+
   it('are removed by their name', () => {
     expect(app.cli('engines', 'remove', 'web', 'group:web').status).to.equal(1);
     app.must('engines', 'remove', 'web', 'group:web', '--confirm', 'web');

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { captureOfOne } from '../../fakes/capture.js';
 import { Bed, distPath, until, type BedProcess, type Place } from '../bed/index.js';
 
 interface Ran {
@@ -133,6 +134,17 @@ describe('a landlord’s console that commands a node from an address that filte
     await must('filters', 'confirm', 'node-1', String(again.version));
     expect((await statusOf()).pending).to.equal(undefined);
     expect(await reaches(80)).to.equal(false);
+  });
+
+  it('tries a set on a capture, packet by packet, before it is applied anywhere', async () => {
+    const capture = join(folder, 'seen.pcap');
+    const tried = async (port: number): Promise<string> => {
+      await writeFile(capture, captureOfOne(office.ipv4, place.ipv4, port));
+      const wanted = await set('tried.json', fromOffice([443]));
+      return must('filters', 'try', wanted, 'node-1', '--capture', capture);
+    };
+    expect(await tried(443)).to.match(/^1 {2}pass {2}/u);
+    expect(await tried(444)).to.match(/^1 {2}drop {2}/u);
   });
 
   it('adds and removes single filters, and sees what each did', async () => {
