@@ -4,6 +4,7 @@ import { publicKeyFromJwk, type PublicKey } from '../crypto/rsa.js';
 import { parseCommand, type Command, type ConsoleKey } from './commands.js';
 import { digestText, idText } from './fields.js';
 import { parseJson } from './json.js';
+import { limits } from './limits.js';
 import { object, opaqueObject, whole, type Parsed } from './parse.js';
 import { historyHead, requestTyp, type HistoryHead } from './request.js';
 import { ok, refuse, type Result } from './result.js';
@@ -106,7 +107,7 @@ export async function verifyHistory(
       return before.ok ? entry : before;
     }
     statements.add(entry.value, statementOf(entry.value, keys, where));
-    if (statements.waiting >= signaturesAtOnce || enrolls(entry.value.command)) {
+    if (statements.waiting >= limits.history_signatures_at_once_max || enrolls(entry.value.command)) {
       const good = await statements.settled();
       if (!good.ok) return good;
     }
@@ -141,9 +142,6 @@ export async function verifyHistory(
   const same = liesOn(vouched.value, head, heads);
   return same.ok ? ok({ ...result, checkpoint: vouched.value }) : same;
 }
-
-/** So many signatures are verified side by side: all processors have work, and what else asks for them waits no longer than for these. */
-const signaturesAtOnce = 64;
 
 /** Statements whose signatures are being verified, on the platform's other threads; what came of them is told in the order of the lines. */
 class StatementsInTurn {

@@ -80,6 +80,8 @@ export const limits = {
   /** Entries of a history in one reply; and about how many characters of them, unless a single one is longer. */
   history_page_entries_max: 1000,
   history_page_chars_max: 2 * 1024 * 1024,
+  /** Signatures of a history that are verified side by side: all processors have work, and what else asks for their threads waits no longer than for these. */
+  history_signatures_at_once_max: 64,
   /** An envelope must leave room for its statement to come back in a page of the history, sealed once more. */
   envelope_chars_max: 23 * 1024 * 1024,
   /** How long the keys of an ended lease may wait before they are destroyed: a month. */

@@ -130,9 +130,13 @@ describe('sub-boundaries of a customer, on many nodes at once', function () {
     );
     const left = edited('python3', `${editorOf('10.2.0.78')}\nsys.exit(1)`);
     expect(left.status, left.seen).to.equal(1);
-    const [, file = ''] = /nothing was applied; what you wrote is in (\S+)/.exec(left.seen) ?? [];
-    expect(readFileSync(file, 'utf8')).to.include('10.2.0.78');
-    rmSync(dirname(file), { recursive: true });
+    const kept = (seen: string): string => {
+      const [, file = ''] = /nothing was applied; what you wrote is in (\S+)/.exec(seen) ?? [];
+      const content = readFileSync(file, 'utf8');
+      rmSync(dirname(file), { recursive: true });
+      return content;
+    };
+    expect(kept(left.seen)).to.include('10.2.0.78');
     const one = app.file(
       'one.json',
       JSON.stringify({ action: 'deny', direction: 'in', peers: ['10.2.0.80'] }),
@@ -142,9 +146,8 @@ describe('sub-boundaries of a customer, on many nodes at once', function () {
       env: { MEANWHILE: JSON.stringify(meanwhile), WHEN_WRONG: 'q' },
     });
     expect(late.status, late.seen).to.equal(1);
-    expect(late.seen)
-      .to.include('boundary-refused')
-      .and.to.include('nothing was applied; what you wrote is in');
+    expect(late.seen).to.include('boundary-refused');
+    expect(kept(late.seen)).to.include('10.2.0.79');
     expect(filtersOn('node-2')).to.have.length(before.length + 1);
     expect(filtersOn('node-1')).to.deep.equal(before);
   });
