@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { library } from '../../test/facility/bed/clock.js';
 import { root } from '../run/root.js';
 import { processorTime_s, resident_mb } from '../run/processor.js';
 import { BenchNode, pause } from './parts/bench-node.js';
@@ -102,17 +103,59 @@ function figures({ resident, heap, external }: Watch, minutes: number): readonly
   ];
 }
 
+/** As many hours as minutes: the clocks of this node run so much faster than those of the machine. */
+const faster = 60;
+
+/**
+ * What the first hours of a node come to: V8 compiles what runs again and again in ever better ways, and then is done. Whether anything goes on
+ * growing shows only after that.
+ */
+async function manyHours(gateways: readonly string[], hours: number): Promise<readonly Measurement[]> {
+  const node = await BenchNode.make(...gateways);
+  try {
+    const pid = await node.start({ LD_PRELOAD: library, FAKETIME: `+0 x${faster}` });
+    const samples: Sample[] = [];
+    const started = performance.now();
+    for (let at_h = 0; at_h <= hours; at_h = ((performance.now() - started) * faster) / 3_600_000) {
+      samples.push({ at_h, mb: resident_mb(pid) });
+      await pause((hours * 1000) / 4);
+    }
+    const within = (from_h: number, to_h: number): readonly Sample[] =>
+      samples.filter(({ at_h }) => at_h >= from_h && at_h <= to_h);
+    const row = (name: string, mb: readonly number[]): Measurement => ({ name, unit: 'MB', values: mb });
+    const [first, last] = [within(0, hours / 4), within(hours - hours / 4, hours)];
+    return [
+      row(
+        `resident memory, the last quarter of ${hours} hours`,
+        last.map(({ mb }) => mb),
+      ),
+      row(`resident memory, slope per hour, the first quarter of ${hours} hours`, [slope_per_h(first)]),
+      row(`resident memory, slope per hour, the last quarter of ${hours} hours`, [slope_per_h(last)]),
+    ];
+  } finally {
+    await node.remove();
+  }
+}
+
 /**
  * What a node holds and whether that grows while every console is away and every dial to a gateway fails: `--minutes 60` for the figure
- * that is promised. Two daemons: one is left alone and its resident memory is read from outside; the other collects when it is asked, so
+ * that is promised, `--part hours` for what comes after it, in a minute for each hour. Two daemons: one is left alone and its resident memory is read from outside; the other collects when it is asked, so
  * that what it then holds is held on purpose.
  */
 export const suite: BenchSuite = {
   name: 'idle',
   about: 'a node nobody speaks to: consoles away, one gateway silent and one that hangs up',
-  async run({ quick, minutes = quick ? 0.2 : 2 }) {
+  async run({ quick, parts, minutes = quick ? 0.2 : 2 }) {
+    const unknown = parts?.find((part) => part !== 'hours');
+    if (unknown !== undefined) throw new Error(`no such part: ${unknown}; there is hours`);
     const { url, server } = await rudeGateway();
     const gateways = ['--gateway', 'wss://127.0.0.1:9', '--gateway', url];
+    if (parts)
+      try {
+        return await manyHours(gateways, minutes);
+      } finally {
+        server.close();
+      }
     const [alone, asked] = [await BenchNode.make(...gateways), await BenchNode.make(...gateways)];
     const told = watched(asked);
     try {

@@ -59,9 +59,11 @@ export class BenchNode {
     return join(this.folder, 'node');
   }
 
-  async start(): Promise<number> {
+  /** `env`: more for its environment, such as a clock of its own. */
+  async start(env: Readonly<Record<string, string>> = {}): Promise<number> {
     const cli = join(root, 'dist/bmonitor/cli/index.js');
     const child = spawn(process.execPath, [cli, 'run', '--dir', this.dir, '--log', 'warn'], {
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'ignore', 'ignore'],
     });
     return this.#started(child, () => this.#portFromStatus());

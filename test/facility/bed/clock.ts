@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const library = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
+export const library = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
 
 /**
  * A wall clock of a process's own, that a test can set while the process runs. Only the wall clock: timers and the
