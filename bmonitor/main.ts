@@ -301,6 +301,11 @@ export async function runNode(
   if (!local.ok) log.warn('status.no-socket', { why: local.refusal.detail });
   const tidying = setInterval(() => void engines?.tidy(core.state), limits.image_unused_ms_max / 6);
   health.start({ core, events });
+  const settle = (): void =>
+    void store.value
+      .settle()
+      .catch((error: unknown) => log.warn('store.unsettled', { why: messageOf(error) }));
+  const collecting = setInterval(idleCollection(hostCollecting(settle)), limits.idle_collection_ms);
   const stopChores = startChores(core, service, config.value.keyBits ?? rsaBits.normal, log);
   log.info('node.ready', {
     name: journal.state.name,
@@ -321,6 +326,7 @@ export async function runNode(
       stopChores();
       health.stop();
       clearInterval(tidying);
+      clearInterval(collecting);
       stopDialling();
       if (local.ok) await local.value();
       service.close();
@@ -361,7 +367,6 @@ function startChores(core: Core, service: Service, keyBits: number, log: Log): (
   const clockwork = setInterval(() => void core.passTime(), limits.tick_ms);
   const again = setInterval(() => void core.retryEffects(), limits.retry_effects_ms);
   const strangers = setInterval(() => service.closeUnproven(), limits.retry_effects_ms);
-  const collection = setInterval(idleCollection(hostCollecting()), limits.idle_collection_ms);
   let making = false;
   const spare = setInterval(() => {
     if (making || core.ring.pool.length >= limits.spare_pairs) return;
@@ -372,6 +377,6 @@ function startChores(core: Core, service: Service, keyBits: number, log: Log): (
       .finally(() => (making = false));
   }, limits.tick_ms);
   return () => {
-    for (const timer of [clockwork, again, strangers, collection, spare]) clearInterval(timer);
+    for (const timer of [clockwork, again, strangers, spare]) clearInterval(timer);
   };
 }

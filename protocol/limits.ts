@@ -236,6 +236,8 @@ export const limits = {
   retry_effects_ms: 2_000,
   /** How often a node without work collects memory that nobody holds: each time some 20 ms, and some hundred kilobytes. */
   idle_collection_ms: 300_000,
+  /** What the store holds in memory beside its files, before a node without work sends it there: a quarter of an hour of writing down the time. */
+  store_held_bytes_max: 256 * 1024,
   /** A node that used less of one processor had no work: by itself it uses a third of a percent. */
   idle_processor_percent_max: 2,
   /** Nodes of one customer in one facility, and addresses that one exception names. */
