@@ -143,7 +143,8 @@ try {
   const image = kept(`disk-${digestOf(base, ...recipe, contentOf(deb))}`, (folder) =>
     makeDisk(folder, base, deb),
   );
-  forget('base-', 1);
+  // Branches that need other packages stand beside each other.
+  forget('base-', 2);
   forget('disk-', 3);
   console.log(image);
 } finally {

@@ -125,7 +125,6 @@ export const masked = [
   'systemd-timesyncd.service',
   'modprobe@dm_mod.service',
   'modprobe@fuse.service',
-  'modprobe@loop.service',
   'modprobe@drm.service',
   'modprobe@efi_pstore.service',
   'dev-hugepages.mount',

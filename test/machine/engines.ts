@@ -13,11 +13,13 @@ for file in $(ldd /srv/image/bin/busybox | grep -o '/lib[^ ]*'); do
   mkdir -p "/srv/image$(dirname "$file")"
   cp -L "$file" "/srv/image$file"
 done
-for name in sh sleep head tail true; do ln -s busybox "/srv/image/bin/$name"; done`;
+for name in sh sleep head tail true; do ln -sf busybox "/srv/image/bin/$name"; done`;
 
-/** As many processes as it may have, and then all the processor that it gets. */
-const greedy = '(while :; do sleep 100000 & done); while :; do :; done';
+/** As many processes as it may have, for a while, and then all the processor that it gets. */
+const greedy = '(while :; do sleep 5 & done); while :; do :; done';
 const bound_ms = 180_000;
+/** Of each engine, while there is something of it. */
+const groups = 'find /sys/fs/cgroup -type d -name "bm-*"';
 
 interface Shown {
   readonly state: string;
@@ -47,19 +49,21 @@ export class GuestEngines {
       processor_thousandths: 200,
       probes: [{ kind: 'command', command: ['true'], every_s: 10, timeout_s: 60, onBad: 'tell' }],
     });
-    const group = (
-      await this.computer.must('echo /sys/fs/cgroup/system.slice/bmonitor-engines.service/*/bm-*')
-    ).trim();
+    const [group = ''] = (await this.computer.must(groups)).split('\n');
     const made = `ls /run/bmonitor/*/runtime/*/${runtime === 'crun' ? 'status' : 'state.json'}`;
     await this.computer.must(`stat -f -c %T /sys/fs/cgroup | grep -qx cgroup2fs && ${made}`);
     const limits = await this.computer.must(`cd ${group} && cat memory.max memory.swap.max pids.max cpu.max`);
     expect(limits.trim().split('\n')).to.deep.equal([String(32 * 1024 * 1024), '0', '20', '20000 100000']);
     await until(async () => {
-      const counts = await this.computer.must(`cd ${group} && cat pids.events pids.current cpu.stat`);
-      return /^max [1-9]/mu.test(counts) && /^20$/mu.test(counts) && /^nr_throttled [1-9]/mu.test(counts);
+      const counts = await this.computer.must(`cd ${group} && cat pids.events cpu.stat`);
+      return /^max [1-9]/mu.test(counts) && /^nr_throttled [1-9]/mu.test(counts);
     }, bound_ms);
     const { usage } = await this.shown('greedy');
-    expect(usage).to.include({ processes: 20 });
+    expect(usage?.processes).to.be.greaterThan(0);
+  }
+
+  /** Who takes more memory is ended for it; the other is entered, frozen and goes on. */
+  async areCommanded(): Promise<void> {
     await this.#run('hungry', {
       command: ['sh', '-c', 'head -c 200m /dev/zero | tail'],
       memory_mb: 16,
@@ -68,10 +72,6 @@ export class GuestEngines {
     expect((await this.#is('hungry', ({ state }) => state === 'stopped')).lastEnd).to.include({
       how: 'out-of-memory',
     });
-  }
-
-  /** It is entered, frozen and goes on. */
-  async areCommanded(): Promise<void> {
     await this.#is('greedy', ({ health }) => health === 'good');
     await this.#ask({ type: 'engine.pause', name: 'greedy' });
     await this.#is('greedy', ({ state }) => state === 'paused');
@@ -83,13 +83,9 @@ export class GuestEngines {
     return (await this.#ask({ type: 'engine.read', name })) as unknown as Shown;
   }
 
-  async remove(): Promise<void> {
-    for (const name of ['greedy', 'hungry']) await this.#ask({ type: 'engine.remove', name });
-    const left = 'ls -d /sys/fs/cgroup/system.slice/bmonitor-engines.service/*/bm-* /run/bmonitor/*/i/*';
-    await until(
-      async () => (await this.computer.run(`test -z "$(${left} 2>/dev/null)"`)).code === 0,
-      bound_ms,
-    );
+  async remove(...names: readonly string[]): Promise<void> {
+    for (const name of names) await this.#ask({ type: 'engine.remove', name });
+    await until(async () => (await this.computer.must(groups)).trim() === '', bound_ms);
   }
 
   async #run(name: string, settings: Omit<EngineSettings, 'image'>): Promise<void> {

@@ -119,7 +119,7 @@ describe('a machine with the package installed', function () {
     expect(await node.ask({ type: 'levels.read' })).to.have.nested.property('levels[1].status', 'active');
     // Engines do not notice.
     expect(await engines.shown('greedy')).to.include({ state: 'running', since_ms: before.since_ms });
-    await engines.remove();
+    await engines.remove('greedy', 'hungry');
   });
 
   it('stays closed when BMonitor is stopped, and cannot lose its package without an explicit act', async () => {
@@ -137,8 +137,7 @@ describe('a machine with the package installed', function () {
 
   it('runs engines with runc where there is no crun, bounded just so', async () => {
     await engines.areBounded('runc');
-    await engines.areCommanded();
-    await engines.remove();
+    await engines.remove('greedy');
   });
 
   it('reboots by command, tells its tenant why, starts closed from the first link-up on, and opens its secrets again', async () => {

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { until } from '../../fakes/until.js';
 import { root } from '../../../scripts/run/root.js';
 import { EngineRig, smallSystem } from './rig.js';
 
@@ -41,8 +42,8 @@ describe('an engine of a BMonitor with the rights of its packaged unit', functio
     });
     await rig.is('two', 'running');
     expect((await rig.shown('two')).restarts).to.equal(0);
-    expect(await rig.logs('one')).to.include('CapBnd:\t00000000800405fb');
-    expect(await rig.logs('two')).to.include('1000');
+    await until(async () => (await rig.logs('one')).includes('CapBnd:\t00000000800405fb'));
+    await until(async () => (await rig.logs('two')).includes('1000'));
   });
 
   it('is entered by a command', async () => {
