@@ -178,7 +178,7 @@ function words({ state }: Scaling, well: number, wanted: number): string {
     case 'scaling':
       return 'still going on';
     case 'done':
-      return `runs on ${wanted} nodes`;
+      return `runs on ${wanted} ${wanted === 1 ? 'node' : 'nodes'}`;
     case 'short':
       return `runs on ${well} nodes, not on ${wanted}: the others did not take it, see above`;
     case 'returned':

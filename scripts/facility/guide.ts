@@ -23,7 +23,7 @@ Try, in another terminal:
   console-app-alder nodes status node-1       # the tenant's view of the same node
   console-app-alder engines list              # a balancer before two web servers, and a cache, in engines
   at office-alder python3 -c 'import urllib.request as u; print(u.urlopen("http://10.77.0.11").read())'
-  at node-1 ping -c 1 10.77.0.12              # from any place: node-1 ... node-8, console, office-alder, office-birch
+  at node-1 busybox ping -c 1 10.77.0.12      # from any place: node-1 ... node-8, console, office-alder, office-birch
   at node-1 nft list ruleset                  # what the kernel of node-1 enforces
   kill -9 ${String(facility.node('node-8').process?.pid)}                                # BMonitor of node-8: watch the list
 

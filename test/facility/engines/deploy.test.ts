@@ -137,7 +137,7 @@ describe('engines of a customer on several nodes', function () {
     );
     expect(seen().every((line) => line.includes('running'))).to.equal(true);
     const fewer = scale(1);
-    expect([fewer.status, fewer.out], fewer.err).to.deep.equal([0, 'web: runs on 1 nodes\n']);
+    expect([fewer.status, fewer.out], fewer.err).to.deep.equal([0, 'web: runs on 1 node\n']);
     const stays = /= (node-\d): stays/.exec(planned.out)?.[1] ?? '';
     expect(seen()).to.satisfy((all: readonly string[]) =>
       all.every((line) => line.includes(line.startsWith(stays) ? 'running' : 'stopped')),
