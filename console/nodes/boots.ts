@@ -72,6 +72,15 @@ export class Boots {
     return kept.ok ? ok(undefined) : kept;
   }
 
+  /** The same, for an update that is still to come: where nothing was accepted yet, what the machine measures now would be refused. */
+  async acceptBesides(name: string, digest: string): Promise<Result<void>> {
+    const node = this.#book.get(name);
+    if (!node.ok) return node;
+    const known = await this.#of(node.value.card);
+    if (!known.ok) return known;
+    return known.value ? this.accept(name, digest) : ok(undefined);
+  }
+
   /** What was accepted for another lease was said of another time. */
   async #of({ name, lease }: NodeCard): Promise<Result<Accepted | undefined>> {
     const found = await this.#accepted.get(name);

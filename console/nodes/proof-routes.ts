@@ -44,7 +44,9 @@ export function proofRoutes(book: NodeBook, boots: Boots): Route[] {
         const { act } = body;
         // What this console approves it will also send its share to.
         if (body.digest !== undefined && (act === 'accept' || act === 'approve')) {
-          const accepted = await boots.accept(params.name, body.digest);
+          const accepted = await (act === 'accept'
+            ? boots.accept(params.name, body.digest)
+            : boots.acceptBesides(params.name, body.digest));
           if (!accepted.ok) return accepted;
         }
         if (act === 'accept')

@@ -88,6 +88,17 @@ describe('what a console seals to a start of a node', function () {
     expect(value(await boots(card).of(card)).id).to.equal(start.public.id);
   });
 
+  it('goes to the machine as it is before an update that was approved, and to it as it is after', async () => {
+    const card = cardOf(newId());
+    const update = randomBytes(32);
+    value(await boots(card).acceptBesides('node-1', toB64u(update)));
+    value(await boots(card).of(card));
+    value(await boots(card).acceptBesides('node-1', toB64u(update)));
+    value(await boots(card).of(card));
+    registers = update;
+    value(await boots(card).of(card));
+  });
+
   it('goes to none that has a TPM and shows no word of it, or one that was made for something else or by somebody else', async () => {
     const card = cardOf(newId());
     value(await boots(card).of(card));
