@@ -19,7 +19,7 @@ import { hostCollecting, idleCollection } from './host/idle-collection.js';
 import { kernelRelease, wasMeasured } from './host/measured.js';
 import { HostPower } from './host/power.js';
 import { listen, type Listening } from './host/listen.js';
-import { readLocalStatus, serveLocalStatus } from './host/local-status.js';
+import { serveLocalStatus, statusSocketOf } from './host/local-status.js';
 import { rootStoreOf } from './host/root-store.js';
 import { openLevelStore } from './host/store-level.js';
 import { writeWhole } from './host/write-whole.js';
@@ -143,20 +143,6 @@ export async function readConfig(folder: string): Promise<Result<Config>> {
 function configIn(folder: string): string {
   return join(folder, 'node.json');
 }
-
-function statusSocketOf(folder: string): string {
-  return join(folder, 'status.sock');
-}
-
-/** What the daemon of a folder says of itself. */
-export function localStatus(folder: string): Promise<Result<string>> {
-  return readLocalStatus(statusSocketOf(folder));
-}
-
-export { askForImport } from './host/engines/local-import.js';
-
-/** What `bmonitor doctor` judges. */
-export { readMachine } from './host/health/readings.js';
 
 /** Whom `bmonitor run` tells that it is ready, and that it lives. */
 export { Supervisor } from './host/supervisor.js';

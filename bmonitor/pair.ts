@@ -13,7 +13,8 @@ import { hostClock } from './host/clock.js';
 import { readHardware } from './host/hardware.js';
 import { meet, type Meeting } from './host/pairing.js';
 import { writeWhole } from './host/write-whole.js';
-import { initNode, localStatus, readConfig } from './main.js';
+import { localStatus } from './local.js';
+import { initNode, readConfig } from './main.js';
 import type { Config } from './node/config.js';
 import { version } from './version.js';
 

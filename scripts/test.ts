@@ -44,6 +44,6 @@ try {
 
 /** What runs side by side: most tests wait for something most of the time, and the machine's one processor is emulated by one of ours. */
 function divide(chosen: readonly Suite[]): Suite[][] {
-  const lanes: Suite[][] = [['machine'], ['scenario', 'pages'], ['unit', 'contract', 'facility']];
+  const lanes: Suite[][] = [['machine'], ['facility'], ['unit', 'contract', 'scenario', 'pages']];
   return lanes.map((lane) => lane.filter((suite) => chosen.includes(suite)));
 }

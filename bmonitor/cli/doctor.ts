@@ -10,7 +10,7 @@ export function addDoctor(program: Command): void {
     .option('--json', 'print the findings as JSON')
     .addHelpText('after', '\nEnds with 0 if a node can run here, else with 1.\n')
     .action(async ({ json }: { readonly json?: boolean }) => {
-      const { readMachine } = await import('../main.js');
+      const { readMachine } = await import('../local.js');
       const findings = examine(await readMachine());
       process.stdout.write(json === true ? `${JSON.stringify(findings)}\n` : table(findings));
       process.exitCode = canRun(findings) ? exits.done : exits.refused;

@@ -41,7 +41,7 @@ async function take(path: string, flags: ImportFlags): Promise<void> {
   const json = flags.json === true;
   const lease = idText(flags.lease, '--lease');
   if (!lease.ok) return fail(lease.refusal, json);
-  const { askForImport } = await import('../main.js');
+  const { askForImport } = await import('../local.js');
   const stored = await askForImport(flags.dir, { lease: lease.value, path: resolve(path) });
   if (!stored.ok) return fail(stored.refusal, json);
   const { digest, bytes, files } = stored.value;

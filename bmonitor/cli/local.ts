@@ -76,7 +76,7 @@ export type LocalStatus = Parsed<typeof statusForm>;
 
 /** What the daemon of a folder says of itself, held to its form. */
 export async function askLocal(folder: string): Promise<Result<LocalStatus>> {
-  const { localStatus } = await import('../main.js');
+  const { localStatus } = await import('../local.js');
   const read = await localStatus(folder);
   const json = read.ok ? parseJson(read.value) : read;
   return json.ok ? statusForm(json.value, '') : json;

@@ -1,8 +1,13 @@
 import { chmod, rm } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
+import { join } from 'node:path';
 import { messageOf } from '../../protocol/log.js';
 import { limits } from '../../protocol/limits.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
+
+export function statusSocketOf(folder: string): string {
+  return join(folder, 'status.sock');
+}
 
 /**
  * A socket in the node's folder, for whoever may read that folder. It says one line of JSON to each who connects and reads nothing, so that

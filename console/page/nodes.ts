@@ -1,4 +1,5 @@
 import { ago, make, setText } from './dom.js';
+import { badHealth, healthLine } from './health.js';
 import { stillLoggedIn } from './session.js';
 
 const states = ['refused', 'wrong', 'unknown', 'silent', 'late', 'connecting', 'good'] as const;
@@ -208,7 +209,7 @@ class NodesPage {
     const now = Date.now() + this.#clockAhead;
     setText(row.seen, view.lastSeen === null ? 'never' : ago(now - view.lastSeen));
     setText(row.identity, view.id.slice(0, 12));
-    setText(row.trouble, state === 'good' ? '' : (view.trouble?.code ?? ''));
+    setText(row.trouble, state === 'good' ? badHealth(view.status) : (view.trouble?.code ?? ''));
   }
 
   #tick(): void {
@@ -310,6 +311,7 @@ class NodesPage {
       ['keys rest in', view.keyStore === 'tpm' ? 'a TPM' : 'a file (for trying out only)'],
       ['level', String(view.level)],
       ['lease', view.lease],
+      ['machine’s health', healthLine(view.status)],
       ...placeLines(view),
       ...view.ways.map((way): [string, string] => ['way', way]),
     ];

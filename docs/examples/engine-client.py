@@ -94,6 +94,6 @@ if __name__ == "__main__":
             while True:
                 bmonitor.do("beat")
                 time.sleep(1)
-        except OSError:
-            # BMonitor is restarted or upgraded: this goes on, and connects again.
+        except (OSError, RuntimeError):
+            # BMonitor is restarted or upgraded, or has only just started: this goes on, and connects again.
             time.sleep(0.2)

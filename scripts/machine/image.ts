@@ -19,7 +19,7 @@ import { dirname, join } from 'node:path';
 import { depends } from '../package/contents.js';
 import { root } from '../run/root.js';
 import { bootImage } from './boot-image.js';
-import { diskSize_mb, enabled, files, masked, packages } from './recipe.js';
+import { diskSize_mb, enabled, files, masked, packages, unused } from './recipe.js';
 
 /** What our package needs is there before it is installed, as on a server that was prepared: nothing is downloaded then. */
 const included = [...packages, ...depends.map((name) => name.split(' ')[0] ?? name)];
@@ -31,7 +31,8 @@ function run(program: string, ...words: string[]): string {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
     maxBuffer: 1 << 26,
-    env: { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
+    // The initrd is made once, when all that goes in is there.
+    env: { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive', INITRD: 'No' },
   });
 }
 
@@ -81,6 +82,9 @@ function makeSystem(folder: string): void {
     mirror(),
   );
   run('chroot', system, 'apt-get', 'clean');
+  const [kernel = ''] = readdirSync(join(system, 'lib/modules'));
+  for (const what of unused) rmSync(join(system, 'lib/modules', kernel, 'kernel', what), { recursive: true });
+  run('chroot', system, 'depmod', kernel);
   rmSync(join(system, 'var/lib/apt/lists'), { recursive: true });
 }
 
@@ -106,12 +110,33 @@ function contentOf(deb: string): string {
   }
 }
 
+/** The same package as a version after it: what an update brings. */
+function nextOf(deb: string, out: string): void {
+  const tree = mkdtempSync(join(cache, '.tree-'));
+  try {
+    run('dpkg-deb', '--raw-extract', deb, tree);
+    for (const [file, version] of [
+      ['DEBIAN/control', /^(Version: .*)$/m],
+      ['usr/lib/bmonitor/package.json', /("version": "[^"]*)/],
+      ['usr/lib/bmonitor/dist/bmonitor/version.js', /(version = '[^']*)/],
+    ] as const) {
+      const path = join(tree, file);
+      writeFileSync(path, readFileSync(path, 'utf8').replace(version, '$1+next'));
+    }
+    run('dpkg-deb', '--root-owner-group', '-Znone', '--build', tree, out);
+  } finally {
+    rmSync(tree, { recursive: true, force: true });
+  }
+}
+
 function makeDisk(folder: string, base: string, deb: string): void {
   const system = join(folder, 'system');
   run('cp', '--archive', '--reflink=auto', join(base, 'system'), system);
   put(system);
   run('cp', deb, join(system, 'root/bmonitor.deb'));
+  nextOf(deb, join(system, 'root/bmonitor-next.deb'));
   run('chroot', system, 'apt-get', 'install', '-q', '-y', '--no-install-recommends', '/root/bmonitor.deb');
+  run('chroot', system, 'update-initramfs', '-c', '-k', 'all');
   bootImage(system, join(folder, 'boot.efi'));
   // The same system as somebody else would start it, who has the machine in hand but no console.
   bootImage(system, join(folder, 'other.efi'), 'init=/usr/local/sbin/agent');

@@ -4,7 +4,8 @@ export const packages = [
   'systemd-sysv',
   'udev',
   'dbus',
-  'linux-image-cloud-amd64',
+  // The generic kernel: the small one has no driver of a management controller, a watchdog or a SATA disk.
+  'linux-image-amd64',
   'initramfs-tools',
   'busybox',
   'kmod',
@@ -17,6 +18,8 @@ export const packages = [
   'tpm2-tools',
   'chrony',
   'crun',
+  'ipmitool',
+  'smartmontools',
 ] as const;
 
 /** Runs what the test says, with the output as the answer: there is no other way into the machine that a closed network leaves. */
@@ -82,6 +85,12 @@ const emulated = [
   'kvm_intel',
   'powernow_k8',
   'acpi_cpufreq',
+  'iTCO_wdt',
+  'i2c_i801',
+  'lpc_ich',
+  'pcspkr',
+  'psmouse',
+  'bochs',
   'ccp',
 ] as const;
 
@@ -95,8 +104,8 @@ export const files: Readonly<Record<string, { readonly content: string; readonly
     content: '[Service]\nTimeoutStartSec=1800\nWatchdogSec=600\n',
   },
   'etc/systemd/system.conf.d/60-slow.conf': { content: '[Manager]\nRuntimeWatchdogSec=60s\n' },
-  // Stands for a watchdog device: the small kernel has no driver of a real one.
-  'etc/modules-load.d/watchdog.conf': { content: 'softdog\n' },
+  // Debian loads no watchdog by itself; the controller speaks where somebody opened the door to it.
+  'etc/modules-load.d/devices.conf': { content: 'i6300esb\nipmi_si\nipmi_devintf\n' },
   'etc/fstab': { content: '/dev/vda / ext4 defaults 0 1\n' },
   'etc/hostname': { content: 'node-1\n' },
   // What an initrd of the generic kind holds besides is never needed here, and would be unpacked at each boot under emulation.
@@ -136,4 +145,14 @@ export const masked = [
 ] as const;
 
 export const commandLine = 'root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 panic=-1';
-export const diskSize_mb = 1500;
+/** What a server has no use for under emulation, and would be copied with each disk. */
+export const unused = [
+  'sound',
+  'drivers/gpu',
+  'drivers/media',
+  'drivers/net/wireless',
+  'drivers/infiniband',
+  'drivers/staging',
+] as const;
+
+export const diskSize_mb = 2000;

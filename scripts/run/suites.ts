@@ -45,13 +45,14 @@ export async function runSuite(suite: Suite, options: SuiteOptions = {}): Promis
   if (around === undefined) return { ...none, [suite === 'machine' && !isRoot ? 'skipped' : 'failed']: 1 };
   const dir = mkdtempSync(join(tmpdir(), 'bmonitor-'));
   const counts = join(dir, 'counts.json');
+  const times = join(dir, 'times');
   const temporary = join(dir, 't');
   mkdirSync(temporary);
   const reporter = join(root, 'dist/scripts/run/mocha-reporter.js');
   const grep = options.grep === undefined ? [] : ['--grep', options.grep];
   const command = tool('mocha/bin/mocha.js', '--reporter', reporter, ...grep, ...files);
   try {
-    const { code, elapsed_ms } = await program(around.within(command), {
+    const { code, elapsed_ms } = await program(counting(around.within(command)), {
       show: options.labelled !== true,
       label: options.labelled === true ? suite : undefined,
       env: {
@@ -59,11 +60,14 @@ export async function runSuite(suite: Suite, options: SuiteOptions = {}): Promis
         ...around.env,
         TMPDIR: temporary,
         MOCHA_COUNTS: counts,
+        PROCESSOR_TIMES: times,
         MOCHA_STYLE: options.reporter ?? 'spec',
       },
     });
     const result = JSON.parse(readFileSync(counts, 'utf8')) as Counts;
-    console.log(`  ${suite}: ${(elapsed_ms / 1000).toFixed(1)} s`);
+    console.log(
+      `  ${suite}: ${(elapsed_ms / 1000).toFixed(0)} s, ${processorTime(times)} s of processor time`,
+    );
     tellOfWhatIsLeft(suite, temporary);
     // Mocha can fail outside any test: a hook, an unhandled rejection, a file that does not load.
     return code !== 0 && result.failed === 0
@@ -75,6 +79,18 @@ export async function runSuite(suite: Suite, options: SuiteOptions = {}): Promis
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** The same command; afterwards the file that PROCESSOR_TIMES names has what it and all that it waited for took. */
+function counting(command: readonly string[]): readonly string[] {
+  return ['sh', '-c', '"$@"; code=$?; times >"$PROCESSOR_TIMES"; exit $code', 'sh', ...command];
+}
+
+/** The shell's last line: minutes and seconds in the programs, and in the kernel for them. */
+function processorTime(file: string): string {
+  const last = readFileSync(file, 'utf8').trim().split('\n').at(-1) ?? '';
+  const seconds = [...last.matchAll(/(\d+)m([\d.]+)s/g)].map(([, m, s]) => 60 * Number(m) + Number(s));
+  return seconds.reduce((sum, part) => sum + part, 0).toFixed(0);
 }
 
 /** Tests remove what they make; what one forgot is named here, and goes with the folder of the suite. */

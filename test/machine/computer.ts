@@ -30,6 +30,7 @@ export class Computer {
     await mkdir(join(folder, 'tpm'), { recursive: true });
     const disk = join(image, 'disk.ext4');
     execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', disk, join(folder, 'disk')]);
+    execFileSync('truncate', ['-s', '64M', join(folder, 'sata')]);
     await copyFile(variables, join(folder, 'variables'));
     return new Computer(image, folder);
   }
@@ -72,6 +73,9 @@ export class Computer {
       '-device tpm-tis,tpmdev=tpm -device virtio-rng-pci -device virtio-serial',
       `-chardev socket,id=agent,path=${at('agent.sock')},server=on,wait=off`,
       '-device virtserialport,chardev=agent,name=agent',
+      // What servers have: a management controller, a watchdog, a disk that keeps count of its faults.
+      '-device ipmi-bmc-sim,id=controller -device isa-ipmi-kcs,bmc=controller -device i6300esb -action watchdog=reset',
+      `-drive if=none,id=sata,format=raw,file=${at('sata')} -device ide-hd,drive=sata,bus=ide.0`,
       `-monitor unix:${at('monitor.sock')},server,nowait -serial file:${at('serial.log')}`,
       options.cable === undefined
         ? '-nic none'

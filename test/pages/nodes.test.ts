@@ -120,6 +120,27 @@ describe('the page of nodes, in a browser', () => {
     await page.keyboard.press('Escape');
   });
 
+  it('shows what is bad of a machine in the list, and in its details what is unknown too', async () => {
+    const fourth = nodes[3];
+    if (!fourth) throw new Error('there is no fourth node');
+    const row = page.locator('tr', { has: page.getByRole('rowheader', { name: 'node-4' }) });
+    fourth.status = {
+      ...fourth.status,
+      health: { at: 1, processors: 'good', disks: 'bad', memory: 'unknown', network: 'good' },
+    };
+    await row.getByText('disks bad').waitFor();
+    expect(await stateOf('node-4')).to.equal('good');
+    await page.getByRole('rowheader', { name: 'node-4' }).click();
+    const details = page.getByRole('complementary');
+    await details.getByText('disks bad, memory unknown').waitFor();
+    await picture('health');
+    await page.getByRole('rowheader', { name: 'node-1' }).click();
+    await details.getByText('unknown: the node does not say').waitFor();
+    await page.keyboard.press('Escape');
+    fourth.status = { ...fourth.status, health: { at: 2, disks: 'good' } };
+    await row.getByText('disks bad').waitFor({ state: 'detached' });
+  });
+
   it('loaded nothing from elsewhere and broke no content security policy', () => {
     expect(refusals).to.deep.equal([]);
   });

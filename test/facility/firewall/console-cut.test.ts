@@ -151,7 +151,9 @@ describe('a landlord’s console that commands a node from an address that filte
     const web = await file('web.json', { ...fromOffice([80]), note: 'web' });
     expect(await must('filters', 'add', 'node-1', web)).to.include('2 filters');
     expect(await reaches(80)).to.equal(true);
-    expect(await must('filters', 'counters', 'node-1')).to.match(/^1 +[1-9]\d* connections judged/mu);
+    await until(async () =>
+      /^1 +[1-9]\d* connections judged/mu.test(await must('filters', 'counters', 'node-1')),
+    );
     expect(await reaches(80, stranger)).to.equal(false);
     const counted = JSON.parse(await must('filters', 'counters', 'node-1', '--json')) as {
       refused: Record<string, number>;

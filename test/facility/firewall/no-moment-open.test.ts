@@ -122,7 +122,7 @@ describe('no moment open while filters change', () => {
   });
 
   it('passes nothing that is refused while another program flushes all rules, again and again', async function () {
-    this.timeout(60_000 + flushes * 2000);
+    this.timeout(300_000 + flushes * 2000);
     const enforced = await Enforced.at(node);
     try {
       const events: FirewallEvent[] = [];

@@ -29,6 +29,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'bmonitor/node',
     'bmonitor/host',
   ],
+  'bmonitor/local.ts': ['protocol', 'bmonitor/host'],
   // What main.ts wires of the engines and of the filters, each a page of its own.
   'bmonitor/addresses-here.ts': [
     ...base,
@@ -48,6 +49,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'bmonitor/node',
     'bmonitor/host',
     'bmonitor/main.ts',
+    'bmonitor/local.ts',
   ],
   'bmonitor/health-here.ts': [...base, 'bmonitor/ports', ...parts, 'bmonitor/node', 'bmonitor/host'],
   // The command line reads the node's configuration, whose form is in bmonitor/node.
@@ -57,6 +59,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     ...parts,
     'bmonitor/node',
     'bmonitor/main.ts',
+    'bmonitor/local.ts',
     'bmonitor/pair.ts',
   ],
   console: [...base, 'bmonitor/filters'],
