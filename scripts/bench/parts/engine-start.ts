@@ -70,7 +70,8 @@ class ByHand {
     await seen(join(this.#folder, 'upper/answer'));
     const took_ms = performance.now() - started;
     spawnSync('runc', ['--root', join(this.#folder, 'runtime'), 'delete', '--force', 'hand']);
-    this.#run([`umount ${this.#folder}/root`, 'ip netns delete bmonitor-hand']);
+    // The link by itself: with its namespace it would go only in a while, and the next one has the same name.
+    this.#run([`umount ${this.#folder}/root`, 'ip link delete bmhand', 'ip netns delete bmonitor-hand']);
     rmSync(join(this.#folder, 'upper/answer'), { force: true });
     return took_ms;
   }
