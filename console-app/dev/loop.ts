@@ -56,8 +56,8 @@ export async function develop(options: DevOptions): Promise<void> {
     say({ event: 'running', engine: now.description.name, revision: now.revision, took_ms });
     debugging ??= await openDebugger(options, now);
   };
-  await again([]);
   const watch = new FolderWatch(folderOf(file), again);
+  await watch.begin();
   await new Promise<void>((resolve) => {
     if (closed.aborted) resolve();
     closed.addEventListener('abort', () => resolve(), { once: true });

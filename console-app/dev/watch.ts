@@ -26,6 +26,11 @@ export class FolderWatch {
     this.#add(root);
   }
 
+  /** As if something had changed: from then on no save is missed, not even one during the first build. */
+  begin(): Promise<void> {
+    return this.#tell();
+  }
+
   close(): void {
     clearTimeout(this.#timer);
     for (const watcher of this.#watchers.values()) watcher.close();
