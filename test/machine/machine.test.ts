@@ -140,6 +140,7 @@ describe('a machine with the package installed', function () {
     const said = await computer.must('bmonitor-measurement');
     const [, digest = ''] = /^approve +(\S+)$/m.exec(said) ?? [];
     await node.ask({ type: 'measurement.approve', digest });
+    await node.ask({ type: 'measurement.approve', digest }, tenant);
     const read = await node.ask({ type: 'measurement.read' });
     expect(read, said).to.have.nested.property('approval.inForce', true);
     expect(read).to.have.nested.property('approval.digest', digest);

@@ -60,6 +60,7 @@ GET /api/v1/{leases}                                  {leases} list
 POST /api/v1/{leases}                                 {leases} grant
 POST /api/v1/{leases}/{lease}/extend                  {leases} extend
 POST /api/v1/{leases}/{lease}/end                     {leases} end
+POST /api/v1/{leases}/{lease}/replace                 {leases} new-pair
 GET /api/v1/{leases}/{lease}/receipts                 {leases} receipts
 GET /api/v1/held-leases                               {held} {taken}
 POST /api/v1/held-leases                              {held} take

@@ -202,7 +202,7 @@ describe('engines of a customer on several nodes', function () {
       1,
       'keeper: went back to what stood before on every node that was touched\n',
     ]);
-    expect(lacking.err).to.match(/node-3: failed: engine-not-well .*secret-missing/);
+    expect(lacking.err).to.match(/node-3: returned: engine-not-well .*secret-missing/);
     app.must('engines', 'secrets', 'set', 'token', 'group:web', '--file', value);
     expect(deploy().status).to.equal(0);
     const logs = () => app.must('engines', 'logs', 'keeper', 'group:web');
