@@ -184,7 +184,7 @@ describe('the staff of a facility', function () {
     );
     expect(
       landlord.cli('tokens', 'make', 'wide', '--role', 'administer', '--area', 'tokens').status,
-    ).to.equal(1);
+    ).to.equal(2);
     landlord.must('tokens', 'revoke', 'watcher');
     expect(codeOf(await call('GET', '/api/v1/nodes', by)), 'after it was revoked').to.equal(
       'not-authenticated',

@@ -145,6 +145,7 @@ describe('the secrets of engines', function () {
     const own = { ...node.card, level: 1, lease: tenancy.lease, key: taken.pair.jwk, ways };
     app.must('nodes', 'remove', 'node-1');
     app.must('nodes', 'add', app.file('own.json', JSON.stringify(own)));
+    await until(() => app.cli('nodes', 'status', 'node-1').status === 0);
     const password = set('password');
     await until(async () => (await inside('kept', 'cat /run/secrets/password')) === password.toString());
     expect(await rig.shown('kept')).to.include({ since_ms });
