@@ -4,7 +4,7 @@ export const packages = [
   'systemd-sysv',
   'udev',
   'dbus',
-  // The generic kernel: the small one has no driver of a management controller, a watchdog or a SATA disk.
+  // The generic kernel: the small one has no driver of a management controller or a SATA disk.
   'linux-image-amd64',
   'initramfs-tools',
   'busybox',
@@ -104,8 +104,9 @@ export const files: Readonly<Record<string, { readonly content: string; readonly
     content: '[Service]\nTimeoutStartSec=1800\nWatchdogSec=600\n',
   },
   'etc/systemd/system.conf.d/60-slow.conf': { content: '[Manager]\nRuntimeWatchdogSec=60s\n' },
-  // Debian loads no watchdog by itself; the controller speaks where somebody opened the door to it.
-  'etc/modules-load.d/devices.conf': { content: 'i6300esb\nipmi_si\nipmi_devintf\n' },
+  // Stands for a watchdog device: Debian loads none by itself, and the emulated ones do not reset this machine. The controller speaks where
+  // somebody opened the door to it.
+  'etc/modules-load.d/devices.conf': { content: 'softdog\nipmi_si\nipmi_devintf\n' },
   'etc/fstab': { content: '/dev/vda / ext4 defaults 0 1\n' },
   'etc/hostname': { content: 'node-1\n' },
   // What an initrd of the generic kind holds besides is never needed here, and would be unpacked at each boot under emulation.

@@ -73,8 +73,8 @@ export class Computer {
       '-device tpm-tis,tpmdev=tpm -device virtio-rng-pci -device virtio-serial',
       `-chardev socket,id=agent,path=${at('agent.sock')},server=on,wait=off`,
       '-device virtserialport,chardev=agent,name=agent',
-      // What servers have: a management controller, a watchdog, a disk that keeps count of its faults.
-      '-device ipmi-bmc-sim,id=controller -device isa-ipmi-kcs,bmc=controller -device i6300esb -action watchdog=reset',
+      // What servers have: a management controller, and a disk that keeps count of its faults.
+      '-device ipmi-bmc-sim,id=controller -device isa-ipmi-kcs,bmc=controller',
       `-drive if=none,id=sata,format=raw,file=${at('sata')} -device ide-hd,drive=sata,bus=ide.0`,
       `-monitor unix:${at('monitor.sock')},server,nowait -serial file:${at('serial.log')}`,
       options.cable === undefined
