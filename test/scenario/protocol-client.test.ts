@@ -10,7 +10,7 @@ import { makePair } from '../../crypto/rsa.js';
 import { silentLog } from '../../protocol/log.js';
 import { ok } from '../../protocol/result.js';
 import { root } from '../../scripts/run/root.js';
-import { pythonClient } from '../protocol-client/run.js';
+import { pythonClient, pythonListener } from '../protocol-client/run.js';
 import { value } from '../fakes/results.js';
 import { until } from '../fakes/until.js';
 import { NodeProcess } from './node-process.js';
@@ -80,9 +80,9 @@ describe('a client in another language, written from docs/protocol.md alone', fu
   for (const { by, way } of ways)
     it(`hears what a real node says unasked ${by}, and finds it signed by the identity of the card`, async () => {
       const card = join(node.dir, 'card-0.json');
-      const heard = pythonClient('listen', '--card', card, '--key', await keyFile(), ...way());
+      const heard = await pythonListener('--card', card, '--key', await keyFile(), ...way());
       const tenancy = await rent(node, { until_s: Math.floor(Date.now() / 1000) + 3600 });
-      const said = (await heard) as { notice: { happened: { kind: string; fields: object }[] } };
+      const said = (await heard.said) as { notice: { happened: { kind: string; fields: object }[] } };
       expect(said).to.include({ keyStore: 'file' });
       expect(said.notice.happened[0]).to.deep.include({ kind: 'lease.ending' });
       expect(said.notice.happened[0]?.fields).to.include({ lease: tenancy.lease });
