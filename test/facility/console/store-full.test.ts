@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { FleetConsole } from '../../../scripts/fleet/console.js';
 import { Fleet } from '../../../scripts/fleet/fleet.js';
 import { RealConsole } from '../../fakes/console.js';
+import { TemporaryFolder } from '../../fakes/folder.js';
 import { value } from '../../fakes/results.js';
 import { until } from '../../fakes/until.js';
 
@@ -13,15 +13,20 @@ const nodes = 10;
 
 describe('console-cluster on a disk that becomes full', function () {
   this.timeout(180_000);
-  const folder = mkdtempSync(join(tmpdir(), 'bmonitor-full-'));
-  const landlord = new RealConsole('console-cluster', join(folder, 'disk', 'console'));
-  const keeper = FleetConsole.at(landlord.dir);
-  const ballast = join(folder, 'disk', 'ballast');
+  const folder = new TemporaryFolder('full');
+  let disk: string;
+  let ballast: string;
+  let landlord: RealConsole;
+  let keeper: FleetConsole;
   let fleet: Fleet;
 
   before(async () => {
-    mkdirSync(join(folder, 'disk'));
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', join(folder, 'disk')]);
+    disk = join(folder.path, 'disk');
+    ballast = join(disk, 'ballast');
+    mkdirSync(disk);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', disk]);
+    landlord = new RealConsole('console-cluster', join(disk, 'console'));
+    keeper = FleetConsole.at(landlord.dir);
     const times = ['--ask-every', '500', '--answer-within', '4000', '--late', '6000', '--unknown', '9000'];
     const key = landlord.init(...times);
     await landlord.run();
@@ -33,8 +38,8 @@ describe('console-cluster on a disk that becomes full', function () {
   after(async () => {
     await landlord.remove();
     await fleet?.close();
-    execFileSync('umount', [join(folder, 'disk')]);
-    rmSync(folder, { recursive: true, force: true });
+    execFileSync('umount', [disk]);
+    folder.remove();
   });
 
   const get = async (path: string): Promise<{ readonly status: number; readonly text: string }> => {

@@ -10,11 +10,12 @@ const nodes = 60;
 describe('a fleet of simulated nodes at a real console', function () {
   this.timeout(120_000);
   const landlord = new RealConsole('console-cluster');
-  const keeper = FleetConsole.at(landlord.dir);
+  let keeper: FleetConsole;
   let fleet: Fleet;
 
   before(async () => {
     const key = landlord.init();
+    keeper = FleetConsole.at(landlord.dir);
     await landlord.run();
     fleet = await Fleet.make({ nodes, heartbeat_ms: 200, landlord: key, levelPairs: 4 });
     await fleet.listen();
