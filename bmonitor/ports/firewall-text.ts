@@ -33,19 +33,23 @@ export function epochOfMark(value: number): number {
 
 export const markMask = hex(ourBits);
 
+/** In one transaction the old ones leave and the new ones come. */
+const marks_max = 8;
+
 /** Which map of the kernel stands for a map of the program: a filled one is flipped to, never changed at large in place. */
 export type SlotNames = (map: string) => string;
 
+/** The words that every epoch has marks of its own for. */
+export function withMarks(text: string, epoch: number): string {
+  return text.replace(/\$(full|local|answer)\b/gu, (_, kind: keyof typeof stamps) => mark(kind, epoch));
+}
+
 export function ruleText(rule: string, slots: SlotNames, epoch: number): string {
-  return rule.replace(
-    /@\{(\w+)\}|\$(leastFull|leastLocal|full|local|answer|mask|keep|passed)/gu,
+  return withMarks(rule, epoch).replace(
+    /@\{(\w+)\}|\$(leastFull|leastLocal|mask|keep|passed)/gu,
     (_, map?: string, word?: string) => {
       if (map !== undefined) return `@${slots(map)}`;
       switch (word) {
-        case 'full':
-        case 'local':
-        case 'answer':
-          return mark(word, epoch);
         case 'leastFull':
           return mark('full', 0);
         case 'leastLocal':
@@ -81,7 +85,9 @@ export function mapDeclaration(table: ProgramTable, map: ProgramMap, name: strin
   const key = map.key.startsWith('typeof ') ? map.key : `type ${map.key}`;
   const type = `${key}${map.verdicts ? ' : verdict' : ''};`;
   const flags = `${map.ranges ? ' flags interval;' : ''}${map.counted ? ' counter;' : ''}`;
-  return `add ${map.verdicts ? 'map' : 'set'} ${place(table)} ${name} { ${type}${flags} }`;
+  // Where the kernel knows how few there will be, it takes the quickest of its hashes.
+  const size = map.marks === true ? ` size ${marks_max};` : '';
+  return `add ${map.verdicts ? 'map' : 'set'} ${place(table)} ${name} { ${type}${flags}${size} }`;
 }
 
 export function addElements(
@@ -91,6 +97,11 @@ export function addElements(
 ): string {
   const list = Array.from(elements, ([key, verdict]) => (verdict === '' ? key : `${key} : ${verdict}`));
   return `add element ${place(table)} ${name} { ${list.join(', ')} }`;
+}
+
+/** Only sets of marks have words in them. */
+export function elementsAt(line: string, { marks }: ProgramMap, epoch: number): string {
+  return marks === true ? withMarks(line, epoch) : line;
 }
 
 export function deleteElements(table: ProgramTable, name: string, keys: readonly string[]): string {
@@ -123,7 +134,7 @@ export function wholeText(program: FirewallProgram, epoch: number, slots: SlotNa
       const name = slots(map.name);
       lines.push(mapDeclaration(table, map, name));
       for (const part of chunks([...map.elements], elementsPerLine))
-        lines.push(addElements(table, name, part));
+        lines.push(elementsAt(addElements(table, name, part), map, epoch));
     }
     for (const chain of table.chains)
       for (const rule of chain.rules)

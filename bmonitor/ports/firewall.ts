@@ -76,6 +76,8 @@ export interface ProgramMap {
    * was and the next as it is.
    */
   readonly together?: string;
+  /** A set of marks of the present epoch: its keys are `$full`, `$local` and `$answer`, and become others with every epoch. */
+  readonly marks?: true;
   /** Key in nft's language to verdict (empty in a set). Keys never overlap. */
   readonly elements: ReadonlyMap<string, string>;
   /** How these elements differ from others: spares the comparison of large maps that hardly differ. */

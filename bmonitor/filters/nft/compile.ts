@@ -12,6 +12,7 @@ import {
   bridgeChains,
   claimedAddress,
   crossing,
+  knownSets,
   skeletonChains,
   type SkeletonChoice,
 } from './skeleton.js';
@@ -106,7 +107,7 @@ function inetTable(
       ),
       ...skeletonChains(choice),
     ],
-    maps: [...plainSets(plan), ...maps],
+    maps: [...knownSets, ...plainSets(plan), ...maps],
     counters: refusalCounters(levels.length),
   };
 }

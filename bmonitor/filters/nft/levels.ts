@@ -15,8 +15,8 @@ import {
 
 /**
  * One level in the kernel: maps from (peer, protocol, port) to what the level says, and chains that look there. Each
- * element's verdict is `return` where the level passes the packet (the next level is asked then), a jump to the level's
- * refusal where it does not, or a jump to the chain that goes on for packets of one way only.
+ * element's verdict is `return` where the level passes the packet (the next level is asked then), `continue` where it does
+ * not (the rest of the rule leads to the level's refusal), or a jump to the chain that goes on for packets of one way only.
  */
 export function mapName(level: number, direction: Direction, family: Family, kind: MapKind): string {
   return kind === 'groups' ? `l${level}_groups${family}` : `l${level}_${direction}${family}_${kind}`;
@@ -34,12 +34,18 @@ export const levelChain = (level: number, direction: Direction, family: Family, 
   `l${level}_${direction}${family}_${way}`;
 export const groupChain = (level: number, family: Family): string => `l${level}_groups${family}`;
 
+/**
+ * The rule goes on, and what stands behind the look-up in it is the refusal. An element that leads to a chain by itself would have the kernel walk
+ * through all elements again, in search of a circle, whenever one comes.
+ */
+const denied = 'continue';
+
 function verdictOf(level: number, otherwise: Otherwise, box: Box): string {
   switch (box.verdict) {
     case 'allow':
       return 'return';
     case 'deny':
-      return `goto ${refuseChain(level)}`;
+      return denied;
     case 'oneway':
       return otherwise === 'inherit' ? 'return' : `goto ${oneChain(level, box.direction, box.family)}`;
   }
@@ -183,11 +189,13 @@ function lookups(
   const [direction, family, way] = plane;
   const map = (kind: MapKind): string => `@{${mapName(level, direction, family, kind)}}`;
   const key = fullKey(direction, family, way);
+  const look = (what: string, kind: MapKind): string =>
+    `${what} vmap ${map(kind)} goto ${refuseChain(level)}`;
   return [
-    `${key} vmap ${map('exact')}`,
-    ...prefixesOf(choices, direction, family).map((kind) => `${prefixLookup(kind, plane)} vmap ${map(kind)}`),
-    `${key} vmap ${map('ranges')}`,
-    `${peerKey(direction, family, way)} . meta l4proto vmap ${map('whole')}`,
+    look(key, 'exact'),
+    ...prefixesOf(choices, direction, family).map((kind) => look(prefixLookup(kind, plane), kind)),
+    look(key, 'ranges'),
+    look(`${peerKey(direction, family, way)} . meta l4proto`, 'whole'),
   ];
 }
 
@@ -220,7 +228,7 @@ export function levelChains(
   const group = (family: Family): ProgramChain => ({
     name: groupChain(level, family),
     rules: [
-      `${addressWord[family]} daddr . meta l4proto . th dport vmap @{${mapName(level, 'in', family, 'groups')}}`,
+      `${addressWord[family]} daddr . meta l4proto . th dport vmap @{${mapName(level, 'in', family, 'groups')}} goto ${refuseChain(level)}`,
       ...ending(level, otherwise),
     ],
   });

@@ -16,7 +16,7 @@ const logged = (reason: string): string =>
 
 const answers: readonly string[] = [
   'limit rate over 500/second burst 1000 packets drop',
-  'ct mark set ct mark and $keep or $answer',
+  'jump mark_answer',
   'meta l4proto tcp reject with tcp reset',
   'reject with icmpx admin-prohibited',
 ];

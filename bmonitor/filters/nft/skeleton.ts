@@ -1,4 +1,4 @@
-import type { ProgramChain } from '../../ports/firewall.js';
+import type { ProgramChain, ProgramMap } from '../../ports/firewall.js';
 import { families, type Direction, type Family } from '../model.js';
 import { fullKey, groupChain, levelChain, type Way } from './levels.js';
 
@@ -15,9 +15,9 @@ export interface SkeletonChoice {
 }
 
 const word = { 4: 'ip', 6: 'ip6' } as const;
-const known = 'jump known';
-const knownLocal = 'jump known_local';
-const answer = 'ct state related jump answered';
+const known = 'ct mark and $mask @{known_full} accept';
+const knownLocal = 'ct mark and $mask @{known_local} accept';
+const answer = 'ct state related ct mark and $mask @{known_answer} accept';
 const fromEngine = 'iifname @{engine_ports}';
 const toEngine = 'oifname @{engine_ports}';
 
@@ -81,22 +81,29 @@ function group(choice: SkeletonChoice, family: Family): ProgramChain {
 /** A TCP connection begins with SYN; one that does not was cut, or never was. */
 const noStart = 'ct state new meta l4proto tcp tcp flags & (fin|syn|rst|ack) != syn goto refuse_invalid';
 
-const stampChains: readonly ProgramChain[] = (['full', 'local'] as const).map((kind) => ({
-  name: kind === 'full' ? 'stamp' : 'stamp_local',
-  rules: [
-    'ct state invalid,untracked goto refuse_invalid',
-    noStart,
-    `ct mark set ct mark and $keep or $${kind}`,
-    'accept',
-  ],
+/**
+ * The rules that a new epoch changes, each alone in a chain of its own and without a verdict: after a change of any rule that has one, the kernel walks
+ * through all elements of all maps of the table, whether their verdicts lead in a circle. What is compared with the epoch stands in sets.
+ */
+const markChains: readonly ProgramChain[] = (['full', 'local', 'answer'] as const).map((kind) => ({
+  name: `mark_${kind}`,
+  rules: [`ct mark set ct mark and $keep or $${kind}`],
 }));
 
-/** All that names the epoch, besides the stamps: so that a new epoch changes a few rules and none of the hooks' own chains. */
-const knownChains: readonly ProgramChain[] = [
-  { name: 'known', rules: ['ct mark and $mask == $full accept'] },
-  { name: 'known_local', rules: ['ct mark and $mask == $local accept'] },
-  { name: 'answered', rules: ['ct mark and $mask == $answer accept'] },
-];
+const stampChains: readonly ProgramChain[] = (['full', 'local'] as const).map((kind) => ({
+  name: kind === 'full' ? 'stamp' : 'stamp_local',
+  rules: ['ct state invalid,untracked goto refuse_invalid', noStart, `jump mark_${kind}`, 'accept'],
+}));
+
+export const knownSets: readonly ProgramMap[] = (['full', 'local', 'answer'] as const).map((kind) => ({
+  name: `known_${kind}`,
+  key: 'mark',
+  verdicts: false,
+  ranges: false,
+  counted: false,
+  marks: true,
+  elements: new Map([[`$${kind}`, '']]),
+}));
 
 /** A packet let out without a stamp for its flow; the latch knows it by this. */
 const passOnce: ProgramChain = {
@@ -281,8 +288,8 @@ function when2(condition: boolean, ...chains: readonly ProgramChain[]): readonly
 export function skeletonChains(choice: SkeletonChoice): readonly ProgramChain[] {
   const ways = ['start', 'reply'] as const;
   return [
+    ...markChains,
     ...stampChains,
-    ...knownChains,
     passOnce,
     ...essentials(choice, 'goto refuse_spoofed'),
     ...families.flatMap((family) => [

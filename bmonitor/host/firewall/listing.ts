@@ -72,7 +72,7 @@ export function readListing(text: string): Listed {
       slotMax = Math.max(slotMax, Number(/_s(\d+)$/u.exec(name)?.[1] ?? 0));
     if (table === `inet ${latchName}` && chain === 'known')
       epochMark ??= hexIn(/ct mark .* >= 0x([0-9a-f]{8})/u.exec(line)?.[1]);
-    if (table === `inet ${tableName}` && chain === 'stamp')
+    if (table === `inet ${tableName}` && (chain === 'mark_full' || chain === 'stamp'))
       epochMark = hexIn(/ct mark set .*\| 0x([0-9a-f]{8})/u.exec(line)?.[1]) ?? epochMark;
   }
   return { maps, chains, counters, tables, epochMark, slotMax };

@@ -6,7 +6,9 @@ import {
   mapDeclaration,
   place,
   ruleText,
+  withMarks,
 } from '../../ports/firewall-text.js';
+import { changesInPlace, difference, isEmpty, onlyLoosens, type Difference } from './difference.js';
 import type { FirewallProgram, ProgramChain, ProgramMap, ProgramTable } from '../../ports/firewall.js';
 
 /**
@@ -58,41 +60,6 @@ export interface Transition {
   readonly recounted: boolean;
 }
 
-interface Difference {
-  readonly removed: readonly string[];
-  readonly added: readonly (readonly [key: string, verdict: string])[];
-}
-
-const nothing: Difference = { removed: [], added: [] };
-
-export function difference(before: ReadonlyMap<string, string>, map: ProgramMap): Difference {
-  const after = map.elements;
-  if (before === after) return nothing;
-  if (map.change?.from === before) return map.change;
-  const removed: string[] = [];
-  const added: [string, string][] = [];
-  for (const [key, verdict] of before) if (after.get(key) !== verdict) removed.push(key);
-  for (const [key, verdict] of after) if (before.get(key) !== verdict) added.push([key, verdict]);
-  return { removed, added };
-}
-
-/** Deleting from a map of ranges takes a millisecond an element, filling a new one a fiftieth of that. */
-const rangesDeletePerFill = 50;
-const rangesInPlaceMax = 8;
-/** All changes in place are one transaction, and one line of nft's. */
-const inPlaceMax = 2000;
-
-function changesInPlace(map: ProgramMap, { removed, added }: Difference): boolean {
-  if (removed.length + added.length > inPlaceMax) return false;
-  if (!map.ranges || removed.length <= rangesInPlaceMax) return true;
-  return removed.length * rangesDeletePerFill < map.elements.size;
-}
-
-/** Only more of what passes needs no new epoch: everything else may refuse what passed before. */
-function onlyLoosens(map: ProgramMap, { removed, added }: Difference): boolean {
-  return removed.length === 0 && (!map.verdicts || added.every(([, verdict]) => verdict === 'return'));
-}
-
 /** Each transaction on a map of ranges copies the map, so they are few and large. */
 const elementsPerTransaction = 10_000;
 
@@ -110,6 +77,8 @@ class Steps {
   removed = 0;
   tightens = false;
   recounted = false;
+  /** Sets of marks, which stay and follow the epoch. */
+  readonly marks: { readonly table: ProgramTable; readonly map: ProgramMap; readonly slot: string }[] = [];
   #nextSlot: number;
 
   constructor(nextSlot: number) {
@@ -132,6 +101,7 @@ class Steps {
 
   inPlace(table: ProgramTable, map: ProgramMap, slot: string, change: Difference): void {
     this.slots.set(id(table, map.name), slot);
+    if (map.marks === true) this.marks.push({ table, map, slot });
     const remove = (keys: readonly string[]): readonly string[] =>
       keys.length === 0 ? [] : [deleteElements(table, slot, keys)];
     const add = change.added.length === 0 ? [] : [addElements(table, slot, change.added)];
@@ -163,8 +133,6 @@ function mapChange(table: ProgramTable, map: ProgramMap, before: Standing | unde
   if (old === undefined || slot === undefined) return { table, map, old: undefined };
   return { table, map, old: { slot, change: difference(old.elements, map) } };
 }
-
-const isEmpty = ({ removed, added }: Difference): boolean => removed.length + added.length === 0;
 
 /**
  * Rules are taken from one generation for the whole way of a packet, elements from the one that holds when they are
@@ -245,6 +213,23 @@ function isUntouched(
     if (moved.size === 0 || !rule.includes('@{')) return true;
     return [...rule.matchAll(/@\{(\w+)\}/gu)].every(([, map = '']) => !moved.has(id(table, map)));
   });
+}
+
+/** A packet that looks in between finds the old mark or the new one, and never both or neither. */
+function moveMarks(steps: Steps, from: number, to: number): void {
+  if (from === to) return;
+  for (const { table, map, slot } of steps.marks) {
+    const keys = [...map.elements.keys()];
+    const at = (epoch: number): readonly string[] => keys.map((key) => withMarks(key, epoch));
+    steps.flip.push(deleteElements(table, slot, at(from)));
+    steps.flip.push(
+      addElements(
+        table,
+        slot,
+        at(to).map((key) => [key, '']),
+      ),
+    );
+  }
 }
 
 function movedMaps(steps: Steps, before: Standing): ReadonlySet<string> {
@@ -338,6 +323,7 @@ export function transition(before: Standing, program: FirewallProgram): Transiti
     program.tables.flatMap((table) => table.maps.map((map) => mapChange(table, map, before))),
   );
   const epoch = steps.tightens || rulesDiffer(before, program) ? before.epoch + 1 : before.epoch;
+  moveMarks(steps, before.epoch, epoch);
   for (const table of program.tables)
     refillChains(steps, table, before, { epoch, tableIsNew: tableOf(before.program, table) === undefined });
   removeGone(steps, before, program);
@@ -371,6 +357,8 @@ export function rebuild(
 }
 
 function finish(steps: Steps, program: FirewallProgram, epoch: number): Transition {
-  const { fill, settle, flip, remove, slots, nextSlot, added, removed, recounted } = steps;
+  const { settle, flip, remove, slots, nextSlot, added, removed, recounted } = steps;
+  // Sets of marks are filled before it is known which epoch it will be.
+  const fill = steps.fill.map((line) => (line.includes('$') ? withMarks(line, epoch) : line));
   return { fill, settle, flip, remove, added, removed, recounted, next: { program, epoch, slots, nextSlot } };
 }

@@ -1,6 +1,14 @@
 import { expect } from 'chai';
+import type { BoxChange, LevelBoxes } from '../../../../../bmonitor/filters/boxes.js';
+import { LevelCompiler } from '../../../../../bmonitor/filters/compile.js';
+import type { NormalFilter } from '../../../../../bmonitor/filters/model.js';
+import { ProgramMaker } from '../../../../../bmonitor/filters/nft/compile.js';
+import { closedPlan, type NodePlan } from '../../../../../bmonitor/filters/nft/plan.js';
+import { noNames, normaliseFilter } from '../../../../../bmonitor/filters/normalise.js';
+import { mark } from '../../../../../bmonitor/ports/firewall-text.js';
 import type { FirewallProgram, ProgramMap } from '../../../../../bmonitor/ports/firewall.js';
 import { rebuild, transition, type Standing } from '../../../../../bmonitor/host/firewall/transition.js';
+import { value } from '../../../../fakes/results.js';
 
 type Elements = Readonly<Record<string, string>>;
 
@@ -101,6 +109,50 @@ describe('the way from one program to the next', () => {
     const plan = transition(before, program({}, many(2000), ['accept']));
     const all = [...plan.fill, ...plan.settle, ...plan.flip, ...plan.remove].join('\n');
     expect(all).to.not.match(/(add|delete|flush) chain inet bmonitor input/u);
+  });
+
+  it('changes no rule that has a verdict when single filters come and go, so that the kernel need not walk through all elements', () => {
+    const filter = (action: 'allow' | 'deny', id: number): NormalFilter =>
+      value(
+        normaliseFilter(
+          { action, direction: 'in', peers: ['10.1.2.3'], protocol: 'tcp', ports: [80 + id] },
+          noNames,
+          { id, where: '' },
+        ),
+      );
+    const compiler = value(LevelCompiler.from([filter('allow', 0), filter('deny', 1)]));
+    const levelNow = (): LevelBoxes => ({
+      otherwise: 'deny',
+      onRefuse: 'reject',
+      boxes: [...compiler.boxes()],
+    });
+    const plan: NodePlan = { ...closedPlan, levels: [levelNow()] };
+    const maker = new ProgramMaker();
+    const before = standing(maker.make(plan));
+    const changes = [
+      (): BoxChange => value(compiler.add(filter('deny', 2))),
+      (): BoxChange => value(compiler.remove(0)),
+      (): BoxChange => value(compiler.remove(1)),
+    ];
+    let now = before;
+    for (const change of changes) {
+      const changed = change();
+      const steps = transition(now, maker.change({ ...plan, levels: [levelNow()] }, 0, changed));
+      now = steps.next;
+      const until = [...steps.fill, ...steps.settle, ...steps.flip].join('\n');
+      expect(until).to.not.match(/(?:accept|drop|return|goto|jump)\b.*$/mu);
+    }
+    expect(now.epoch).to.equal(before.epoch + 3);
+  });
+
+  it('lets the old mark leave its set with the same step that brings the new one', () => {
+    const plan: NodePlan = { ...closedPlan, levels: [{ otherwise: 'deny', onRefuse: 'drop', boxes: [] }] };
+    const maker = new ProgramMaker();
+    const before = standing(maker.make(plan));
+    const after = transition(before, maker.make({ ...plan, quarantine: true }));
+    const slot = before.slots.get('inet bmonitor/known_full') ?? '';
+    expect(after.flip).to.include(`delete element inet bmonitor ${slot} { ${mark('full', before.epoch)} }`);
+    expect(after.flip).to.include(`add element inet bmonitor ${slot} { ${mark('full', after.next.epoch)} }`);
   });
 
   it('removes what it finds and does not know', () => {
