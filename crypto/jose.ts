@@ -3,11 +3,12 @@ import {
   createCipheriv,
   createDecipheriv,
   privateDecrypt,
+  publicEncrypt,
   randomBytes,
   verify as verifySignature,
   type KeyObject,
 } from 'node:crypto';
-import { CompactEncrypt, CompactSign } from 'jose';
+import { CompactSign } from 'jose';
 import { fromB64u, publicRandom, toB64u } from './bytes.js';
 import type { Secret } from './secret.js';
 import type { Signer } from './signer.js';
@@ -26,11 +27,27 @@ const contentKeyBytes = 32;
 const nonceBytes = 12;
 const tagBytes = 16;
 
-/** To a public key: RSA-OAEP-256 with A256GCM. */
+/**
+ * To a public key: RSA-OAEP-256 with A256GCM. A console of ten thousand nodes seals thousands of times when all come back, so it is put together over
+ * OpenSSL like its counterpart: jose hands four pieces of it to other threads, which costs ten times the public operation, and keeps a second form of
+ * every node's key.
+ */
 export function sealTo(key: KeyObject, header: Header, plaintext: Uint8Array): Promise<string> {
-  return new CompactEncrypt(plaintext)
-    .setProtectedHeader({ alg: 'RSA-OAEP-256', enc: 'A256GCM', ...header })
-    .encrypt(key);
+  const head = toB64u(utf8(JSON.stringify({ ...pinned['sealed-to'].members, ...header })));
+  const cek = randomBytes(contentKeyBytes);
+  const wrapped = publicEncrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' }, cek);
+  const body = sealedParts(cek, head, plaintext);
+  cek.fill(0);
+  return Promise.resolve([head, toB64u(wrapped), ...body].join('.'));
+}
+
+/** The last three parts of a compact JWE under A256GCM: nonce, ciphertext and tag. */
+function sealedParts(key: Uint8Array, head: string, plaintext: Uint8Array): readonly string[] {
+  const nonce = publicRandom(nonceBytes);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  cipher.setAAD(Buffer.from(head, 'latin1'));
+  const sealed = Buffer.concat([cipher.update(plaintext), cipher.final()]);
+  return [toB64u(nonce), toB64u(sealed), toB64u(cipher.getAuthTag())];
 }
 
 /**
@@ -58,8 +75,8 @@ function contentKey(key: KeyObject, wrapped: Uint8Array): Uint8Array {
 
 /**
  * Undefined for every failure alike: which part of it was wrong must not show. The node opens each request with this, so it
- * is put together over OpenSSL here, where jose would cost a quarter of the private operation; who seals uses jose, so that
- * each test holds the two against each other.
+ * is put together over OpenSSL here, where jose would cost a quarter of the private operation. A test holds both halves
+ * against jose.
  */
 export function openWith(key: KeyObject, envelope: string): Uint8Array | undefined {
   const parts = envelope.split('.', 6);
@@ -76,11 +93,7 @@ export function openWith(key: KeyObject, envelope: string): Uint8Array | undefin
 /** With a symmetric key of 32 bytes: direct, A256GCM. The node seals each reply with it. */
 export function sealDirect(key: Secret, header: Header, plaintext: Uint8Array): string {
   const head = toB64u(utf8(JSON.stringify({ ...pinned['sealed-direct'].members, ...header })));
-  const nonce = publicRandom(nonceBytes);
-  const cipher = key.use((bytes) => createCipheriv('aes-256-gcm', bytes, nonce));
-  cipher.setAAD(Buffer.from(head, 'latin1'));
-  const sealed = Buffer.concat([cipher.update(plaintext), cipher.final()]);
-  return [head, '', toB64u(nonce), toB64u(sealed), toB64u(cipher.getAuthTag())].join('.');
+  return [head, '', ...key.use((bytes) => sealedParts(bytes, head, plaintext))].join('.');
 }
 
 /** A page of a history has two megabytes, which jose takes apart byte by byte; that cost more than to check what stands in it. */

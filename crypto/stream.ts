@@ -15,9 +15,15 @@ const sequenceBytes = 8;
 const tagBytes = 16;
 export const streamFrameOverheadBytes = headBytes + sequenceBytes + tagBytes;
 
-function nonceOf(sequence: Uint8Array): Uint8Array {
-  const nonce = Buffer.alloc(12);
-  nonce.set(sequence, 4);
+/** Its own few bytes: a view of the frame that it came in would hold that frame, and all that shares its memory, for as long as the stream lives. */
+function kept(id: Uint8Array): Uint8Array {
+  if (id.length !== streamIdBytes) throw new Error('a stream id has 16 bytes');
+  return new Uint8Array(id);
+}
+
+function nonceOf(frame: Buffer): Uint8Array {
+  const nonce = new Uint8Array(12);
+  for (let at = 0; at < sequenceBytes; at += 1) nonce[4 + at] = frame[headBytes + at] ?? 0;
   return nonce;
 }
 
@@ -45,7 +51,7 @@ export class StreamSealer {
     frame[streamIdBytes] = final ? 1 : 0;
     frame.writeBigUInt64BE(this.#next, headBytes);
     this.#next += 1n;
-    const nonce = nonceOf(frame.subarray(headBytes, headBytes + sequenceBytes));
+    const nonce = nonceOf(frame);
     const cipher = this.#key.use((key) => createCipheriv('aes-256-gcm', key, nonce));
     cipher.setAAD(frame.subarray(0, headBytes));
     frame.set(cipher.update(plaintext), headBytes + sequenceBytes);
@@ -70,7 +76,7 @@ export class StreamOpener {
 
   constructor(key: Secret, id: Uint8Array) {
     this.#key = key;
-    this.#id = id;
+    this.#id = kept(id);
   }
 
   /** True once the final frame was opened: a connection that closes before that has cut the stream. */
@@ -88,13 +94,13 @@ export class StreamOpener {
 
   #open(frame: Buffer): Opened {
     if (frame.length < streamFrameOverheadBytes) return { fault: 'malformed' };
-    if (!frame.subarray(0, streamIdBytes).equals(this.#id)) return { fault: 'malformed' };
+    if (frame.compare(this.#id, 0, streamIdBytes, 0, streamIdBytes) !== 0) return { fault: 'malformed' };
     const flags = frame[streamIdBytes];
     if (flags !== 0 && flags !== 1) return { fault: 'malformed' };
     const sequence = frame.readBigUInt64BE(headBytes);
     if (sequence !== this.#next) return { fault: sequence > this.#next ? 'gap' : 'repeated' };
     this.#next += 1n;
-    const nonce = nonceOf(frame.subarray(headBytes, headBytes + sequenceBytes));
+    const nonce = nonceOf(frame);
     const decipher = this.#key.use((key) =>
       createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: tagBytes }),
     );

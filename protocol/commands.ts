@@ -162,13 +162,14 @@ export const commandParsers = {
   'lease.end': object({ lease: idText }),
   /** The filters of a level: of the own, or, as boxes without names, what the levels above let through. */
   'filters.read': object({ level: optional(levelNumber) }),
-  /** Replaces the own filters whole. */
+  /** Replaces the own filters whole. `keep`: the digest of a secret by which they are kept when it is shown on the stream that follows. */
   'filters.replace': object({
     expect: version,
     set: filterSet,
     names: optional(names),
     clamp: optional(flag),
     confirmWithin: optional(whole({ min: 1, max: limits.confirm_s_max })),
+    keep: optional(digestText),
     way: optional(consoleWay),
   }),
   /** Adds and removes some of the own filters. */

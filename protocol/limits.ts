@@ -88,6 +88,8 @@ export const limits = {
   destroy_after_s_max: 31 * 86_400,
   /** How long a change of filters may wait for its confirmation. */
   confirm_s_max: 600,
+  /** The secret that is shown to keep a change: nobody guesses it. */
+  keep_secret_bytes: 32,
   /** Filters added or removed in one change; more is a replacement. */
   filters_per_change_max: 10_000,
   /** The body of a call to a console's API: the largest is a filter set with its notes. */
@@ -292,9 +294,9 @@ export const limits = {
   settle_leases_ms: 2000,
   /** Receipts that a console keeps of one lease: granted, taken, extended now and then, ended. */
   receipts_per_lease_max: 256,
-  /** A follower acknowledges this many frames at once; a window holds at least twice as many. */
-  stream_frames_per_ack: 8,
-  /** ... or fewer when they come to so many bytes, a thousandth of a window; signs of life wait for the next ones. */
+  /** A follower acknowledges at once what comes to so many bytes, a quarter of a window ... */
+  stream_ack_bytes_max: 1024 * 1024,
+  /** ... or less than that, a thousandth of a window; signs of life wait for the next ones. */
   stream_ack_bytes_min: 4096,
   /** ... which then are acknowledged after this long, well before a window could be full at an ordinary pace. */
   stream_ack_ms_max: 250,

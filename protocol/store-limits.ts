@@ -8,6 +8,8 @@ export const storeLimits = {
   store_range_entries_max: 10_000,
   /** Writes that a store remembers for watchers that come back. */
   store_watch_writes_max: 10_000,
+  /** ... and their keys and values together: who was away for longer reads anew what it watches. */
+  store_watch_bytes_max: 8 * 1024 * 1024,
   /** One frame of a store service: the largest write, in base64, with its names. */
   store_frame_bytes_max: 40 * 1024 * 1024,
   /** The values of one page that a store service sends: a reader takes the next page, and nobody waits behind a huge frame. */

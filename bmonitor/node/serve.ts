@@ -30,6 +30,7 @@ import {
   stillEnrolled,
   tellsTime,
 } from './judge.js';
+import { keepsWhenShown } from './keeping.js';
 import type { Nonces } from './nonces.js';
 import type { Notices } from './notices.js';
 import type { Seen } from './seen.js';
@@ -307,7 +308,14 @@ export class Service {
       const stream = streams.openDuplex({ secret, digest: envelope.digest, mayHear, serve });
       return stream.ok ? ok({ result: {}, again: false, stream: stream.value }) : stream;
     }
-    if (changesSomething(command)) return ok({ result: acted.value.result, again: acted.value.again });
+    if (changesSomething(command)) {
+      const { result, again } = acted.value;
+      const keeping = again ? undefined : keepsWhenShown(core, request, result);
+      const mayHear = (): Result<void> => stillEnrolled(claims, core.state);
+      const opened = keeping && streams.openDuplex({ secret, digest: envelope.digest, mayHear, ...keeping });
+      // Where there is no room for the stream, the console confirms the change by a command.
+      return ok({ result, again, ...(opened?.ok ? { stream: opened.value } : {}) });
+    }
     // Another command may have ended the lease in the meantime.
     const present = stillEnrolled(claims, core.state);
     if (!present.ok) return present;

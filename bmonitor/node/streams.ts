@@ -11,7 +11,7 @@ import type { Log } from '../../protocol/log.js';
 import { messageOf } from '../../protocol/log.js';
 import { followerForm, type Answer } from '../../protocol/question.js';
 import { streamNameOf, streamOpener, streamSealer } from '../../protocol/reply.js';
-import { ok, refuse, type Result } from '../../protocol/result.js';
+import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
 import { Duplex } from './duplex.js';
 import type { EventLog } from './events.js';
 
@@ -30,6 +30,8 @@ export interface Following {
 /** A stream of bytes, and who serves it until its end. */
 export interface Serving extends Pick<Following, 'secret' | 'digest' | 'mayHear'> {
   serve(duplex: Duplex): Promise<Result<Readonly<Record<string, unknown>>>>;
+  /** After this the stream ends with this refusal, whatever was served by then. Absent: it takes as long as it takes. */
+  readonly atMost?: { readonly ms: number; readonly refusal: Refusal };
 }
 
 interface OpenDuplex extends Serving {
@@ -126,6 +128,9 @@ export class ChannelStreams {
   begin(name: string): void {
     const serving = this.#duplexes.get(name);
     if (serving) {
+      const { atMost, duplex } = serving;
+      const late = (): void => void (atMost && duplex.finish({ ok: false, refusal: atMost.refusal }));
+      const timer = atMost && setTimeout(late, atMost.ms);
       serving
         .serve(serving.duplex)
         .then((result) => serving.duplex.finish(result))
@@ -134,6 +139,7 @@ export class ChannelStreams {
           this.#channel.close('a stream failed');
         })
         .finally(() => {
+          clearTimeout(timer);
           this.#duplexes.delete(name);
           if (!serving.duplex.whole) this.#remember(name);
         });

@@ -6,6 +6,7 @@ import { newId } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { addressesIn, forEach, type Wanted } from '../../console/filters/push.js';
 import { keepTogether, takeBackTogether, tryTogether, type Target } from '../../console/filters/together.js';
+import type { Trial } from '../../console/filters/trial.js';
 import { draftWithoutNode } from './edits.js';
 import { boundariesOf, clusterOf, talksOf, type Plan, type Talk } from './compute.js';
 import { Ledger } from './ledger.js';
@@ -140,7 +141,7 @@ export class ClusterBook {
       await this.#parts.store.write([this.#ledger.changeOver(id)]);
       return tried;
     }
-    return this.#commit(draft, { ops: ops.value, change, targets, wanted, versions: tried.value });
+    return this.#commit(draft, { ops: ops.value, change, targets, wanted, trials: tried.value });
   }
 
   #wantedBy(draft: Draft): ReadonlyMap<string, Wanted> {
@@ -166,10 +167,10 @@ export class ClusterBook {
       readonly change: Change;
       readonly targets: readonly Target[];
       readonly wanted: ReadonlyMap<string, Wanted>;
-      readonly versions: ReadonlyMap<string, number>;
+      readonly trials: ReadonlyMap<string, Trial>;
     },
   ): Promise<Result<Outcome>> {
-    const { change, targets, versions } = done;
+    const { change, targets, trials } = done;
     const since = this.#parts.now();
     const behind = targets.map(({ node, wanted }): [string, Boundary] => [
       node,
@@ -181,17 +182,17 @@ export class ClusterBook {
       this.#ledger.changeOver(change.id),
     ]);
     if (!written.ok) {
-      await takeBackTogether(this.#parts.nodes, versions);
+      await takeBackTogether(this.#parts.nodes, trials);
       return written;
     }
     this.#parts.log.info('boundary-committed', { change: change.id });
     this.#ledger.clusters = draft.clusters;
     this.#ledger.exceptions = draft.exceptions;
     for (const [node, boundary] of behind) this.#ledger.boundaries.set(node, boundary);
-    const taken = await keepTogether(this.#parts.nodes, versions);
+    const taken = new Set(await keepTogether(trials));
     for (const { node, wanted } of targets) {
-      const version = versions.get(node);
-      if (version === undefined || !taken.includes(node)) continue;
+      const version = trials.get(node)?.version;
+      if (version === undefined || !taken.has(node)) continue;
       const { digest } = wanted;
       const at = this.#parts.now();
       this.#ledger.boundaries.set(node, {
@@ -202,14 +203,14 @@ export class ClusterBook {
       });
     }
     const stored = await this.#parts.store.write(
-      taken.flatMap((node) => {
+      [...taken].flatMap((node) => {
         const boundary = this.#ledger.boundaries.get(node);
         return boundary ? [this.#ledger.boundaryOp(node, boundary)] : [];
       }),
     );
     if (!stored.ok) this.#parts.log.error('boundary-unwritten', { code: stored.refusal.code });
-    const rest = targets.map(({ node }) => node).filter((node) => !taken.includes(node));
-    return ok({ change: change.id, taken: taken.toSorted(), behind: rest.toSorted() });
+    const rest = targets.map(({ node }) => node).filter((node) => !taken.has(node));
+    return ok({ change: change.id, taken: [...taken].toSorted(), behind: rest.toSorted() });
   }
 
   /** A node that was retired, and is not among our nodes any more, is in no cluster either. */

@@ -20,9 +20,7 @@ export function facilityPolicy(parts: {
   return {
     node: (key) =>
       Promise.resolve(
-        nodes.list().some(({ id }) => id === key.id)
-          ? ok(true)
-          : refuse('gateway-stranger', `node ${key.id}`),
+        nodes.nameOf(key.id) !== undefined ? ok(true) : refuse('gateway-stranger', `node ${key.id}`),
       ),
     async console(key) {
       if (isOwn(key.id)) return ok({ party: landlord });
@@ -35,7 +33,7 @@ export function facilityPolicy(parts: {
     },
     async mayJoin(party, node) {
       if (party === landlord) return ok(true);
-      const name = nodes.list().find(({ id }) => id === node)?.card.name;
+      const name = nodes.nameOf(node);
       const all = await leases.all();
       if (!all.ok) return all;
       const welcome = await welcomeWith(party);

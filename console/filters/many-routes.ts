@@ -157,10 +157,12 @@ async function applyTogether(
     await takeBackTogether(book, tried.value);
     return refuse('unreachable', `${missing.join(' ')}: so no node has it`);
   }
-  const kept = await keepTogether(book, tried.value);
+  const kept = await keepTogether(tried.value);
   const lost = nodes.filter((node) => !kept.includes(node));
   if (lost.length > 0) return refuse('filters-unconfirmed', lost.join(' '), { data: { nodes: lost } });
-  return ok({ versions: Object.fromEntries(tried.value) });
+  return ok({
+    versions: Object.fromEntries([...tried.value].map(([node, { version }]) => [node, version])),
+  });
 }
 
 interface BoxView {

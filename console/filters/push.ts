@@ -24,7 +24,7 @@ export function filtersDigest(set: unknown, names: unknown): string | undefined 
   return digestOf(JSON.stringify([otherwise, onRefuse, lines, sorted]));
 }
 
-const versionForm = whole({ min: 0, max: Number.MAX_SAFE_INTEGER });
+export const versionForm = whole({ min: 0, max: Number.MAX_SAFE_INTEGER });
 
 /** What a node said of the filters of its landlord in its last status. */
 export function versionIn({ status }: Pick<KnownNode, 'status'>): number | undefined {
@@ -87,20 +87,19 @@ export function isAway({ code }: Refusal): boolean {
   return away.has(code);
 }
 
-/** Gives one node its filters. With `within_s` the node undoes it by itself unless it is kept. */
+/** Gives one node its filters, for good. */
 export async function give(
   nodes: NodeBook,
   node: string,
   wanted: Wanted,
-  options: { readonly expect: number; readonly within_s?: number },
+  options: { readonly expect: number },
 ): Promise<Result<number>> {
-  const { expect, within_s } = options;
+  const { expect } = options;
   const reply = await nodes.request(node, {
     type: 'filters.replace',
     expect,
     set: wanted.set as unknown as Record<string, unknown>,
     names: wanted.names,
-    ...(within_s === undefined ? {} : { confirmWithin: within_s }),
   });
   if (!reply.ok) return reply;
   const version = versionForm(reply.value.result?.['version'], 'version');

@@ -71,7 +71,7 @@ export function metricsRoutes({
         sample('console_audit_lost_total', auditLost()),
         sample('console_clock_jumps_total', clockJumps()),
         delay.sample(),
-        ...nodeSamples(book.list()),
+        ...nodeSamples(book.outlines()),
         ...((await more?.()) ?? []),
         ...calls.samples(),
         ...processSamples(),

@@ -10,9 +10,10 @@ import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { KeyStore } from '../store/port.js';
 import { firstOf } from './first-of.js';
 import { NodeLink, type Known } from './link.js';
+import type { Questions } from './questions.js';
 import { NodeSession, type Asked, type Clocks } from './session.js';
 import { Seats } from './seats.js';
-import type { Patience } from './state.js';
+import type { NodeState, Patience } from './state.js';
 
 /** A node as a console knows it. */
 export interface KnownNode extends Known {
@@ -42,6 +43,15 @@ export interface BookOptions {
   readonly keyBits?: number | undefined;
 }
 
+/** As much of a node as it is chosen and sorted by: to put all together that is known of ten thousand costs more than the page that is shown. */
+export interface Outline {
+  readonly card: NodeCard;
+  readonly state: NodeState;
+  readonly lastSeen: number | undefined;
+  readonly questions: Questions;
+  known(): KnownNode;
+}
+
 interface Line {
   readonly card: NodeCard;
   readonly id: string;
@@ -62,6 +72,8 @@ const prefix = 'node/';
 export class NodeBook {
   readonly #options: BookOptions;
   readonly #lines = new Map<string, Line>();
+  /** Their names by the thumbprints of their identity keys. */
+  readonly #names = new Map<string, string>();
   readonly #listeners = new Set<(event: BookEvent) => void>();
   readonly #changed = new Set<string>();
   readonly #seats = new Seats(limits.conversations_opening_max, limits.conversation_opening_ms_max);
@@ -89,11 +101,24 @@ export class NodeBook {
     clearTimeout(this.#flush);
     for (const { link } of this.#lines.values()) link.stop();
     this.#lines.clear();
+    this.#names.clear();
     this.#listeners.clear();
   }
 
   list(): KnownNode[] {
     return [...this.#lines.values()].map(known);
+  }
+
+  outlines(): Outline[] {
+    return [...this.#lines.values()].map((line) => {
+      const { state, lastSeen, questions } = line.link;
+      return { card: line.card, state, lastSeen, questions, known: () => known(line) };
+    });
+  }
+
+  /** The name of the node with this identity. */
+  nameOf(id: string): string | undefined {
+    return this.#names.get(id);
   }
 
   get(name: string): Result<KnownNode> {
@@ -104,8 +129,8 @@ export class NodeBook {
   async add(card: NodeCard): Promise<Result<KnownNode>> {
     const identity = identityOf(card);
     if (!identity.ok) return identity;
-    const twin = [...this.#lines.values()].find((line) => line.id === identity.value.id);
-    if (twin) return refuse('already-there', `this node is here as ${twin.card.name}`);
+    const twin = this.nameOf(identity.value.id);
+    if (twin !== undefined) return refuse('already-there', `this node is here as ${twin}`);
     if (this.#lines.has(card.name)) return refuse('already-there', `a node ${card.name} is here`);
     if (this.#lines.size >= limits.nodes_max) return refuse('too-large', `at most ${limits.nodes_max} nodes`);
     const key = prefix + card.name;
@@ -139,6 +164,7 @@ export class NodeBook {
     if (!written.ok) return written;
     line.link.stop();
     this.#lines.delete(name);
+    this.#names.delete(line.id);
     for (const listener of this.#listeners) listener({ type: 'gone', names: [name] });
     return ok(true);
   }
@@ -254,6 +280,7 @@ export class NodeBook {
     });
     const line = { card, id, link };
     this.#lines.set(card.name, line);
+    this.#names.set(id, card.name);
     link.start();
     this.#note(card.name);
     return ok(line);

@@ -20,6 +20,8 @@ export interface Heard {
   readonly gap?: { readonly from: number; readonly to: number };
   /** The answer to a question, said before these events. */
   readonly answer?: Answer;
+  /** It is a sign of life, and nothing else. */
+  readonly isBeat?: true;
 }
 
 /**
@@ -145,7 +147,7 @@ export class Follower {
 }
 
 const beatBytesMax = 32;
-const onlyAlive: Heard = { events: [] };
+const onlyAlive: Heard = { events: [], isBeat: true };
 
 /** The number in `{"alive":NUMBER}`; undefined: something else, or more. */
 function beatIn(frame: Uint8Array): number | undefined {

@@ -1,48 +1,21 @@
-import type { Pair, PublicKey } from '../../crypto/rsa.js';
-import type { ConnectionEnds, MessageChannel } from '../../protocol/channel.js';
+import type { ConnectionEnds } from '../../protocol/channel.js';
 import type { Command } from '../../protocol/commands.js';
 import { backOff } from '../../protocol/back-off.js';
 import type { ErrorCode } from '../../protocol/errors/index.js';
 import { limits } from '../../protocol/limits.js';
-import type { Log } from '../../protocol/log.js';
 import type { Reply } from '../../protocol/reply.js';
 import type { Notice } from '../../protocol/notice.js';
 import type { Answer } from '../../protocol/question.js';
-import type { Addressee } from '../../protocol/request.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
 import { Follower, type Heard } from './follower.js';
 import { Pace } from './pace.js';
 import { whyAway, type Known } from './known.js';
-import { Questioner } from './questions.js';
-import type { Seats } from './seats.js';
-import { NodeSession, type Asked, type Clocks } from './session.js';
-import { nextChange, stateAt, type Facts, type NodeState, type Patience } from './state.js';
+import { Questioner, type Questions } from './questions.js';
+import type { LinkOptions } from './link-options.js';
+import { NodeSession, type Asked } from './session.js';
+import { nextChange, stateAt, type Facts, type NodeState } from './state.js';
 
-export interface LinkOptions {
-  /** Thumbprint of the node's identity key. */
-  readonly node: string;
-  /** The identity key itself, as it was pinned: without it, notices are passed over. */
-  readonly identity?: PublicKey;
-  readonly to: Addressee;
-  readonly pair: Pair;
-  readonly clocks: Clocks;
-  readonly chance: () => number;
-  readonly patience: Patience;
-  /** How often the status is asked for while nothing else is heard. */
-  readonly ask_ms: number;
-  /** Over how long the first dials of many links are spread, and the longest wait between two of them; absent, as for a few nodes. */
-  readonly spread_ms?: number;
-  readonly again_ms_max?: number;
-  /** Taken before a conversation begins, which costs private keys, and given back when it has. */
-  readonly seats?: Seats;
-  readonly keyBits?: number | undefined;
-  readonly log: Log;
-  /** One of the ways to the node: straight, or through a gateway. */
-  connect(): Promise<Result<MessageChannel>>;
-  /** Told whenever what is known has changed. */
-  onChange(): void;
-}
-
+export type { LinkOptions } from './link-options.js';
 export type { Known, Told } from './known.js';
 
 /**
@@ -55,7 +28,7 @@ export type { Known, Told } from './known.js';
  */
 export class NodeLink {
   readonly #options: LinkOptions;
-  #facts: Facts = { dialling: false, connected: false };
+  #facts: Facts & { heard?: number } = { dialling: false, connected: false };
   #session: NodeSession | undefined;
   #ends: ConnectionEnds | undefined;
   #known: Omit<Known, 'state' | 'questions' | 'lastSeen'> = {};
@@ -100,6 +73,14 @@ export class NodeLink {
 
   get state(): NodeState {
     return stateAt(this.#facts, this.#options.patience, this.#options.clocks.steady());
+  }
+
+  get lastSeen(): number | undefined {
+    return this.#lastSeen;
+  }
+
+  get questions(): Questions {
+    return this.#questioner.counts;
   }
 
   start(): void {
@@ -173,10 +154,15 @@ export class NodeLink {
   }
 
   /** A sealed frame is a sign of life, and what happened is a reason to ask at once how the node is now. */
-  #heard({ events, gap, answer }: Heard, before: number | undefined): void {
+  #heard({ events, gap, answer, isBeat }: Heard, before: number | undefined): void {
     if (this.#stopped) return;
     const { clocks } = this.#options;
     this.#lastSeen = clocks.wall();
+    // A sign of life of a node that is good puts off when it would be silent, and changes nothing else.
+    if (isBeat && this.#state === 'good' && !this.#stale) {
+      this.#facts.heard = clocks.steady();
+      return;
+    }
     if (gap) this.#known = { ...this.#known, gap };
     if (events.length > 0) {
       const kept = [...(this.#known.events ?? []), ...events].slice(-limits.node_events_kept_max);

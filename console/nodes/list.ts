@@ -1,7 +1,7 @@
 import { limits } from '../../protocol/limits.js';
 import { ok, refuse } from '../../protocol/result.js';
 import { object, oneOf, optional, text, wholeText, type Shape, type ShapeOf } from '../api/shape.js';
-import type { KnownNode } from './book.js';
+import type { Outline } from './book.js';
 import type { BesideOf } from './routes.js';
 import { nodeStates, type NodeState } from './state.js';
 
@@ -35,21 +35,28 @@ export const nodesQuery = object({
 });
 export type NodesQuery = ShapeOf<typeof nodesQuery>;
 
-export interface Chosen {
+export interface Chosen<T> {
   /** How many there are, on all pages. */
   readonly total: number;
-  readonly nodes: readonly KnownNode[];
+  readonly nodes: readonly T[];
 }
 
+/** What a node is chosen and sorted by. */
+export type Choosable = Pick<Outline, 'state' | 'lastSeen'> & { readonly card: { readonly name: string } };
+
 /** Filters, sorts and cuts, on what is known in memory: a page of ten thousand nodes costs milliseconds. */
-export function chooseNodes(all: readonly KnownNode[], query: NodesQuery, besideOf?: BesideOf): Chosen {
+export function chooseNodes<T extends Choosable>(
+  all: readonly T[],
+  query: NodesQuery,
+  besideOf?: BesideOf,
+): Chosen<T> {
   const found = all.filter((node) => fits(node, query, besideOf));
   const { offset = 0, limit = limits.nodes_max } = query;
   const sorted = sortedBy(found, query, besideOf);
   return { total: found.length, nodes: sorted.slice(offset, offset + limit) };
 }
 
-function fits(node: KnownNode, query: NodesQuery, besideOf?: BesideOf): boolean {
+function fits(node: Choosable, query: NodesQuery, besideOf?: BesideOf): boolean {
   const { state, name, room, rack, spare } = query;
   if (state && !state.includes(node.state)) return false;
   if (name !== undefined && !node.card.name.includes(name)) return false;
@@ -61,18 +68,18 @@ function fits(node: KnownNode, query: NodesQuery, besideOf?: BesideOf): boolean 
 }
 
 /** Each key is made once; the name decides between equal ones, so that pages meet. */
-function sortedBy(
-  nodes: readonly KnownNode[],
+function sortedBy<T extends Choosable>(
+  nodes: readonly T[],
   { sort = 'name', order = 'up' }: NodesQuery,
   besideOf?: BesideOf,
-): KnownNode[] {
+): T[] {
   const keyed = nodes.map((node) => ({ node, name: node.card.name, key: keyOf(node, sort, besideOf) }));
   const direction = order === 'up' ? 1 : -1;
   keyed.sort((a, b) => direction * (compare(a.key, b.key) || compare(a.name, b.name)));
   return keyed.map(({ node }) => node);
 }
 
-function keyOf(node: KnownNode, sort: NonNullable<NodesQuery['sort']>, besideOf?: BesideOf): string | number {
+function keyOf(node: Choosable, sort: NonNullable<NodesQuery['sort']>, besideOf?: BesideOf): string | number {
   switch (sort) {
     case 'name':
       return node.card.name;

@@ -131,9 +131,9 @@ export function nodeRoutes(book: NodeBook, now: () => number, besideOf?: BesideO
         nodes: list(nodeView, { max: limits.nodes_max }),
       }),
       handle: ({ query }) => {
-        const { total, nodes } = chooseNodes(book.list(), query, besideOf);
+        const { total, nodes } = chooseNodes(book.outlines(), query, besideOf);
         const view = query.view === 'brief' ? (node: KnownNode) => briefly(seen(node)) : seen;
-        return Promise.resolve(ok({ now: now(), total, nodes: nodes.map(view) }));
+        return Promise.resolve(ok({ now: now(), total, nodes: nodes.map((one) => view(one.known())) }));
       },
     }),
     route({

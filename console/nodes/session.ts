@@ -190,11 +190,16 @@ export class NodeSession {
     });
   }
 
-  async #take(message: Message): Promise<void> {
+  /** Without a promise where nothing has to be waited for: signs of life come by the thousand. */
+  #take(message: Message): void | Promise<void> {
     const wait_ms = this.#pace?.spend(message.length) ?? 0;
+    const take = (): void | Promise<void> =>
+      typeof message === 'string' ? this.#takeText(message) : this.#takeFrame(message);
     // The channel hands over nothing more until this is done, and reads no further.
-    if (wait_ms > 0) await new Promise((resolve) => setTimeout(resolve, wait_ms));
-    if (typeof message !== 'string') return this.#takeFrame(message);
+    return wait_ms > 0 ? new Promise((resolve) => setTimeout(resolve, wait_ms)).then(take) : take();
+  }
+
+  async #takeText(message: string): Promise<void> {
     const parsed = parseWire(message);
     // What is not of the protocol is passed over: it may come from whoever carries the connection.
     if (!parsed.ok) return;
@@ -270,7 +275,7 @@ export class NodeSession {
     waiting.settle(refused);
   }
 
-  async #takeFrame(frame: Uint8Array): Promise<void> {
+  #takeFrame(frame: Uint8Array): void | Promise<void> {
     const id = streamIdOf(frame);
     const name = id === undefined ? '' : streamNameOf(id);
     const following = this.#streams.get(name);
@@ -287,12 +292,15 @@ export class NodeSession {
       following.asked.onEnd?.(end, done);
       return;
     }
-    if (following.asked.onWriter) {
-      if (opened.plaintext[0] !== 0) return this.#takeAck(following, opened.plaintext);
-      await following.asked.onFrame?.(opened.plaintext.subarray(1));
-    } else await following.asked.onFrame?.(opened.plaintext);
-    following.taken += 1;
-    this.#acknowledge(name, following, opened.plaintext.length);
+    const { plaintext } = opened;
+    const { onFrame, onWriter } = following.asked;
+    if (onWriter && plaintext[0] !== 0) return this.#takeAck(following, plaintext);
+    const taking = onFrame?.(onWriter ? plaintext.subarray(1) : plaintext);
+    const taken = (): void => {
+      following.taken += 1;
+      this.#acknowledge(name, following, plaintext.length);
+    };
+    return taking ? taking.then(taken) : taken();
   }
 
   #writerOf(name: string, following: Following): StreamWriter {
@@ -329,8 +337,7 @@ export class NodeSession {
    */
   #acknowledge(name: string, following: Following, bytes: number): void {
     following.unsaid += bytes;
-    if (following.taken - following.acknowledged >= limits.stream_frames_per_ack)
-      return this.#sendAck(name, following);
+    if (following.unsaid >= limits.stream_ack_bytes_max) return this.#sendAck(name, following);
     if (following.unsaid < limits.stream_ack_bytes_min) return;
     following.later ??= setTimeout(() => {
       following.later = undefined;

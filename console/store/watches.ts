@@ -5,9 +5,24 @@ import type { Change, Op, Revision, Watcher } from './port.js';
 interface Write {
   readonly revision: Revision;
   readonly changes: readonly Change[];
+  readonly bytes: number;
 }
 
 const keyOf = (change: Change): string => (change.type === 'put' ? change.entry.key : change.key);
+
+/** A value of its own: a small view of the buffers that many share would hold all of it for as long as the write is remembered. */
+function own(change: Change): Change {
+  if (change.type === 'delete') return change;
+  const { entry } = change;
+  return { type: 'put', entry: { ...entry, value: new Uint8Array(entry.value) } };
+}
+
+function bytesOf(changes: readonly Change[]): number {
+  return changes.reduce(
+    (sum, change) => sum + keyOf(change).length + (change.type === 'put' ? change.entry.value.length : 0),
+    0,
+  );
+}
 
 export function changesOf(ops: readonly Op[], revision: Revision): Change[] {
   return ops.map((op) =>
@@ -26,16 +41,24 @@ export class Watches {
   readonly #recent: Write[] = [];
   readonly #watchers = new Map<symbol, { prefix: string; watcher: Watcher }>();
   #oldest: Revision;
+  #bytes = 0;
 
   constructor(revision: Revision) {
     this.#oldest = revision;
   }
 
   publish(revision: Revision, changes: readonly Change[]): void {
-    this.#recent.push({ revision, changes });
-    if (this.#recent.length > limits.store_watch_writes_max) {
+    const bytes = bytesOf(changes);
+    this.#recent.push({ revision, changes: changes.map(own), bytes });
+    this.#bytes += bytes;
+    while (
+      this.#recent.length > limits.store_watch_writes_max ||
+      this.#bytes > limits.store_watch_bytes_max
+    ) {
       const forgotten = this.#recent.shift();
-      if (forgotten) this.#oldest = forgotten.revision;
+      if (!forgotten) break;
+      this.#oldest = forgotten.revision;
+      this.#bytes -= forgotten.bytes;
     }
     for (const { prefix, watcher } of this.#watchers.values()) this.#deliver(prefix, watcher, changes);
   }

@@ -117,7 +117,7 @@ async function applyToAll({ book, nodes }: Customer): Promise<number> {
   const targets = nodes.map(({ card }) => ({ node: card.name, wanted, expect: 0 }));
   const began = performance.now();
   const tried = must(await tryTogether(book, targets));
-  const kept = await keepTogether(book, tried);
+  const kept = await keepTogether(tried);
   if (kept.length !== nodes.length) throw new Error(`${kept.length} nodes kept it`);
   return performance.now() - began;
 }

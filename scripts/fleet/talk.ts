@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { WebSocket } from 'ws';
-import { toB64u } from '../../crypto/bytes.js';
+import { digestOf, toB64u } from '../../crypto/bytes.js';
 import { utf8 } from '../../crypto/jose.js';
 import type { StreamOpener, StreamSealer } from '../../crypto/stream.js';
 import { streamIdOf } from '../../crypto/stream.js';
@@ -23,6 +23,13 @@ interface Stream {
   readonly opener: StreamOpener;
 }
 
+/** On which a change of filters is kept by its secret. */
+interface Keeping extends Stream {
+  readonly keep: string;
+  readonly version: number;
+  shown: Uint8Array;
+}
+
 /**
  * One connection to a simulated node. The messages, seals and signatures are those of a real node; what is left out is what protects a node
  * against its consoles: nothing is remembered against replay and no source is counted.
@@ -32,6 +39,7 @@ export class Talk {
   readonly #socket: WebSocket;
   readonly #channel: MessageChannel;
   readonly #streams = new Map<string, Stream>();
+  readonly #keeping = new Map<string, Keeping>();
   #flooding = false;
 
   constructor(node: SimulatedNode, socket: WebSocket, onClose: (talk: Talk) => void) {
@@ -143,8 +151,10 @@ export class Talk {
     const may = claims.boot === node.boot ? ok(true) : refuse('wrong-boot');
     const mine = claims.lease === node.lease ? may : refuse('wrong-lease');
     const answered = mine.ok ? node.answer(claims.command) : mine;
-    const stream =
-      answered.ok && claims.command.type === 'events.follow' ? toB64u(randomBytes(16)) : undefined;
+    const { command } = claims;
+    const keep = command.type === 'filters.replace' ? command.keep : undefined;
+    const followed = command.type === 'events.follow' || keep !== undefined;
+    const stream = answered.ok && followed ? toB64u(randomBytes(16)) : undefined;
     const reply = await sealReply(secret, re, {
       v: 1,
       jti: claims.jti,
@@ -157,11 +167,16 @@ export class Talk {
     });
     await this.#channel.send(formatEnvelope('P1', reply));
     if (stream === undefined) return;
-    this.#streams.set(stream, {
+    const opened: Stream = {
       sealer: streamSealer(secret, re, stream, 'from-node'),
       opener: streamOpener(secret, re, stream, 'to-node'),
-    });
-    const { after } = claims.command.type === 'events.follow' ? claims.command : {};
+    };
+    if (keep !== undefined && answered.ok) {
+      const version = Number(answered.value['version']);
+      return void this.#keeping.set(stream, { ...opened, keep, version, shown: new Uint8Array() });
+    }
+    this.#streams.set(stream, opened);
+    const { after } = command.type === 'events.follow' ? command : {};
     const missed = after === undefined ? [] : node.eventsAfter(after);
     this.tell(missed.length > 0 ? missed.join('\n') : JSON.stringify({ alive: node.nextEvent - 1 }));
   }
@@ -170,12 +185,27 @@ export class Talk {
   #takeFrame(frame: Uint8Array): void {
     const id = streamIdOf(frame);
     const name = id ? streamNameOf(id) : '';
+    const keeping = this.#keeping.get(name);
+    if (keeping) return this.#takeSecret(name, keeping, frame);
     const stream = this.#streams.get(name);
     const opened = stream?.opener.open(frame);
     if (!stream || !opened) return;
     if ('fault' in opened || opened.final) return void this.#streams.delete(name);
     const said = JSON.parse(Buffer.from(opened.plaintext).toString()) as { readonly ask?: string };
     if (said.ask !== undefined) this.#later(() => this.#reply(stream, said.ask));
+  }
+
+  /** Bytes until the console says that these were all. */
+  #takeSecret(name: string, keeping: Keeping, frame: Uint8Array): void {
+    const opened = keeping.opener.open(frame);
+    if ('fault' in opened) return void this.#keeping.delete(name);
+    if (!opened.final) return void (keeping.shown = Uint8Array.from(opened.plaintext.subarray(1)));
+    this.#keeping.delete(name);
+    const { version } = keeping;
+    const right = digestOf(keeping.shown) === keeping.keep;
+    const kept = right ? this.node.answer({ type: 'filters.confirm', version }) : refuse('not-authorised');
+    const said = kept.ok ? { done: kept.value } : { end: kept.refusal.code };
+    this.#later(() => void this.#channel.send(keeping.sealer.seal(utf8(JSON.stringify(said)), true)));
   }
 
   #reply({ sealer }: Stream, answer: string | undefined): void {

@@ -25,6 +25,8 @@ export const decideReplaceFilters: Decide<'filters.replace'> = (state, request, 
   const standing = levelOf(state, level);
   const may = mayChange(standing, command.expect);
   if (!may.ok) return may;
+  if (command.keep !== undefined && command.confirmWithin === undefined)
+    return refuse('bad-input', 'what is not undone need not be kept', { where: 'command.keep' });
   const own = standing.filters;
   const set = parseFilterSet(command.set, 'command.set');
   if (!set.ok) return set;
