@@ -32,11 +32,13 @@ import { hardwareRoutes } from './hardware/routes.js';
 import { LeaseBook } from '../console/granting/book.js';
 import { leaseStates } from '../console/granting/record.js';
 import { leaseRoutes } from '../console/granting/routes.js';
+import { SaleBook } from './sales/book.js';
+import { saleRoutes } from './sales/routes.js';
 import { openStaff } from './staff/staff.js';
 
 /** The landlord's console, put together. */
 export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
-  const { store, book, config, clocks, log } = parts;
+  const { store, book, config, clocks, log, pair } = parts;
   const staff = await openStaff(parts);
   if (!staff.ok) return staff;
   const vault = await openVault(store, parts.pair);
@@ -107,6 +109,18 @@ export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
     clusterOf: (node) => clusterOf(clusters.plan, node),
   });
   const held = new HeldLeases(parts);
+  const sales = new SaleBook({
+    store,
+    pair,
+    nodes: book,
+    leases,
+    inventory,
+    clusters,
+    facility: config.name,
+    now,
+    log,
+  });
+  const buying = { pair, nodes: book, inventory, leases, customers, clocks, keyBits: config.nodeKeyBits };
   const routes = [
     ...staff.value.routes,
     ...clusterRoutes(clusters, book, now),
@@ -116,7 +130,8 @@ export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
     ...gatewayRoutes(hub),
     ...dhcpRoutes(dhcp),
     ...adoptionRoutes(desk),
-    ...inventoryRoutes({ nodes: book, inventory, leases, clusters, now, log }),
+    ...inventoryRoutes({ nodes: book, inventory, leases, clusters, now, log, pair }),
+    ...saleRoutes(sales, buying),
     ...hardwareRoutes(book),
     ...quarantineRoutes(book),
     ...outOfBandRoutes(new Controllers(store, vault.value), book),
@@ -148,6 +163,7 @@ export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
   });
   if (!serving.ok) return serving;
   leases.start();
+  sales.start();
   const stopFollowing = followLeases(book, held);
   clusters.start();
   await dhcp.start();
@@ -155,6 +171,7 @@ export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
     api: serving.value.api,
     async close() {
       leases.close();
+      await sales.close();
       stopFollowing();
       await clusters.close();
       await dhcp.close();

@@ -141,11 +141,12 @@ export const commandParsers = {
   'measurement.approve': object({ digest: digestText }),
   /** Takes back what was approved. */
   'measurement.withdraw': object({}),
-  /** Hands level 0 to a new holder. The leases below end, or go on where their holders agreed. */
+  /** Hands level 0 to a new holder. The leases below end, or go on where their holders agreed. `consoles`: from where the holder's reach the node. */
   'node.transfer': object({
     to: roster,
     below: oneOf('end', 'keep'),
     destroys: list(idText, { max: limits.levels_max }),
+    consoles: optional(list(anAddress, { min: 1, max: limits.console_ways_max })),
   }),
   /** Leases to the level below: until when, with which rights, to which consoles. */
   'lease.grant': object({

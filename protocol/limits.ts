@@ -206,6 +206,8 @@ export const limits = {
   notices_per_signature_max: 64,
   notice_lines_max: 64,
   notice_chars_max: 256 * 1024,
+  /** The sealed proof that a node was handed on: two receipts and a key. */
+  sold_chars_max: 64 * 1024,
   /** Consoles and leases that hear notices on one connection, seldom more than one; notices that a console opens there in a minute, each of which costs its private key; and those that it shows. */
   notice_listeners_per_channel_max: 4,
   notices_opened_per_minute_max: 60,

@@ -55,6 +55,8 @@ export const receiptForm = object({
   ),
   reason: optional(oneOf(...endReasons)),
   until: optional(seconds),
+  /** Of a transfer: the thumbprint of the first console of the new holder. */
+  holder: optional(digestText),
   made: keyNames,
   destroyed: keyNames,
 });

@@ -12,6 +12,7 @@ import { ok, refuse, type Result } from './result.js';
  *   R1 <length> <envelope>   console → node: a request
  *   P1 <length> <envelope>   node → console: the reply
  *   U1 <length> <envelope>   node → console: a notice that was not asked for
+ *   S1 <length> <envelope>   node → console: this level was handed to somebody else; proof of it, sealed to a console
  *   E1 {json}                node → console: refused before it could be read; not sealed, so a hint only
  *
  * Binary messages are frames of streams. The length, in characters, tells a message that was cut from one that was altered.
@@ -41,10 +42,10 @@ export type Hint = Parsed<typeof hintMembers>;
 export type WireMessage =
   | { readonly kind: 'hello-asked' }
   | { readonly kind: 'hello'; readonly hello: Hello }
-  | { readonly kind: 'request' | 'reply' | 'notice'; readonly envelope: string }
+  | { readonly kind: 'request' | 'reply' | 'notice' | 'sold'; readonly envelope: string }
   | { readonly kind: 'hint'; readonly hint: Hint };
 
-const letters = { R1: 'request', P1: 'reply', U1: 'notice' } as const;
+const letters = { R1: 'request', P1: 'reply', U1: 'notice', S1: 'sold' } as const;
 
 export function formatHello(hello?: Hello): string {
   return hello ? `H1 ${JSON.stringify(hello)}` : 'H1';
@@ -74,7 +75,8 @@ export function parseWire(message: string): Result<WireMessage> {
     }
     case 'R1':
     case 'P1':
-    case 'U1': {
+    case 'U1':
+    case 'S1': {
       const envelope = lengthChecked(rest);
       return envelope.ok ? ok({ kind: letters[letter], envelope: envelope.value }) : envelope;
     }

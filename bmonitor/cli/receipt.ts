@@ -70,11 +70,11 @@ const reasons: Readonly<Record<NonNullable<Receipt['reason']>, string>> = {
 
 /** For a person: what the signature vouches for, and nothing else. */
 function shown(receipt: Receipt): string {
-  const { by, until, reason, made, destroyed } = receipt;
+  const { by, until, reason, holder, made, destroyed } = receipt;
   return [
     `good: signed by the identity key ${receipt.node}`,
     `  node ${receipt.name}, change ${receipt.generation}, ${moment(receipt.time)}`,
-    `  the lease ${receipt.lease} of level ${receipt.level} ${acts[receipt.act]}`,
+    `  the lease ${receipt.lease} of level ${receipt.level} ${acts[receipt.act]}${holder === undefined ? '' : `, the console ${holder}`}`,
     reason === undefined ? undefined : `  ${reasons[reason]}`,
     until === undefined ? undefined : `  until ${moment(until)}`,
     by

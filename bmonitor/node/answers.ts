@@ -276,7 +276,8 @@ export class Answers {
 
   /** A level sees itself and those above it by what concerns it, and of those below that they are there. */
   #levels(level: number): readonly Readonly<Record<string, unknown>>[] {
-    return this.#core.state.levels.map((one, index) => ({
+    const { levels, formerly } = this.#core.state;
+    return levels.map((one, index) => ({
       level: index,
       lease: one.lease,
       status: one.status,
@@ -296,6 +297,8 @@ export class Answers {
             ...(one.labels ? { labels: one.labels } : {}),
           }
         : { consoles: one.roster.length }),
+      // Who leases from this level sees whom it was handed to.
+      ...(index === 0 && formerly ? { holder: formerly.holder } : {}),
     }));
   }
 

@@ -23,6 +23,7 @@ export interface ReceiptDraft {
   readonly keys: readonly KeyChange[];
   readonly reason?: EndReason;
   readonly until_s?: number;
+  readonly holder?: string;
 }
 
 export interface Receiving {
@@ -83,6 +84,7 @@ function receiptOf(draft: ReceiptDraft, by: Receiving): Receipt {
       : {}),
     ...(draft.reason === undefined ? {} : { reason: draft.reason }),
     ...(draft.until_s === undefined ? {} : { until: draft.until_s }),
+    ...(draft.holder === undefined ? {} : { holder: draft.holder }),
     made: draft.keys.flatMap(madeBy),
     destroyed: draft.keys.flatMap(destroyedBy),
   };
@@ -148,7 +150,18 @@ export function keepReceipts(
     }
     return { ...level, receipts };
   });
-  return { state: { ...state, levels: levels as unknown as NodeState['levels'] }, kept };
+  const next = { ...state, levels: levels as unknown as NodeState['levels'] };
+  return { state: withProof(next, drafts, signed), kept };
+}
+
+/** What was signed of a transfer, and of the end of the level that was handed on, is kept for those who ask under its old pair. */
+function withProof(state: NodeState, drafts: readonly ReceiptDraft[], signed: readonly string[]): NodeState {
+  const { formerly } = state;
+  if (!formerly || !drafts.some(({ act }) => act === 'transfer')) return state;
+  const receipts = signed.filter(
+    (_, at) => drafts[at]?.act === 'transfer' || drafts[at]?.lease === formerly.lease,
+  );
+  return { ...state, formerly: { ...formerly, receipts } };
 }
 
 /** A decision with its receipts, and what its asker is answered. */

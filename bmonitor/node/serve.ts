@@ -15,6 +15,7 @@ import {
   type Statement,
 } from '../../protocol/request.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
+import { sealSold } from '../../protocol/sold.js';
 import { formatEnvelope, formatHello, formatHint, parseWire } from '../../protocol/wire.js';
 import type { Answers } from './answers.js';
 import type { Core } from './core.js';
@@ -55,6 +56,7 @@ const faults: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'malformed',
   'cut',
   'wrong-node',
+  'node-sold',
   'replayed',
   'cannot-open',
   'unknown-console',
@@ -157,6 +159,7 @@ export class Service {
       case 'hello':
       case 'reply':
       case 'notice':
+      case 'sold':
       case 'hint':
         return this.#refuseUnread(channel, { code: 'malformed', detail: 'a message of the other side' });
     }
@@ -185,7 +188,10 @@ export class Service {
     const envelope = readEnvelope(text);
     if (!envelope.ok) return this.#refuseUnread(channel, envelope.refusal);
     const statement = await this.#unseal(channel.source, envelope.value);
-    if (!statement.ok) return this.#refuseUnread(channel, statement.refusal, envelope.value.digest);
+    if (!statement.ok) {
+      if (statement.refusal.code === 'node-sold') await this.#tellSold(channel);
+      return this.#refuseUnread(channel, statement.refusal, envelope.value.digest);
+    }
     party.proven = true;
     await this.#answer(party, envelope.value, statement.value);
   }
@@ -193,6 +199,7 @@ export class Service {
   /** What needs no key first; then the private key, once, in the source's turn; then the signature. */
   async #unseal(source: string, envelope: Envelope): Promise<Result<Statement>> {
     const { core, gate, seen } = this.#parts;
+    if (core.state.formerly?.pairs.includes(envelope.kid)) return refuse('node-sold');
     if (levelOfKey(core.state, envelope.kid) === undefined) return refuse('wrong-node');
     if (seen.has(envelope.digest)) return refuse('replayed');
     const pair = core.ring.pairs.get(envelope.kid);
@@ -208,6 +215,17 @@ export class Service {
     const signer = enrolled && this.#keyOf(enrolled.key);
     if (!signer) return refuse('unknown-console');
     return readStatement(unsealed.value, signer, envelope.kid);
+  }
+
+  /** The pair of a landlord that handed the node on opens nothing any more. What was signed of that goes to those whom it concerns, without a private key. */
+  async #tellSold(channel: MessageChannel): Promise<void> {
+    const { formerly } = this.#parts.core.state;
+    for (const jwk of formerly?.told ?? []) {
+      const key = this.#keyOf(jwk);
+      if (!formerly || !key) continue;
+      const proof = { v: 1, receipts: formerly.receipts, key: formerly.key } as const;
+      await channel.send(formatEnvelope('S1', await sealSold(key, proof)));
+    }
   }
 
   /** A key as OpenSSL knows it costs more to make than a signature to check, so it is kept as long as its console is enrolled. */

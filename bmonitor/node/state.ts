@@ -26,11 +26,30 @@ export interface NodeState {
   readonly approval?: Approval;
   /** The last measurement that was approved and then measured. */
   readonly measuredAs?: string;
+  /** Who was landlord before the one that there is now. */
+  readonly formerly?: Formerly;
   readonly jobs: readonly Job[];
   /** Time never falls below this again, whatever the wall clock says. */
   readonly timeFloor_s: number;
   /** All seconds by which the time was ever stepped ahead on a console's word, beyond what the machine's own clock saw pass. */
   readonly stepped_s?: number;
+}
+
+/**
+ * What is left of a landlord that handed the node on. Its keys are gone, so no answer can be sealed under them; who asks under its old pair,
+ * because the answer was lost on the way, gets what was signed of it, sealed to the consoles that it concerns.
+ */
+export interface Formerly {
+  readonly lease: string;
+  /** Thumbprints of the pairs that sealed to it. */
+  readonly pairs: readonly string[];
+  /** The console that handed the node on, and the first one of who took it. */
+  readonly told: readonly PublicJwk[];
+  /** Thumbprint of the first console of who took it: the one to whom the levels below agreed. */
+  readonly holder: string;
+  /** The U with which who took it began. */
+  readonly key: PublicJwk;
+  readonly receipts: readonly string[];
 }
 
 export interface Level {

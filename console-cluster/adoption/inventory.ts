@@ -40,7 +40,9 @@ export class Inventory {
 
   /** Keeps what is known under the identity that is gone; the name is free again. */
   async retire(record: InventoryRecord, identity: string): Promise<Result<true>> {
-    const kept = await this.#retired.put(identity, record);
+    // After a crash in between it is kept once more, when what was known is gone from the list of those that are here.
+    const before = await this.#retired.get(identity);
+    const kept = await this.#retired.put(identity, { ...(before.ok ? before.value.value : {}), ...record });
     if (!kept.ok) return kept;
     return this.forget(record.name);
   }

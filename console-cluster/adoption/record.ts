@@ -1,7 +1,7 @@
 import { hardwareForm } from '../../protocol/hardware.js';
 import { digestText, nameText } from '../../protocol/fields.js';
 import { limits } from '../../protocol/limits.js';
-import { flag, list, object, optional, text, whole, type Parsed } from '../../protocol/parse.js';
+import { flag, list, object, oneOf, optional, text, whole, type Parsed } from '../../protocol/parse.js';
 
 const label = text({ max: 64, pattern: /^\P{Cc}+$/u, form: 'a text on one line' });
 const statement = text({ max: limits.pairing_statement_chars_max });
@@ -25,12 +25,25 @@ export const inventoryForm = object({
       machine: statement,
     }),
   ),
-  /** What the node signed when it was retired, and who retired it. */
+  /** What the node signed when it was retired or sold, and who did that. */
   retired: optional(
     object({
       at: whole({ min: 0, max: 32_503_680_000_000 }),
       by: text({ max: 100 }),
       identity: digestText,
+      /** Whom it was sold to; absent: nobody commands it any more. */
+      soldTo: optional(text({ max: 100 })),
+      receipts: list(text({ max: limits.receipt_chars_max }), { max: limits.receipts_per_lease_max }),
+    }),
+  ),
+  /** From whom it was bought, and what the node signed of that. */
+  bought: optional(
+    object({
+      at: whole({ min: 0, max: 32_503_680_000_000 }),
+      by: text({ max: 100 }),
+      from: nameText,
+      /** How the identity of the node became known here. */
+      identity: oneOf('pinned', 'unverified'),
       receipts: list(text({ max: limits.receipt_chars_max }), { max: limits.receipts_per_lease_max }),
     }),
   ),

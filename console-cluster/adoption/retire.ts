@@ -1,11 +1,12 @@
 import type { NodeBook } from '../../console/nodes/book.js';
 import { provenReceipts, receiptTexts } from '../../console/nodes/receipts.js';
-import { makePair, rsaBits } from '../../crypto/rsa.js';
+import { makePair, rsaBits, type Pair } from '../../crypto/rsa.js';
 import type { Log } from '../../protocol/log.js';
 import { opaqueObject } from '../../protocol/parse.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { isOver, type LeaseBook } from '../../console/granting/book.js';
 import type { ClusterBook } from '../clusters/book.js';
+import { askOnce, handedOn } from '../sales/handed-on.js';
 import type { Inventory } from './inventory.js';
 
 export interface Retiring {
@@ -13,6 +14,7 @@ export interface Retiring {
   readonly inventory: Inventory;
   readonly leases: LeaseBook;
   readonly clusters: ClusterBook;
+  readonly pair: Pair;
   readonly now: () => number;
   readonly log: Log;
 }
@@ -21,22 +23,24 @@ export interface Retiring {
  * A node forgets its landlord: level 0 is transferred to a key whose private half is thrown away here, so that every lease ends, every key is
  * destroyed with a receipt, its filters close, and nobody can ever command it. At the machine, `bmonitor pair --anew` makes another node of it.
  */
-export async function retireNode(
-  name: string,
-  by: string,
-  { nodes, inventory, leases, clusters, now, log }: Retiring,
-): Promise<Result<{ readonly ended: readonly string[]; readonly receipts: readonly string[] }>> {
+export async function retireNode(name: string, by: string, parts: Retiring): Promise<Result<Retired>> {
+  const { nodes, leases, pair, log } = parts;
   const node = nodes.get(name);
   if (!node.ok) return node;
-  const { card, id } = node.value;
+  const { card } = node.value;
   if (card.level !== 0) return refuse('not-permitted', 'only the landlord of a node retires it');
+  const levels = await askOnce(nodes, name, { type: 'levels.read' });
+  // It forgot us when the answer to that was lost: all that is left to do is here.
+  const gone = levels.ok ? undefined : await handedOn(pair, card, levels.refusal);
+  if (gone) return forgetNode(name, by, { ended: [], receipts: gone.receipts }, parts);
+  if (!levels.ok) return levels;
   const ended = await endLease(name, leases);
   if (!ended.ok) return ended;
-  const levels = await nodes.request(name, { type: 'levels.read' });
-  if (!levels.ok) return levels;
-  const destroys = leasesIn(levels.value.result?.['levels']);
+  const left = await askOnce(nodes, name, { type: 'levels.read' });
+  if (!left.ok) return left;
+  const destroys = leasesIn(left.value.result?.['levels']);
   const nobody = await makePair(rsaBits.normal);
-  const reply = await nodes.request(name, {
+  const reply = await askOnce(nodes, name, {
     type: 'node.transfer',
     to: [{ key: nobody.public.jwk, name: 'retired', role: 'administrator' }],
     below: 'end',
@@ -45,6 +49,27 @@ export async function retireNode(
   if (!reply.ok) return reply;
   const given = receiptTexts(reply.value.result?.['receipts'] ?? [], 'receipts');
   const receipts = await provenReceipts(given.ok ? given.value : [], card, log);
+  return forgetNode(name, by, { ended: [...ended.value, ...destroys], receipts }, parts);
+}
+
+interface Retired {
+  readonly ended: readonly string[];
+  readonly receipts: readonly string[];
+}
+
+/** The node obeys nobody any more: what this console kept of it goes. */
+async function forgetNode(
+  name: string,
+  by: string,
+  done: Retired,
+  { nodes, inventory, leases, clusters, now, log }: Retiring,
+): Promise<Result<Retired>> {
+  const { receipts } = done;
+  const node = nodes.get(name);
+  if (!node.ok) return node;
+  const { id } = node.value;
+  const over = await leases.passOn(name, receipts, false);
+  if (!over.ok) return over;
   const record = { ...inventory.of(name), retired: { at: now(), by, identity: id, receipts } };
   const kept = await inventory.retire(record, id);
   if (!kept.ok) return kept;
@@ -52,7 +77,7 @@ export async function retireNode(
   // The others of its cluster take their new boundary now, or once they can be reached; the node itself is gone in any case.
   const left = await clusters.forget(name, by);
   if (!left.ok) log.warn('retired-still-in-cluster', { node: name, code: left.refusal.code });
-  return removed.ok ? ok({ ended: [...ended.value, ...destroys], receipts }) : removed;
+  return removed.ok ? ok(done) : removed;
 }
 
 /** A lease that this console granted ends first and by itself, so that its customer's receipts are kept with it. */

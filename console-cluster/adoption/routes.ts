@@ -195,7 +195,7 @@ export function inventoryRoutes(parts: Retiring): Route[] {
     route({
       method: 'GET',
       path: '/api/v1/retired',
-      summary: 'Nodes that were retired, with what they signed',
+      summary: 'Nodes that were retired or sold, with what they signed',
       role: 'view',
       reply: object({
         nodes: list(object({ identity: digest, record: inventoryView }), { max: limits.nodes_max }),

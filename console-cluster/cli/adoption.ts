@@ -215,11 +215,11 @@ export function inventoryCommands(program: Command, dirOf: () => string): void {
     .action(async (name: string, flags: Json & { confirm?: string; out?: string }) => {
       const client = orExit(clientFor(dirOf()), flags.json);
       const path = `/api/v1/nodes/${encodeURIComponent(name)}`;
-      const { levels } = orExit(await client.call('GET', `${path}/levels`), flags.json);
-      const leases = (levels as readonly { level: number; lease: string }[]).map(
-        ({ level, lease }) => `level ${level} ${lease}`,
-      );
       if (flags.confirm === undefined) {
+        const { levels } = orExit(await client.call('GET', `${path}/levels`), flags.json);
+        const leases = (levels as readonly { level: number; lease: string }[]).map(
+          ({ level, lease }) => `level ${level} ${lease}`,
+        );
         console.log(
           `This would destroy on ${name}, now: all keys of ${leases.join(', ')},\n` +
             'and with them everything that is stored under them. No console can command the node any more;\n' +
@@ -240,21 +240,22 @@ export function inventoryCommands(program: Command, dirOf: () => string): void {
   nodes
     .command('retired')
     .option('--json', 'print JSON')
-    .description('nodes that were retired')
+    .description('nodes that were retired or sold')
     .action(async (flags: Json) => {
       const client = orExit(clientFor(dirOf()), flags.json);
       const answer = orExit(await client.call('GET', '/api/v1/retired'), flags.json);
       if (flags.json) return console.log(JSON.stringify(answer));
       const all = answer['nodes'] as readonly {
         identity: string;
-        record: { name: string; retired: { at: number; by: string } };
+        record: { name: string; retired: { at: number; by: string; soldTo?: string } };
       }[];
       const rows = all.map(({ identity, record }) => [
         record.name,
         identity,
         new Date(record.retired.at).toISOString(),
         record.retired.by,
+        record.retired.soldTo === undefined ? '' : `sold to ${record.retired.soldTo}`,
       ]);
-      console.log(table(['NAME', 'IDENTITY', 'RETIRED', 'BY'], rows));
+      console.log(table(['NAME', 'IDENTITY', 'WHEN', 'BY', ''], rows));
     });
 }

@@ -9,6 +9,7 @@ import { clusterExamples } from './examples.js';
 import { gatewayCommands } from './gateway.js';
 import { hardwareCommands } from './hardware.js';
 import { outOfBandCommands } from './out-of-band.js';
+import { saleCommands } from './sales.js';
 import { quarantineCommands } from './quarantine.js';
 import { customerCommands, leaseCommands } from '../../console/cli/leases.js';
 import { sharedCommands } from './shared.js';
@@ -34,6 +35,7 @@ export function clusterProgram(): Command {
   adoptionCommands(program, dirOf);
   dhcpCommands(program, dirOf);
   inventoryCommands(program, dirOf);
+  saleCommands(program, dirOf);
   outOfBandCommands(hardwareCommands(program, dirOf), dirOf);
   quarantineCommands(program, dirOf);
   accountCommands(program, dirOf);

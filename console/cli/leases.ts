@@ -101,6 +101,8 @@ interface LevelView {
   readonly status: string;
   readonly rights: readonly string[];
   readonly until?: number;
+  /** Of a landlord that bought the node: its first console. */
+  readonly holder?: string;
 }
 
 function cardsFrom(paths: readonly string[], json = false): ConsoleCard[] {
@@ -196,6 +198,8 @@ export function leaseCommands(program: Command, dirOf: () => string, at: LeasesA
         one.rights.join(' '),
       ]);
       console.log(table(['LEVEL', 'LEASE', 'STATUS', 'UNTIL', 'RIGHTS'], rows));
+      const { holder } = (answer['levels'] as readonly LevelView[])[0] ?? {};
+      if (holder !== undefined) console.log(`level 0 was handed to the console ${holder}`);
     });
   leases
     .command('hand-over')

@@ -54,7 +54,7 @@ export interface LeaseBookParts {
 }
 
 /** The answers after which nothing is known, so the same command is sent again. */
-const unanswered: ReadonlySet<string> = new Set([
+export const unanswered: ReadonlySet<string> = new Set([
   'unreachable',
   'node-silent',
   'stale',
@@ -217,6 +217,41 @@ export class LeaseBook {
     return ok({ v: 1, kind: 'hand-over', facility, customer, to, gateways, leases });
   }
 
+  /** The lease of a node that runs. While something of it is asked of the node, nothing else can be said of it. */
+  async running(node: string): Promise<Result<Lease | undefined>> {
+    const all = await this.all();
+    if (!all.ok) return all;
+    const found = all.value.find(({ value }) => value.node === node && !isOver(value))?.value;
+    return found && isOpen(found)
+      ? refuse('change-pending', `the lease of ${node} is ${found.state}`)
+      : ok(found);
+  }
+
+  /** The node has another landlord: what is leased there has ended with that, or goes on under the new one. May be said twice. */
+  async passOn(node: string, receipts: readonly string[], goesOn: boolean): Promise<Result<true>> {
+    const all = await this.all();
+    if (!all.ok) return all;
+    for (const { name, value, revision } of all.value) {
+      if (value.node !== node || isOver(value)) continue;
+      const kept = [...value.receipts, ...receipts].slice(-limits.receipts_per_lease_max);
+      const over = { ...value, receipts: kept, endedAt: this.#parts.now() };
+      const next: Lease = { ...over, state: goesOn ? 'passed' : 'ended' };
+      const written = await this.#records.put(name, next, revision);
+      if (!written.ok) return written;
+      this.#parts.ended(next);
+    }
+    return ok(true);
+  }
+
+  /** A lease that another landlord granted, of a node that is ours now. May be said twice. */
+  async takeUp(lease: Lease & { readonly lease: string }): Promise<Result<true>> {
+    const all = await this.all();
+    if (!all.ok) return all;
+    if (all.value.some(({ value }) => value.lease === lease.lease && !isOver(value))) return ok(true);
+    const written = await this.#records.put(newId(), lease);
+    return written.ok ? ok(true) : written;
+  }
+
   async #these(ids: readonly string[]): Promise<Result<readonly Stored<Lease>[]>> {
     const found: Stored<Lease>[] = [];
     for (const id of ids) {
@@ -264,6 +299,7 @@ export class LeaseBook {
       case 'granted':
       case 'refused':
       case 'ended':
+      case 'passed':
         return undefined;
     }
   }
@@ -351,5 +387,5 @@ function isOpen({ state }: Lease): boolean {
 }
 
 export function isOver(lease: Lease): boolean {
-  return lease.state === 'ended' || lease.state === 'refused';
+  return lease.state === 'ended' || lease.state === 'refused' || lease.state === 'passed';
 }

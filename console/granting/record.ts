@@ -4,7 +4,15 @@ import { digestText, idText, nameText, publicJwk } from '../../protocol/fields.j
 import { limits } from '../../protocol/limits.js';
 import { list, object, oneOf, optional, whole, type Parsed } from '../../protocol/parse.js';
 
-export const leaseStates = ['granting', 'granted', 'refused', 'ending', 'replacing', 'ended'] as const;
+export const leaseStates = [
+  'granting',
+  'granted',
+  'refused',
+  'ending',
+  'replacing',
+  'ended',
+  'passed',
+] as const;
 
 const moment_s = whole({ min: 0, max: 32_503_680_000 });
 
@@ -16,6 +24,8 @@ const moment_s = whole({ min: 0, max: 32_503_680_000 });
  *         │                           │ new pair asked
  *         │                           └──▶ replacing ──the node's answer──▶ ended, and in the same write the one in its place: granted
  *         └────────the node's refusal──▶ refused
+ *
+ * A lease of a node that is sold ends with that, or goes on under the new landlord: `passed`, over for this one.
  *
  * `granting`, `ending` and `replacing` are sent again with the same id until the node answers, also after a crash: the node acts once
  * and gives the same answer again.

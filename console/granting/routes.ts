@@ -26,7 +26,7 @@ const view = object({
   node: name,
   customer: name,
   /** `taken` and `dark`: granted, and what the node said of it last. */
-  state: oneOf('granting', 'granted', 'taken', 'dark', 'refused', 'ending', 'replacing', 'ended'),
+  state: oneOf('granting', 'granted', 'taken', 'dark', 'refused', 'ending', 'replacing', 'ended', 'passed'),
   lease: nullable(leaseId),
   level: nullable(whole({ min: 1, max: limits.levels_max - 1 })),
   rights: list(oneOf(...rights), { max: rights.length }),

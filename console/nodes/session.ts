@@ -109,6 +109,8 @@ export class NodeSession {
   #hello: { readonly hello: Hello; readonly at: number } | undefined;
   #helloWaiters: ((result: Result<Hello>) => void)[] = [];
   #closed: string | undefined;
+  /** Sealed proofs that the node was handed on, which nobody has opened yet. */
+  readonly #sold: string[] = [];
   readonly #notices: NoticeReader | undefined;
   readonly #pace: Pace | undefined;
   /** Shorter keys of the node are refused, here and by what it is asked. */
@@ -213,6 +215,10 @@ export class NodeSession {
         return this.#takeHint(wire.hint);
       case 'notice':
         return this.#notices?.take(wire.envelope);
+      case 'sold':
+        // They come before the hint that tells what they are about.
+        if (this.#sold.length < soldKept_max) this.#sold.push(wire.envelope);
+        return;
       case 'hello-asked':
       case 'request':
         return;
@@ -267,8 +273,9 @@ export class NodeSession {
   #takeHint(hint: Hint): void {
     const waiting = hint.re === undefined ? undefined : this.#waiting.get(hint.re);
     if (!waiting) return;
+    const proofs = this.#sold.splice(0);
     const refused: Refused = isErrorCode(hint.code)
-      ? refuse(hint.code, hint.detail)
+      ? refuse(hint.code, hint.detail, proofs.length > 0 ? { data: { proofs } } : {})
       : refuse('unknown-refusal', hint.code);
     // The boot or nonce may be what was wrong: the next request asks for a new hello.
     this.#hello = undefined;
@@ -370,6 +377,9 @@ export class NodeSession {
     }
   }
 }
+
+/** One for who handed the node on, one for who took it. */
+const soldKept_max = 2;
 
 interface StreamEnd {
   readonly end: Result<true>;

@@ -177,6 +177,11 @@ export const consoleErrors = {
     why: 'The nodes in it do not know the key of this console.',
     todo: 'Ask the landlord for the hand-over of this console; give it the thumbprint that `key show` prints.',
   },
+  'not-sold-yet': {
+    what: 'The node still obeys the landlord that sells it.',
+    why: 'The file was written before the node had been told, or the sale was refused.',
+    todo: 'Ask the seller what nodes sold says; then give nodes buy once more.',
+  },
   'wrong-identity': {
     what: 'The node in the hand-over is not the one on the label.',
     why: 'Its identity key differs from the one that came by another way, so somebody may stand in its place.',

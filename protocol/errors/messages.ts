@@ -22,6 +22,11 @@ export const messageErrors = {
     why: 'It is meant for another node, or the level has a new pair since.',
     todo: 'Check the address of the node; read the public keys of the node again.',
   },
+  'node-sold': {
+    what: 'The landlord that this message speaks for has handed the node on.',
+    why: 'Its keys on the node are destroyed; the node sends what it signed of that, sealed to who handed it on and to who took it.',
+    todo: 'Verify those receipts by the identity of the node. The new landlord takes the node in with nodes buy; nobody else can command it.',
+  },
   replayed: {
     what: 'This very message came before.',
     why: 'Somebody, or a fault, repeats recorded traffic.',

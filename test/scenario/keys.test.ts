@@ -239,7 +239,7 @@ describe('the keys of a node', function () {
     const lines = await historyLines(tenancy.console, tenancy.to);
     const sold = value(await asLandlord(transfer));
     const to = addressee(0, String(sold['lease']), (sold['pair'] as { jwk: PublicJwk }).jwk);
-    expect(await codeOf(asLandlord({ type: 'status' }))).to.equal('wrong-node');
+    expect(await codeOf(asLandlord({ type: 'status' }))).to.equal('node-sold');
     expect(await codeOf(ask(node.landlord, to, { type: 'status' }))).to.equal('unknown-console');
     expect(value(await ask(buyer, to, { type: 'status' }))).to.include({ level: 0, levels: 2 });
     expect(await historyLines(tenancy.console, tenancy.to)).to.equal(lines + 1);

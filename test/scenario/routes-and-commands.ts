@@ -132,6 +132,10 @@ GET /api/v1/nodes/{name}/inventory                    nodes inventory
 PUT /api/v1/nodes/{name}/place                        nodes place
 POST /api/v1/nodes/{name}/retire                      nodes retire
 GET /api/v1/retired                                   nodes retired
+GET /api/v1/sales                                     nodes sold
+POST /api/v1/nodes/{name}/sell                        nodes sell
+GET /api/v1/sales/{name}                              nodes sold, sell
+POST /api/v1/purchases                                nodes buy
 POST /api/v1/nodes/{name}/power                       hardware reboot, power-off, suspend
 POST /api/v1/nodes/{name}/light                       hardware light
 GET /api/v1/nodes/{name}/health                       hardware health

@@ -1,4 +1,4 @@
-import { ok, refuse } from '../../../protocol/result.js';
+import { ok, refuse, type Result } from '../../../protocol/result.js';
 import { parseAddress } from '../../filters/address.js';
 import { decided, type Decide, type Decision } from '../decision.js';
 import type { ConsoleWays, NodeState } from '../state.js';
@@ -9,8 +9,8 @@ import type { ConsoleWays, NodeState } from '../state.js';
  */
 export const decideSetWays: Decide<'ways.set'> = (state, { command, console }, given) => {
   if (state.ways?.waiting) return refuse('change-pending', 'the ways of consoles');
-  const wrong = command.consoles.findIndex((text) => parseAddress(text) === undefined);
-  if (wrong !== -1) return refuse('bad-input', 'not an address', { where: `command.consoles[${wrong}]` });
+  const addresses = areAddresses(command.consoles, 'command.consoles');
+  if (!addresses.ok) return addresses;
   const undoAt_s = given.now_s + command.confirmWithin;
   const before = state.ways && { before: state.ways.consoles };
   const ways: ConsoleWays = { consoles: command.consoles, waiting: { console, undoAt_s, ...before } };
@@ -25,6 +25,11 @@ export const decideConfirmWays: Decide<'ways.confirm'> = (state, { console }) =>
   const { consoles } = ways;
   return ok(decided({ ...state, ways: { consoles } }, { result: { consoles } }));
 };
+
+export function areAddresses(texts: readonly string[], where: string): Result<true> {
+  const wrong = texts.findIndex((text) => parseAddress(text) === undefined);
+  return wrong === -1 ? ok(true) : refuse('bad-input', 'not an address', { where: `${where}[${wrong}]` });
+}
 
 /** Nobody confirmed them in time. */
 export function undoWays(state: NodeState): Decision | undefined {

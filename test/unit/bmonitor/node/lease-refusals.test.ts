@@ -10,7 +10,7 @@ import type { Command } from '../../../../protocol/commands.js';
 import type { Running } from '../../../fakes/machine/machine.js';
 import { pairs } from '../../../fakes/machine/pairs.js';
 import { rosterOf } from '../../../fakes/machine/principals.js';
-import { asked, give, grant, leaseAt, nowOf, take, world } from '../../../fakes/machine/world.js';
+import { asked, consoleId, give, grant, leaseAt, nowOf, take, world } from '../../../fakes/machine/world.js';
 import { refusalIn, value } from '../../../fakes/results.js';
 
 const hour = 3600;
@@ -63,6 +63,16 @@ describe('what is refused of leases', () => {
     const leased = await (await world('tenant')).startWell();
     const sale: Command = { type: 'node.transfer', to: rosterOf('tenant'), below: 'keep', destroys: [] };
     expect(await codeOf(leased, landlord, sale)).to.equal('already-enrolled');
+  });
+
+  it('but not of a key whose lease ends with the sale: a tenant may buy its node', async () => {
+    const leased = await (await world('tenant')).startWell();
+    const destroys = leased.core.state.levels.map(({ lease }) => lease);
+    const sale: Command = { type: 'node.transfer', to: rosterOf('tenant'), below: 'end', destroys };
+    value(await give(leased, asked(landlord, sale)));
+    const [only, ...others] = leased.core.state.levels;
+    expect(only.roster.map(({ id }) => id)).to.include(consoleId(tenant));
+    expect(others).to.deep.equal([]);
   });
 
   it('lease-shortened: an end that is past, or before the one that was promised', async () => {
