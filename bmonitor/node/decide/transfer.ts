@@ -21,7 +21,9 @@ export const decideTransfer: Decide<'node.transfer'> = (state, { command, consol
   const ways = command.consoles && areAddresses(command.consoles, 'command.consoles');
   if (ways?.ok === false) return ways;
   // Who goes with the sale may be who buys.
-  const others = (command.below === 'keep' ? below : []).flatMap((level) => level.roster.map((entry) => entry.id));
+  const others = (command.below === 'keep' ? below : []).flatMap((level) =>
+    level.roster.map((entry) => entry.id),
+  );
   if (roster.value.some((entry) => others.includes(entry.id))) return refuse('already-enrolled');
   if (!given.sparePair) return refuse('no-spare-pair');
   const goOn = command.below === 'keep' && below.length > 0;
