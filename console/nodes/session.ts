@@ -7,7 +7,7 @@ import { isErrorCode } from '../../protocol/errors/index.js';
 import { parseJson } from '../../protocol/json.js';
 import { limits } from '../../protocol/limits.js';
 import type { Notice } from '../../protocol/notice.js';
-import { object, opaqueObject, optional, text, whole } from '../../protocol/parse.js';
+import { object, whole } from '../../protocol/parse.js';
 import {
   openReply,
   refusalOf,
@@ -22,6 +22,7 @@ import { ok, refuse, type Refused, type Result } from '../../protocol/result.js'
 import { formatEnvelope, formatHello, parseWire, type Hello, type Hint } from '../../protocol/wire.js';
 import { NoticeReader } from './notices.js';
 import type { Pace } from './pace.js';
+import { endOf } from './stream-end.js';
 
 export interface Clocks {
   /** Wall clock, for what is written into requests. */
@@ -83,12 +84,6 @@ export interface Noticed {
   take(notice: Result<Notice>): void;
 }
 
-/** Why the other side ended a stream; without a reason, because we asked it to. */
-const endForm = object({
-  end: optional(text({ max: 64 })),
-  detail: optional(text({ min: 0, max: limits.tool_words_max })),
-  done: optional(opaqueObject),
-});
 const ackForm = object({ ack: whole({ min: 0, max: Number.MAX_SAFE_INTEGER }) });
 
 /**
@@ -380,21 +375,6 @@ export class NodeSession {
 
 /** One for who handed the node on, one for who took it. */
 const soldKept_max = 2;
-
-interface StreamEnd {
-  readonly end: Result<true>;
-  readonly done?: Readonly<Record<string, unknown>>;
-}
-
-function endOf(plaintext: Uint8Array): StreamEnd {
-  if (plaintext.length === 0) return { end: ok(true) };
-  const json = parseJson(plaintext);
-  const said = json.ok ? endForm(json.value, '') : json;
-  if (!said.ok) return { end: refuse('stream-tampered', 'the end of the stream says nothing known') };
-  const { end: code, detail, done } = said.value;
-  if (code === undefined) return { end: ok(true), ...(done ? { done } : {}) };
-  return { end: isErrorCode(code) ? refuse(code, detail) : refuse('unknown-refusal', code) };
-}
 
 const streamFaults = {
   gap: 'stream-gap',
