@@ -51,18 +51,29 @@ async function buildHere(recipe: Recipe, folder: string, place: string): Promise
   }
 }
 
+/** Its steps run in a chroot: a container of their own would ask for rights, and for control groups, that the machine of a developer may not have. */
+const inChroot = (file: string, tag: string): string[] => [
+  'build',
+  '--isolation',
+  'chroot',
+  '-f',
+  file,
+  '-t',
+  tag,
+  '.',
+];
+
 /** The tools that build from a containerfile, in the order in which they are looked for, with what each is told. */
 const tools = [
   {
     program: 'buildah',
-    // Without `chroot` it would ask for rights that a developer in a container has not.
-    build: (file: string, tag: string) => ['build', '--isolation', 'chroot', '-f', file, '-t', tag, '.'],
+    build: inChroot,
     save: (tag: string, to: string) => ['push', '--quiet', tag, `oci-archive:${to}`],
     forget: (tag: string) => ['rmi', tag],
   },
   {
     program: 'podman',
-    build: (file: string, tag: string) => ['build', '-f', file, '-t', tag, '.'],
+    build: inChroot,
     save: (tag: string, to: string) => ['save', '--quiet', '--format', 'oci-archive', '-o', to, tag],
     forget: (tag: string) => ['rmi', tag],
   },

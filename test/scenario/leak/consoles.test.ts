@@ -4,7 +4,6 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { lackingForDirectories } from '../../../bmonitor/host/data/detect.js';
 import { RealConsole } from '../../fakes/console.js';
 import { RealNode } from '../../fakes/real-node.js';
 import { until } from '../../fakes/until.js';
@@ -29,7 +28,7 @@ describe('consoles that were used hard', function () {
 
   before(async function () {
     // Without root no file system can be mounted.
-    if ((await lackingForDirectories()).length > 0) return this.skip();
+    if (process.getuid?.() !== 0) return this.skip();
     folder = await mkdtemp(join(tmpdir(), 'bmonitor-leak-'));
     disk = new Disk(folder, 96);
     await disk.make();
