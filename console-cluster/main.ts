@@ -107,6 +107,7 @@ export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
     log,
     gateway: hintOf(gateways),
     clusterOf: (node) => clusterOf(clusters.plan, node),
+    naming: clusters.naming,
   });
   const held = new HeldLeases(parts);
   const sales = new SaleBook({

@@ -8,6 +8,7 @@ import { addressesIn, forEach, type Wanted } from '../../console/filters/push.js
 import { keepTogether, takeBackTogether, tryTogether, type Target } from '../../console/filters/together.js';
 import type { Trial } from '../../console/filters/trial.js';
 import { draftWithoutNode } from './edits.js';
+import type { Naming } from '../dhcp/book.js';
 import { boundariesOf, clusterOf, talksOf, type Plan, type Talk } from './compute.js';
 import { Ledger } from './ledger.js';
 import type { Boundary, Change, Cluster, Exception } from './record.js';
@@ -56,6 +57,9 @@ export class ClusterBook {
   readonly #parts: ClusterBookParts & SettleParts;
   readonly #ledger: Ledger;
   readonly #stirred = new Set<string>();
+  /** How often a node was heard to have moved, the start of this console among them, and how many of these all nodes were told of since. */
+  #moves = 1;
+  #told = 0;
   #tail: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #deaf: (() => void) | undefined;
@@ -74,10 +78,9 @@ export class ClusterBook {
     this.#deaf = this.#parts.nodes.listen((event) => {
       if (event.type === 'nodes') this.#heard(event.nodes);
     });
-    this.#timer = setInterval(
-      () => this.#stirUp([...this.#ledger.boundaries.keys()]),
-      limits.boundary_settle_ms,
-    );
+    const all = (): void => this.#stirUp([...this.#ledger.boundaries.keys()]);
+    this.#timer = setInterval(all, limits.boundary_settle_ms);
+    all();
   }
 
   async close(): Promise<void> {
@@ -236,7 +239,10 @@ export class ClusterBook {
       return said && this.#ledger.heard(node.card.name, said);
     });
     // Whoever names a node that moved has to hear of it, not only the node itself.
-    if (moved.length > 0) this.#stirUp([...this.#ledger.boundaries.keys()]);
+    if (moved.length > 0) {
+      this.#moves += 1;
+      this.#stirUp([...this.#ledger.boundaries.keys()]);
+    }
     this.#stirUp(nodes.map(({ card }) => card.name).filter((name) => this.#ledger.boundaries.has(name)));
   }
 
@@ -246,15 +252,29 @@ export class ClusterBook {
     for (const node of nodes) this.#stirred.add(node);
     if (!idle || this.#stirred.size === 0) return;
     const turn = this.#tail.then(async () => {
-      const all = [...this.#stirred];
+      const [all, moves] = [[...this.#stirred], this.#moves];
       this.#stirred.clear();
       const wanted = boundariesOf(this.plan, this.#parts.now());
       await forEach(all, async (node) => settle(this.#parts, node, wanted.get(node) ?? closed));
+      this.#told = moves;
     });
     this.#tail = turn.catch((error: unknown) => {
       this.#parts.log.error('boundary-settling', { error: String(error) });
     });
   }
+
+  /** What the boundaries that stand may name, for who gives addresses. */
+  readonly naming: Naming = {
+    isOfAnother: (address, node) => {
+      const holder = this.#ledger.holderOf(address);
+      return holder !== undefined && holder !== node && this.#parts.nodes.get(holder).ok;
+    },
+    // Who never took a boundary lets nobody through.
+    isAnyBehind: () => {
+      const taken = [...this.#ledger.boundaries.values()].filter((boundary) => boundary.taken);
+      return taken.length > 0 && (this.#told < this.#moves || taken.some(({ state }) => state !== 'in-step'));
+    },
+  };
 
   clusterOf(node: string): string | undefined {
     return clusterOf(this.plan, node);

@@ -108,6 +108,11 @@ export class Ledger {
     return true;
   }
 
+  /** The node that says, and is believed, that it has this address. */
+  holderOf(address: string): string | undefined {
+    return this.#holders.get(address);
+  }
+
   #mayHave(node: string, address: string): boolean {
     const holder = this.#holders.get(address);
     if (holder === undefined || holder === node || !this.boundaries.has(holder)) return true;

@@ -14,11 +14,22 @@ interface Offer {
   readonly until_ms: number;
 }
 
+/** What the filters of nodes may still let through for the sake of a node that had, or has, an address. */
+export interface Naming {
+  /** Whether another node than this one says that it has the address. */
+  readonly isOfAnother: (address: string, node: string) => boolean;
+  /** Whether some node may still have filters that name addresses which others have no more. */
+  readonly isAnyBehind: () => boolean;
+}
+
+const nobodyNames: Naming = { isOfAnother: () => false, isAnyBehind: () => false };
+
 /**
  * Who has which address. Pure: `now` comes in, nothing is written; the server writes before it answers.
  *
  * INVARIANTS:
  * - At no moment do two machines hold, or are offered, one address.
+ * - What another machine had goes to nobody else while the filters of any node may name it: its next holder would be let through in its place.
  * - A fixed address goes to its machine alone, also while that machine is away.
  * - A machine gets again what it had, as long as nobody else had to be given it.
  */
@@ -30,6 +41,8 @@ export class LeaseBook {
   readonly #offers = new Map<string, Offer>();
   readonly #offerOf = new Map<Mac, Offer>();
   readonly #fixed = new Map<string, Mac>();
+
+  constructor(private readonly naming: Naming = nobodyNames) {}
 
   setMachine(machine: Machine): void {
     this.removeMachine(machine.mac);
@@ -58,9 +71,17 @@ export class LeaseBook {
 
   hold(held: HeldAddress): void {
     this.#held.set(held.address, held);
-    if (held.mac !== undefined) this.#lastOf.set(held.mac, held.address);
+    const last = held.mac === undefined ? undefined : this.latestOf(held.mac);
+    if (held.mac !== undefined && (last === undefined || last.until_ms <= held.until_ms))
+      this.#lastOf.set(held.mac, held.address);
     const offer = this.#offers.get(held.address);
     if (offer !== undefined) this.#forget(offer);
+  }
+
+  /** What this machine has, or had last. */
+  latestOf(mac: Mac): HeldAddress | undefined {
+    const held = this.#held.get(this.#lastOf.get(mac) ?? '');
+    return held?.mac === mac ? held : undefined;
   }
 
   /** Puts back what stood before a write that failed. */
@@ -75,13 +96,22 @@ export class LeaseBook {
     return held !== undefined && held.until_ms > now_ms ? held.mac : undefined;
   }
 
-  /** Whether nobody else holds, is offered or owns the address. */
+  /** Whether nobody else holds, is offered, owns or is let through by the address. */
   isFreeFor(address: string, mac: Mac, now_ms: number): boolean {
     const held = this.#held.get(address);
     if (held !== undefined && held.until_ms > now_ms && held.mac !== mac) return false;
     const offer = this.#offers.get(address);
     if (offer !== undefined && offer.until_ms > now_ms && offer.mac !== mac) return false;
-    return (this.#fixed.get(address) ?? mac) === mac;
+    if ((this.#fixed.get(address) ?? mac) !== mac) return false;
+    return held?.mac === mac || this.#isForgotten(address, mac, held);
+  }
+
+  /** Whether no filters let anybody through under this address who is not this machine's node. */
+  #isForgotten(address: string, mac: Mac, held: HeldAddress | undefined): boolean {
+    const node = this.machines.get(mac)?.node;
+    if (node === undefined || this.naming.isOfAnother(address, node)) return false;
+    const before = held?.mac === undefined ? undefined : this.machines.get(held.mac)?.node;
+    return held === undefined || before === node || !this.naming.isAnyBehind();
   }
 
   /** Whether this machine may have exactly this address. */

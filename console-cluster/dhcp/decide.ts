@@ -57,7 +57,7 @@ export function decide(book: LeaseBook, packet: DhcpPacket, facts: ServerFacts):
 
 function discover(book: LeaseBook, packet: DhcpPacket, { now_ms }: ServerFacts): Decision {
   const place = book.offer(packet.mac, packet.options.requested, now_ms);
-  if (place === undefined) return nothing('no address is left');
+  if (place === undefined) return nothing('no address is left that filters do not name for another');
   // What the machine holds it may be using: the probe would find the machine itself.
   return { do: 'offer', place, probe: book.holder(place.address, now_ms) !== packet.mac };
 }

@@ -2,6 +2,7 @@ import type { KeyStore } from '../../console/store/port.js';
 import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
+import type { Naming } from './book.js';
 import type { Machine, Pool } from './model.js';
 import { DhcpServer } from './server.js';
 
@@ -14,6 +15,7 @@ export interface DhcpDeskParts {
   /** HOST:PORT#PIN of the console's gateway, told to nodes of pools that name none. */
   readonly gateway: string | undefined;
   readonly clusterOf: (node: string) => string | undefined;
+  readonly naming: Naming;
 }
 
 /** The pool of nodes that are in no cluster with a pool of its own. */
@@ -40,9 +42,10 @@ export class DhcpDesk {
   }
 
   async start(): Promise<void> {
-    const { config, store, now, log } = this.#parts;
+    const { config, ...parts } = this.#parts;
+    const { log } = parts;
     if (config === undefined || this.#closed) return;
-    const opened = await DhcpServer.open({ ...config, store, now, log });
+    const opened = await DhcpServer.open({ ...config, ...parts });
     if (opened.ok) {
       this.#server = opened.value;
       this.#why = undefined;

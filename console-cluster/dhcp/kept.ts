@@ -2,7 +2,7 @@ import type { KeyStore } from '../../console/store/port.js';
 import type { Parse } from '../../protocol/parse.js';
 import { parseJson } from '../../protocol/json.js';
 import { ok, type Result } from '../../protocol/result.js';
-import { LeaseBook } from './book.js';
+import { LeaseBook, type Naming } from './book.js';
 import { parseHeld, parseMachine, parsePool } from './model.js';
 
 /** Where the console's store keeps it. */
@@ -16,8 +16,8 @@ export function jsonBytes(value: unknown): Uint8Array {
   return Buffer.from(JSON.stringify(value));
 }
 
-export async function loadBook(store: KeyStore): Promise<Result<LeaseBook>> {
-  const book = new LeaseBook();
+export async function loadBook(store: KeyStore, naming?: Naming): Promise<Result<LeaseBook>> {
+  const book = new LeaseBook(naming);
   const pools = await load(store, keys.pool(''), parsePool);
   if (!pools.ok) return pools;
   for (const pool of pools.value) book.pools.set(pool.name, pool);

@@ -9,7 +9,7 @@ import { limits } from '../../protocol/limits.js';
 import { messageOf, type Log } from '../../protocol/log.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import { answer, frameOf } from './answer.js';
-import type { LeaseBook, Place } from './book.js';
+import type { LeaseBook, Naming, Place } from './book.js';
 import { decide, type Decision } from './decide.js';
 import { keys, loadBook, jsonBytes } from './kept.js';
 import { parseMachine, parsePool, type HeldAddress, type Machine, type Pool, type Waiting } from './model.js';
@@ -23,6 +23,8 @@ export interface DhcpServerOptions {
   readonly store: KeyStore;
   readonly log: Log;
   readonly now: () => number;
+  /** Absent where no filters name nodes. */
+  readonly naming?: Naming;
 }
 
 /**
@@ -48,7 +50,7 @@ export class DhcpServer {
   }
 
   static async open(options: DhcpServerOptions): Promise<Result<DhcpServer>> {
-    const book = await loadBook(options.store);
+    const book = await loadBook(options.store, options.naming);
     if (!book.ok) return book;
     const port = await holdPort();
     if (!port.ok) return port;
@@ -194,8 +196,13 @@ export class DhcpServer {
   }
 
   async #grant(packet: DhcpPacket, place: Place, held: HeldAddress): Promise<void> {
+    const before = this.book.latestOf(packet.mac);
     if (!(await this.#keep(held))) return;
     this.#reply(answer('ack', packet, this.options.address, place));
+    // A machine that moved has given up what it had.
+    const now_ms = this.options.now();
+    if (before !== undefined && before.address !== held.address && before.until_ms > now_ms)
+      await this.#keep({ ...before, until_ms: now_ms });
     this.options.log.info('dhcp.granted', {
       mac: packet.mac,
       address: held.address,

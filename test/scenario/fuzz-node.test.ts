@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { connect as connectPlain, type Socket } from 'node:net';
@@ -7,13 +8,15 @@ import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { authority } from '../../bmonitor/authority/table.js';
 import { parseCommand } from '../../protocol/commands.js';
+import { limits } from '../../protocol/limits.js';
 import { formatEnvelope } from '../../protocol/wire.js';
 import { craft } from '../fakes/craft.js';
 import { binaryTargets } from '../fakes/fuzz-binary.js';
 import { commandInputs, mutate, mutations } from '../fakes/fuzz-inputs.js';
 import { fuzzTargets } from '../fakes/fuzz-targets.js';
 import { value } from '../fakes/results.js';
-import { NodeProcess } from './node-process.js';
+import { until } from '../fakes/until.js';
+import { cli, NodeProcess } from './node-process.js';
 import { RawSocket } from './raw-socket.js';
 
 /** Less than a source may have before it is cut off: each source says so much, and then another comes. */
@@ -35,6 +38,13 @@ describe('a real node that is fed rubbish over its socket', function () {
   before(async () => {
     node = await NodeProcess.make();
     await node.start();
+    // It makes pairs ahead by itself, and writes them down.
+    await until(() => {
+      const said = execFileSync(process.execPath, [cli, 'keys', '--dir', node.dir, '--json'], {
+        encoding: 'utf8',
+      });
+      return (JSON.parse(said) as { sparePairs: number }).sparePairs >= limits.spare_pairs;
+    });
   });
   after(async () => {
     for (const socket of plain) socket.destroy();

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { Bed, distPath, until, type BedProcess, type Place } from '../bed/index.js';
 import { addressesOf } from './client-under-test.js';
+import { udhcpc } from './udhcpc.js';
 
 describe('console-cluster gives addresses as a part of its daemon', () => {
   let bed: Bed;
@@ -36,16 +37,6 @@ describe('console-cluster gives addresses as a part of its daemon', () => {
     await must('dhcp', 'pool', 'default', '--network', '10.77.0.0/24', ...range, '--router', '10.77.0.1');
   });
   after(() => bed.remove());
-
-  async function udhcpc(place: Place): Promise<string> {
-    await place.must(['ip', 'link', 'set', place.nic, 'up']);
-    const folder = await place.dir();
-    const [file, result] = [join(folder, 'script'), join(folder, 'result')];
-    await writeFile(file, '#!/bin/sh\n[ "$1" = bound ] && env > "$RESULT"\nexit 0\n', { mode: 0o755 });
-    const command = ['udhcpc', '-i', place.nic, '-s', file, '-f', '-q', '-n', '-t', '3', '-T', '2'];
-    const { code } = await place.run(command, { env: { RESULT: result } });
-    return code === 0 ? (/^ip=(.*)$/m.exec(await readFile(result, 'utf8'))?.[1] ?? '') : '';
-  }
 
   it('to nobody that it does not know, and lists who asked', async () => {
     expect(await udhcpc(other)).to.equal('');

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { Bed, distPath, until, type BedProcess, type Frame, type Place } from '../bed/index.js';
 import { addressesOf } from './client-under-test.js';
+import { udhcpc } from './udhcpc.js';
 
 const ipv4OfFrame = ({ data }: Frame): string | undefined => {
   const bytes = Buffer.from(data);
@@ -86,5 +87,27 @@ describe('a node that is given another address by its console’s DHCP', functio
     // Who takes the address that the node had is nobody's node.
     await stranger.must(['ip', 'address', 'add', `${before}/24`, 'dev', stranger.nic]);
     expect(await stranger.ping(other, { from: before })).to.equal('silent');
+  });
+
+  it('leaves the one that it had to nobody else while another node, which was away, still lets it through', async () => {
+    const [had = ''] = (await addressesOf(one)).map((text) => text.split('/')[0] ?? '');
+    await two.link.cut();
+    await until(async () => /^two +(silent|unknown) /m.test(await must('nodes', 'list')));
+    await must('dhcp', 'fix', 'one', '10.77.0.160');
+    await one.link.cut();
+    await one.link.restore();
+    await until(async () => /^one +good /m.test(await must('nodes', 'list')));
+    await until(async () => /^two +alder +behind/m.test(await must('boundaries', 'list')));
+    expect(await two.must(['nft', 'list', 'ruleset'])).to.include(had);
+    await must('dhcp', 'admit', stranger.mac, 'spare');
+    await must('dhcp', 'fix', 'spare', had);
+    // Nobody holds it any more.
+    expect(await must('dhcp', 'leases')).to.match(new RegExp(`^${had} .* over`, 'm'));
+    expect(await udhcpc(stranger)).to.equal('');
+    await two.link.restore();
+    await until(async () => (await udhcpc(stranger)) === had);
+    expect(await two.must(['nft', 'list', 'ruleset']))
+      .to.include('10.77.0.160')
+      .and.not.include(had);
   });
 });

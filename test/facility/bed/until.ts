@@ -13,6 +13,7 @@ export async function until<T>(
   const bound_ms = options.bound_ms ?? 60_000;
   const give_up = performance.now() + bound_ms;
   for (;;) {
+    const began = performance.now();
     const value = await condition();
     if (value !== undefined && value !== false) return value;
     if (performance.now() > give_up) {
@@ -20,6 +21,8 @@ export async function until<T>(
         typeof options.what === 'function' ? options.what() : (options.what ?? 'what was waited for');
       throw new Error(`did not see ${what} in ${bound_ms} ms`);
     }
-    await new Promise((resolve) => setTimeout(resolve, options.step_ms ?? 5));
+    // A question that takes long, a whole command line perhaps, is not asked without a pause: others have work to do.
+    const took_ms = performance.now() - began;
+    await new Promise((resolve) => setTimeout(resolve, Math.max(options.step_ms ?? 5, 2 * took_ms)));
   }
 }

@@ -21,7 +21,13 @@ function mac(number: number): string {
 
 /** The server without its cables: decides, and writes what it decided at once. */
 class Desk {
-  readonly book = new LeaseBook();
+  /** Which node says that it has an address, and whether any node is behind. */
+  readonly said = new Map<string, string>();
+  behind = false;
+  readonly book = new LeaseBook({
+    isOfAnother: (address, node) => (this.said.get(address) ?? node) !== node,
+    isAnyBehind: () => this.behind,
+  });
   now_ms = 1_000_000;
 
   constructor(machines = 3) {
@@ -65,6 +71,45 @@ describe('the book of leases', () => {
       '10.0.0.12',
       undefined,
     ]);
+  });
+
+  describe('what filters may still name for the node that had it', () => {
+    const moved = (): Desk => {
+      const desk = new Desk(4);
+      for (const number of [1, 2, 3]) desk.take(number);
+      desk.ask(1, 'release', {}, { ciaddr: '10.0.0.10' });
+      return desk;
+    };
+
+    it('goes to nobody else while that node says that it has it, and to that node itself at any time', () => {
+      const desk = moved();
+      desk.said.set('10.0.0.10', 'node-1');
+      expect(desk.take(4)).to.equal(undefined);
+      expect(desk.take(1)).to.equal('10.0.0.10');
+    });
+
+    it('goes to nobody else while any node may not know that it moved', () => {
+      const desk = moved();
+      desk.behind = true;
+      expect(desk.take(4)).to.equal(undefined);
+      const asked = desk.ask(4, 'request', { requested: '10.0.0.10', server });
+      expect(asked.do).to.equal('refuse');
+      desk.behind = false;
+      expect(desk.take(4)).to.equal('10.0.0.10');
+    });
+
+    it('goes to another card of the same node', () => {
+      const desk = moved();
+      desk.behind = true;
+      desk.book.setMachine({ mac: mac(5), node: 'node-1', pool: pool.name });
+      expect(desk.take(5)).to.equal('10.0.0.10');
+    });
+
+    it('does not hold up what nobody ever had', () => {
+      const desk = new Desk(2);
+      desk.behind = true;
+      expect([desk.take(1), desk.take(2)]).to.deep.equal(['10.0.0.10', '10.0.0.11']);
+    });
   });
 
   it('gives a machine what it had, also after its lease ended', () => {
