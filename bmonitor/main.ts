@@ -175,10 +175,13 @@ export async function runNode(
     directories: await directoriesOf(folder, config.value, log),
     ownPorts: ownPortsIn(config.value),
     engineAddresses: addressesForEngines(config.value),
-    enforce: async (state) => {
-      const enforced = await enforce?.(state);
-      if (enforced?.ok) return (await engines?.leadPorts(state)) ?? enforced;
-      return enforced ?? ok(undefined);
+    filters: {
+      enforce: async (state) => {
+        const enforced = await enforce?.(state);
+        if (enforced?.ok) return (await engines?.leadPorts(state)) ?? enforced;
+        return enforced ?? ok(undefined);
+      },
+      workOut: (state) => enforcer?.workOut(state),
     },
     power,
     engines: (on) => {

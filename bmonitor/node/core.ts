@@ -7,6 +7,7 @@ import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { BootKey } from '../keys/boot.js';
 import { openShared } from '../keys/shares.js';
 import { lockedLeases } from '../keys/wrap.js';
+import type { Change } from './change.js';
 import { changeRing, withSparePair, type KeyRing } from '../keys/ring.js';
 import { admit, changesSomething, decide } from './decide.js';
 import type { Decision, Effect, Given, Request } from './decision.js';
@@ -327,16 +328,12 @@ export class Core {
     if (broken.length > 0) return refuse('invariant-broken', broken.join('; '));
     const full = historyWarnings(this.state, state, this.#parts.log);
     const more = events.stage([...decision.events, ...full], state, this.now_s());
-    await journal.commit({
-      state,
-      ring,
-      renewG,
-      lines: recorded.lines,
-      receipts,
-      more,
-      reencrypt: decision.reencrypt,
-      secrets: decision.secrets,
-      ...(reply ? { reply } : {}),
+    const { reencrypt, secrets } = decision;
+    const { lines } = recorded;
+    const rest: Partial<Change> = reply ? { reply } : {};
+    const change: Change = { state, ring, renewG, lines, receipts, more, reencrypt, secrets, ...rest };
+    await journal.commit(change, () => {
+      for (const effect of decision.effects) this.#parts.effects.workOut(effect, state);
     });
     events.written();
     // What is cleared away was closed by the new G already: what stops packets does not wait for it.

@@ -10,13 +10,25 @@ import type { NodeState } from './state.js';
 export interface EffectRunner {
   /** Makes the machine match the state. Resolves when it does; a refusal means that it could not, and will be tried again. */
   run(effect: Effect, state: NodeState): Promise<Result<void>>;
+  /**
+   * Works out what the effect will need, while the state is still on its way to the disk. Nothing happens to the machine, and nothing is lost when
+   * the effect never comes.
+   */
+  workOut(effect: Effect, state: NodeState): void;
   /** What must have happened to the machine before the state may become the next one: engines of a lease that ends are dead. */
   before(state: NodeState, next: NodeState): Promise<Result<void>>;
 }
 
+/** Makes the kernel filter as a state says. */
+export interface Enforcing {
+  readonly enforce: (state: NodeState) => Promise<Result<void>>;
+  /** See `EffectRunner`. */
+  readonly workOut?: (state: NodeState) => void;
+}
+
 /** Carries out effects through the ports. */
 export class Effects implements EffectRunner {
-  readonly #enforce: (state: NodeState) => Promise<Result<void>>;
+  readonly #filters: Enforcing;
   readonly #directories: Directories;
   readonly #engines: Engines;
   readonly #allow: (measurement: string | undefined) => Promise<Result<void>>;
@@ -28,12 +40,12 @@ export class Effects implements EffectRunner {
   jobs: Jobs | undefined;
 
   constructor(
-    enforce: (state: NodeState) => Promise<Result<void>>,
+    filters: Enforcing,
     directories: Directories,
     engines: Engines,
     allow: (measurement: string | undefined) => Promise<Result<void>>,
   ) {
-    this.#enforce = enforce;
+    this.#filters = filters;
     this.#allow = allow;
     this.#directories = directories;
     this.#engines = engines;
@@ -52,10 +64,14 @@ export class Effects implements EffectRunner {
     return leaving.size === 0 ? Promise.resolve(ok(undefined)) : this.#engines.halt(leaving);
   }
 
+  workOut(effect: Effect, state: NodeState): void {
+    if (effect.kind === 'enforce-filters') this.#filters.workOut?.(state);
+  }
+
   run(effect: Effect, state: NodeState): Promise<Result<void>> {
     switch (effect.kind) {
       case 'enforce-filters':
-        return this.#enforce(state);
+        return this.#filters.enforce(state);
       case 'settle-directories':
         return this.#directories.settle();
       case 'run-engines':

@@ -4,7 +4,7 @@ import type { BoxChange, LevelBoxes } from '../filters/boxes.js';
 import { ProgramMaker } from '../filters/nft/compile.js';
 import { closedPlan, type EngineWay, type NodePlan } from '../filters/nft/plan.js';
 import { oldKernelWarning } from '../ports/kernel-version.js';
-import type { Comparisons, Firewall } from '../ports/firewall.js';
+import type { Comparisons, Firewall, FirewallProgram } from '../ports/firewall.js';
 import type { FilterFacts } from './answers.js';
 import { LevelFollower, type CompiledLevel } from './compiled-level.js';
 import { standingFor, type Standing } from './standing.js';
@@ -17,6 +17,19 @@ interface Since {
   readonly all_s: number;
   /** Filters whose elements were put there later, by their id. */
   readonly touched: Map<number, number>;
+}
+
+/** One filter came or went, and nothing else. */
+interface Alone {
+  readonly level: number;
+  readonly change: BoxChange;
+}
+
+/** What a state comes to in the kernel. */
+interface Made {
+  readonly program: FirewallProgram;
+  readonly levels: readonly (CompiledLevel | undefined)[];
+  readonly alone: Alone | undefined;
 }
 
 /**
@@ -32,6 +45,7 @@ export class Enforcer {
   #standingLevels: readonly (CompiledLevel | undefined)[] = [];
   #since: readonly Since[] = [];
   #quarantine = false;
+  #ahead: { readonly state: NodeState; readonly standing: Standing; readonly made: Result<Made> } | undefined;
   #last: { readonly ok: boolean; readonly at_s: number; readonly detail?: string } | undefined;
 
   constructor(
@@ -49,16 +63,45 @@ export class Enforcer {
     this.#standing = standing;
   }
 
+  /** While the state is on its way to the disk: what enforcing it will need. Nothing changes in the kernel. */
+  workOut(state: NodeState): void {
+    const made = this.#make(state);
+    this.#ahead = { state, standing: this.#standing, made };
+    if (made.ok) this.#firewall.workOut(made.value.program);
+  }
+
   async enforce(state: NodeState, now_s: number): Promise<Result<void>> {
+    const made = this.#madeAhead(state) ?? this.#make(state);
+    if (!made.ok) return this.#failed(made, now_s);
+    const { program, levels, alone } = made.value;
+    const applied = await this.#firewall.apply(program);
+    if (!applied.ok) return this.#failed(applied, now_s);
+    this.#count(levels, alone, { anew: applied.value.recounted, now_s });
+    this.#standingLevels = levels;
+    this.#last = { ok: true, at_s: now_s };
+    return ok(undefined);
+  }
+
+  #madeAhead(state: NodeState): Result<Made> | undefined {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    if (ahead === undefined) return undefined;
+    if (ahead.state === state && ahead.standing === this.#standing) return ahead.made;
+    // What is remembered went with a state that is not the one to be enforced.
+    this.#followers = [];
+    return undefined;
+  }
+
+  #make(state: NodeState): Result<Made> {
     const before = this.#followers;
     const next: (LevelFollower | undefined)[] = [];
-    let single: { readonly level: number; readonly change: BoxChange } | undefined;
+    let single: Alone | undefined;
     let touched = state.levels.length === before.length ? 0 : 2;
     for (const [index, level] of state.levels.entries()) {
       const known = before[index];
       const was = known?.level;
       const followed = this.#follow(level, known);
-      if (!followed.ok) return this.#failed(followed, now_s);
+      if (!followed.ok) return followed;
       const { follower, change } = followed.value;
       if (follower?.level !== was) touched += change ? 1 : 2;
       if (change) single = { level: index, change };
@@ -80,12 +123,7 @@ export class Enforcer {
     const alone = touched === 1 && single && quarantine === this.#quarantine ? single : undefined;
     this.#quarantine = quarantine;
     const program = alone ? this.#maker.change(plan, alone.level, alone.change) : this.#maker.make(plan);
-    const applied = await this.#firewall.apply(program);
-    if (!applied.ok) return this.#failed(applied, now_s);
-    this.#count(levels, alone, { anew: applied.value.recounted, now_s });
-    this.#standingLevels = levels;
-    this.#last = { ok: true, at_s: now_s };
-    return ok(undefined);
+    return ok({ program, levels, alone });
   }
 
   /** The levels as the kernel holds them. Undefined: nothing passes there. */
@@ -117,7 +155,7 @@ export class Enforcer {
   /** Elements that were put there anew count from nothing. */
   #count(
     levels: readonly (CompiledLevel | undefined)[],
-    alone: { readonly level: number; readonly change: BoxChange } | undefined,
+    alone: Alone | undefined,
     { anew, now_s }: { readonly anew: boolean; readonly now_s: number },
   ): void {
     this.#since = levels.map((level, at) => {

@@ -13,12 +13,11 @@ import { Core } from './core.js';
 import { decideFolderGone } from './decide/engines.js';
 import { Directories } from './directories.js';
 import type { Engines } from './engines.js';
-import { Effects } from './effects.js';
+import { Effects, type Enforcing } from './effects.js';
 import { EventLog } from './events.js';
 import { HardwareJobs } from './hardware.js';
 import { Jobs } from './jobs.js';
 import { Journal } from './journal.js';
-import type { NodeState } from './state.js';
 import { NodeTime } from './time.js';
 
 export interface HeartParts {
@@ -34,8 +33,7 @@ export interface HeartParts {
   readonly boot?: string;
   /** Makes the pair of this start. */
   readonly makeBootPair?: () => Promise<Pair>;
-  /** Makes the kernel filter as the state says. */
-  readonly enforce: (state: NodeState) => Promise<Result<void>>;
+  readonly filters: Enforcing;
   /** Where the files of the leases rest, or why there is no such place. */
   readonly directories: Result<DirectoryStore>;
   /** Switches the machine, or what stands for it. */
@@ -65,7 +63,7 @@ export interface Heart {
 
 /** Reads what the node remembers. Nothing runs before `core.start()`. */
 export async function openHeart(parts: HeartParts): Promise<Result<Heart>> {
-  const { store, roots, clock, log, enforce } = parts;
+  const { store, roots, clock, log, filters } = parts;
   const boot = new BootKey(parts.boot ?? newId(), parts.makeBootPair);
   const opened = await Journal.open(store, roots);
   if (!opened.ok) return opened;
@@ -80,7 +78,7 @@ export async function openHeart(parts: HeartParts): Promise<Result<Heart>> {
     name: () => journal.state.name,
     secretOf: (lease, name) => journal.secret(lease, name),
   });
-  const effects = new Effects(enforce, directories, engines, (measurement) => roots.allow(measurement));
+  const effects = new Effects(filters, directories, engines, (measurement) => roots.allow(measurement));
   const core = new Core(
     {
       journal,

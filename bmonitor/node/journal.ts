@@ -7,6 +7,7 @@ import type { Signer } from '../../crypto/signer.js';
 import type { Measured, QuoteMaker, Rooted, RootSecrets, RootStore } from '../ports/root-store.js';
 import type { Store, StoreOp } from '../ports/store.js';
 import type { Change } from './change.js';
+import { KeptReplies } from './kept-replies.js';
 import type { KeptReceipt } from './receipts.js';
 import { orphansOf, suspects } from './orphans.js';
 import {
@@ -72,8 +73,7 @@ export class Journal {
   /** What stands under the next data keys already. */
   readonly ahead: HistoryAhead;
   #untidy: (() => Promise<void>) | undefined;
-  /** How many replies are kept of each lease. */
-  readonly #replies = new Map<string, number>();
+  readonly #replies = new KeptReplies();
 
   private constructor(store: Store, roots: RootStore, rooted: Rooted, state: NodeState, ring: KeyRing) {
     this.#store = store;
@@ -153,7 +153,8 @@ export class Journal {
     return ok(journal);
   }
 
-  async commit(change: Change): Promise<void> {
+  /** `meanwhile` is called while the disk is written. */
+  async commit(change: Change, meanwhile: () => void = () => {}): Promise<void> {
     await this.tidy();
     const before = this.#state;
     const next: RootSecrets = change.renewG ? { root: this.#secrets.root, g: newKey() } : this.#secrets;
@@ -186,7 +187,9 @@ export class Journal {
     ];
     // Until the new G holds, the old root, and all it speaks of, may be what is there.
     const later = change.renewG ? ops.filter((op) => op.type === 'del') : [];
-    await this.#store.batch(change.renewG ? ops.filter((op) => op.type === 'put') : ops);
+    const written = this.#store.batch(change.renewG ? ops.filter((op) => op.type === 'put') : ops);
+    meanwhile();
+    await written;
     if (change.renewG) {
       const replaced = await this.#roots.replaceG(next.g);
       // Whether the new G holds is not known: only a start can tell, by which of the two roots opens.
@@ -195,9 +198,8 @@ export class Journal {
     }
     this.#ring = instead(this.#ring, change.ring);
     this.#state = await this.#described(change.state);
-    if (change.reply) this.#countReply(change.reply.lease);
-    for (const { lease } of before.levels)
-      if (!change.state.levels.some((level) => level.lease === lease)) this.#replies.delete(lease);
+    if (change.reply) this.#replies.add(change.reply);
+    this.#replies.forgetAllBut(new Set(change.state.levels.map(({ lease }) => lease)));
     if (change.renewG)
       this.#untidy = async () =>
         this.#store.batch([...later, ...(await leftOver(this.#store, before, change.state))]);
@@ -211,6 +213,7 @@ export class Journal {
   }
 
   async reply(lease: string, console: string, jti: string): Promise<RecordedReply | 'locked' | undefined> {
+    if (!this.#replies.has(lease, console, jti)) return undefined;
     const key = replyKey(homeOf(this.#state, lease), console, jti);
     const text = await this.#open(lease, key);
     if (text === undefined) return (await this.#store.get(key)) ? 'locked' : undefined;
@@ -369,15 +372,10 @@ export class Journal {
       this.#seal(ring, reply.lease, key, JSON.stringify(reply)),
       { type: 'put', key: orderKey(home, reply.generation), value: utf8(key) },
     ];
-    if ((this.#replies.get(reply.lease) ?? 0) < limits.replies_kept_max) return ops;
+    if (!this.#replies.isFull(reply.lease)) return ops;
     for await (const [order, target] of this.#store.entries(`q/${home}/`, { limit: 1 }))
       ops.push({ type: 'del', key: order }, { type: 'del', key: Buffer.from(target).toString('utf8') });
     return ops;
-  }
-
-  #countReply(lease: string): void {
-    const count = (this.#replies.get(lease) ?? 0) + 1;
-    this.#replies.set(lease, Math.min(count, limits.replies_kept_max));
   }
 
   /** What a crash left behind. */
@@ -391,7 +389,7 @@ export class Journal {
       if (isOrphan(key)) {
         drop(key);
         if (ordersReplies) drop(Buffer.from(value).toString('utf8'));
-      } else if (ordersReplies) this.#countReply(key.split('/')[1] ?? '');
+      } else if (ordersReplies) this.#replies.found(key, value);
     }
     return ops;
   }

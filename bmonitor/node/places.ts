@@ -33,8 +33,16 @@ export function receiptKey(lease: string, count: number): string {
   return `e/${lease}/${number(count)}`;
 }
 
+export function replyName(console: string, jti: string): string {
+  return `${console}.${jti}`;
+}
+
 export function replyKey(home: string, console: string, jti: string): string {
-  return `r/${home}/${console}.${jti}`;
+  return `r/${home}/${replyName(console, jti)}`;
+}
+
+export function replyNameIn(key: string): string {
+  return key.slice(key.lastIndexOf('/') + 1);
 }
 
 export function orderKey(home: string, generation: number): string {

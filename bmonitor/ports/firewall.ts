@@ -13,6 +13,8 @@ import type { Result } from '../../protocol/result.js';
  * - Calls run one after the other, in the order they were made.
  */
 export interface Firewall {
+  /** Works out how to get to a program that will be applied next. Nothing happens, and nothing is lost if it never is. */
+  workOut(program: FirewallProgram): void;
   apply(program: FirewallProgram): Promise<Result<Applied>>;
   /** Compares what the kernel holds with the last program, and repairs it if it differs. */
   readBack(): Promise<Result<ReadBack>>;

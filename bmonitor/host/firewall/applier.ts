@@ -16,6 +16,12 @@ import { runTool } from './tool.js';
 import { rulesKey, unnumbered } from './unnumbered.js';
 import { id, rebuild, transition, type Standing, type Transition } from './transition.js';
 
+export interface Comparing {
+  readonly elements: boolean;
+  /** Whoever wants to change something does not wait for it. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Puts programs into the kernel and knows what stands there.
  *
@@ -29,6 +35,8 @@ export class Applier {
   #standing: Standing | undefined;
   #wanted: FirewallProgram | undefined;
   #rules: { readonly key: string; readonly text: string } | undefined;
+  #ahead:
+    { readonly from: Standing; readonly program: FirewallProgram; readonly plan: Transition } | undefined;
   #epoch = 0;
   #slot = 1;
 
@@ -50,6 +58,12 @@ export class Applier {
     return this.#shell.pid;
   }
 
+  /** It holds only as long as what stands is what it begins with. */
+  workOut(program: FirewallProgram): void {
+    const from = this.#standing;
+    this.#ahead = from && { from, program, plan: transition(from, program) };
+  }
+
   async apply(program: FirewallProgram): Promise<Result<Applied>> {
     if (this.#standing === undefined) return this.#rebuild(program);
     if (this.#standing.epoch >= epoch_max - 1) {
@@ -57,7 +71,10 @@ export class Applier {
       if (!cleared.ok) return cleared;
       return this.#rebuild(program);
     }
-    const done = await this.#carryOut(transition(this.#standing, program));
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    const known = ahead?.from === this.#standing && ahead.program === program;
+    const done = await this.#carryOut(known ? ahead.plan : transition(this.#standing, program));
     if (done.ok || this.#wanted === undefined) return done;
     // Some of it may be in the kernel. What stood before is put back whole.
     const back = await this.#rebuild(this.#wanted);
@@ -65,7 +82,7 @@ export class Applier {
   }
 
   /** What the kernel holds, against what it should. */
-  async compare(options: { elements: boolean }): Promise<Result<readonly string[]>> {
+  async compare(options: Comparing): Promise<Result<readonly string[]>> {
     const standing = this.#standing;
     if (standing === undefined) return ok(['unknown']);
     const actual = await listTables(this.#prefix, options);
@@ -101,12 +118,13 @@ export class Applier {
   }
 
   /** nft writes rules in its own way, so what is expected is loaded in a namespace of its own and listed there. */
-  async #expected(standing: Standing, options: { elements: boolean }): Promise<Result<string>> {
+  async #expected(standing: Standing, options: Comparing): Promise<Result<string>> {
     const program = options.elements ? standing.program : withoutElements(standing.program);
     const text = wholeTextOf(standing, program);
     const flags = options.elements ? '-n -s' : '-n -s -t';
     const lists = ourTables.map((table) => `nft ${flags} list table ${table}`).join(' && ');
-    const listed = await runTool([], ['unshare', '-n', 'sh', '-c', `nft -f - && ${lists}`], text);
+    const command = ['unshare', '-n', 'sh', '-c', `nft -f - && ${lists}`];
+    const listed = await runTool([], command, text, options.signal);
     if (!listed.ok) return listed;
     if (listed.value.code !== 0) return refuse('firewall-tool-failed', listed.value.stderr.slice(0, 500));
     return ok(listed.value.stdout);

@@ -15,7 +15,7 @@ import type {
 import { missesDuringChanges } from '../../ports/kernel-version.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import { countFlows, listFlows, readElementCounters, readNamedCounters } from './accounting.js';
-import { Applier } from './applier.js';
+import { Applier, type Comparing } from './applier.js';
 import { sendCanaries } from './canary.js';
 import type { Prefix } from './nft-shell.js';
 import { RefusedLog } from './refused.js';
@@ -37,6 +37,13 @@ const look_ms = 1500;
 /** All elements are listed and loaded anew for a comparison. They are compared at every sign of another program, and besides seldom enough to cost a hundredth of one processor. */
 const elementsLook_ms_min = 60_000;
 const elementsLookRest = 100;
+/**
+ * Every change makes nft begin its listing anew, so beside many changes it would never end, and would take a processor from them meanwhile: when only
+ * time asks for it, it waits until nothing has changed for so long.
+ */
+const still_ms = 1000;
+/** Then it is done all the same, and changes wait for it. */
+const elementsLate_ms_max = 600_000;
 const events_held_max = 100;
 /** When nothing is known after so many changes, it is not because of them. */
 const standingTries_max = 5;
@@ -55,6 +62,10 @@ export class KernelFirewall implements Firewall {
   #changedByOthers = false;
   #comparisons: Comparisons = {};
   #elementsDue_ms = 0;
+  /** When a program was applied last. */
+  #changed_ms = -still_ms;
+  /** A look at all elements, which ends when something is to be changed. */
+  #looking: AbortController | undefined;
   #closed = false;
 
   private constructor(options: KernelFirewallOptions) {
@@ -78,9 +89,15 @@ export class KernelFirewall implements Firewall {
     return ok(firewall);
   }
 
+  workOut(program: FirewallProgram): void {
+    this.#applier.workOut(program);
+  }
+
   apply(program: FirewallProgram): Promise<Result<Applied>> {
+    this.#looking?.abort();
     return this.#inTurn(async () => {
       const applied = await this.#applier.apply(program);
+      this.#changed_ms = performance.now();
       if (applied.ok && this.#since === 0) this.#since = this.#options.wall();
       return applied;
     });
@@ -153,12 +170,12 @@ export class KernelFirewall implements Firewall {
     return ok({ differed: compared.value, repaired: true });
   }
 
-  async #compare(options: { elements: boolean }): Promise<Result<readonly string[]>> {
+  async #compare(options: Comparing): Promise<Result<readonly string[]>> {
     const began = performance.now();
     const at = this.#options.wall();
     const compared = await this.#applier.compare(options);
     const took = performance.now() - began;
-    if (options.elements)
+    if (options.elements && options.signal?.aborted !== true)
       this.#elementsDue_ms = began + Math.max(elementsLook_ms_min, took * elementsLookRest);
     if (compared.ok)
       this.#comparisons = {
@@ -179,17 +196,33 @@ export class KernelFirewall implements Firewall {
   /** Looks without holding up changes; what seems to differ is looked at again in turn, when nothing can be half done. */
   async #look(): Promise<void> {
     if (this.#closed || !this.#applier.active) return;
-    const elements = this.#changedByOthers || performance.now() >= this.#elementsDue_ms;
+    const byOthers = this.#changedByOthers;
     this.#changedByOthers = false;
+    const now_ms = performance.now();
+    const late_ms = now_ms - this.#elementsDue_ms;
+    const moving = now_ms - this.#changed_ms < still_ms;
+    const elements = byOthers || (late_ms >= 0 && (!moving || late_ms > elementsLate_ms_max));
+    if (elements && moving) return this.#lookInTurn({ elements });
     const standing = await this.#standingNow();
-    const compared = await this.#compare({ elements });
+    const compared = await this.#lookAside({ elements });
     if (compared.ok && compared.value.length === 0) return;
-    if (standing !== undefined && this.#applier.standing !== standing) {
-      this.#changedByOthers ||= elements;
-      return;
-    }
-    await this.#inTurn(async () => {
-      if (!this.#closed) await this.#check({ elements });
+    // We changed something in the meantime: what only time asked for can wait.
+    if (!byOthers && standing !== undefined && this.#applier.standing !== standing) return;
+    await this.#lookInTurn({ elements });
+  }
+
+  async #lookAside(options: { elements: boolean }): Promise<Result<readonly string[]>> {
+    if (!options.elements) return this.#compare(options);
+    const looking = new AbortController();
+    this.#looking = looking;
+    const compared = await this.#compare({ ...options, signal: looking.signal });
+    if (this.#looking === looking) this.#looking = undefined;
+    return compared;
+  }
+
+  #lookInTurn(options: { elements: boolean }): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!this.#closed) await this.#check(options);
     });
   }
 

@@ -1,5 +1,5 @@
 import { latchName, tableName } from '../../ports/firewall-text.js';
-import { ok, type Result } from '../../../protocol/result.js';
+import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { Prefix } from './nft-shell.js';
 import { runTool } from './tool.js';
 import type { Found } from './transition.js';
@@ -10,19 +10,26 @@ export const ourTables = [tableName, latchName].flatMap((name) =>
 );
 
 /** Numbers instead of names, no counters; `-t` leaves elements out. A table that is not there is simply left out. */
-export async function listTables(prefix: Prefix, options: { elements: boolean }): Promise<Result<string>> {
+export async function listTables(
+  prefix: Prefix,
+  options: { elements: boolean; signal?: AbortSignal | undefined },
+): Promise<Result<string>> {
+  const { signal } = options;
   const flags = options.elements ? ['-n', '-s'] : ['-n', '-s', '-t'];
   const all = ourTables.map((table) => `list table ${table}`).join('; ');
-  const whole = await runTool(prefix, ['nft', ...flags, all]);
+  const whole = await runTool(prefix, ['nft', ...flags, all], '', signal);
   if (!whole.ok) return whole;
   if (whole.value.code === 0) return ok(withoutOwner(whole.value.stdout));
   let text = '';
   for (const table of ourTables) {
-    const listed = await runTool(prefix, ['nft', ...flags, `list table ${table}`]);
+    if (signal?.aborted === true) return refuse('firewall-tool-failed', 'it was not waited for');
+    const listed = await runTool(prefix, ['nft', ...flags, `list table ${table}`], '', signal);
     if (!listed.ok) return listed;
     if (listed.value.code === 0) text += listed.value.stdout;
   }
-  return ok(withoutOwner(text));
+  return signal?.aborted === true
+    ? refuse('firewall-tool-failed', 'it was not waited for')
+    : ok(withoutOwner(text));
 }
 
 /** Who holds the latch is not compared: what is expected was loaded by a process that is gone. */

@@ -9,16 +9,27 @@ export interface ToolOutput {
 }
 
 /** Runs a tool of the machine to its end. A tool that cannot be run is a refusal; its exit code is for the caller. */
-export function runTool(prefix: Prefix, command: readonly string[], input = ''): Promise<Result<ToolOutput>> {
+export function runTool(
+  prefix: Prefix,
+  command: readonly string[],
+  input = '',
+  /** Ends it: then its code is not 0. */
+  signal?: AbortSignal,
+): Promise<Result<ToolOutput>> {
   const [program = '', ...words] = [...prefix, ...command];
   return new Promise((resolve) => {
     const child = spawn(program, words, { stdio: 'pipe', env: { ...process.env, LC_ALL: 'C' } });
+    const end = (): boolean => child.kill();
+    signal?.addEventListener('abort', end);
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (data: string) => (stdout += data));
     child.stderr.setEncoding('utf8').on('data', (data: string) => (stderr += data));
     child.on('error', (error) => resolve(refuse('firewall-tool-failed', `${program}: ${error.message}`)));
-    child.on('close', (code) => resolve(ok({ code: code ?? -1, stdout, stderr })));
+    child.on('close', (code) => {
+      signal?.removeEventListener('abort', end);
+      resolve(ok({ code: code ?? -1, stdout, stderr }));
+    });
     child.stdin.on('error', () => {});
     child.stdin.end(input);
   });

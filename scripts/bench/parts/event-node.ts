@@ -31,7 +31,7 @@ const { core, journal, events, time } = must(
     roots: new FileRootStore(folder),
     clock: hostClock,
     log,
-    enforce: () => Promise.resolve(ok(undefined)),
+    filters: { enforce: () => Promise.resolve(ok(undefined)) },
     engines: () => withoutEngines,
     power: noPower,
   }),

@@ -24,7 +24,7 @@ const { core } = must(
     roots,
     clock: hostClock,
     log,
-    enforce: () => Promise.resolve(ok(undefined)),
+    filters: { enforce: () => Promise.resolve(ok(undefined)) },
     engines: () => withoutEngines,
     power: noPower,
   }),

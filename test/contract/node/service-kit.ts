@@ -70,7 +70,7 @@ export async function makeKit(): Promise<Kit> {
       roots: new FileRootStore(folder),
       clock,
       log: silentLog,
-      enforce: () => Promise.resolve(ok(undefined)),
+      filters: { enforce: () => Promise.resolve(ok(undefined)) },
       engines: () => withoutEngines,
       power: noPower,
     }),

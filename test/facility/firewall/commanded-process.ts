@@ -26,13 +26,14 @@ const tenant = await rent(node);
 holders.push({ console: tenant.console, to: tenant.to });
 
 /** When the last message went to the node, and when the last one came: what lies between is the node's own time. */
-const wire = { sent_ms: 0, came_ms: 0 };
+const wire = { sent_ms: 0, came_ms: 0, sentAt_ms: 0 };
 
 function watched(channel: MessageChannel): MessageChannel {
   return {
     source: channel.source,
     send: (message) => {
       wire.sent_ms = performance.now();
+      wire.sentAt_ms = Number(process.hrtime.bigint()) / 1e6;
       return channel.send(message);
     },
     onMessage: (handler) =>
@@ -56,7 +57,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     await node.kill('SIGKILL');
     for (const holder of holders) delete holder.session;
     await node.start();
-    tell({ took_ms: performance.now() - started, node_ms: 0, result: {} });
+    tell({ took_ms: performance.now() - started, node_ms: 0, sent_ms: 0, result: {} });
     continue;
   }
   const { level, command, follow } = JSON.parse(line) as Asked;
@@ -78,10 +79,11 @@ for await (const line of createInterface({ input: process.stdin })) {
   });
   const took_ms = performance.now() - started;
   const node_ms = wire.came_ms - wire.sent_ms;
+  const times = { took_ms, node_ms, sent_ms: wire.sentAt_ms };
   tell(
     reply.ok
-      ? { took_ms, node_ms, result: reply.value.result, error: reply.value.error }
-      : { took_ms, node_ms, error: reply.refusal },
+      ? { ...times, result: reply.value.result, error: reply.value.error }
+      : { ...times, error: reply.refusal },
   );
 }
 await node.remove();

@@ -9,6 +9,8 @@ export interface Answered {
   readonly took_ms: number;
   /** From the sealed request sent to the sealed reply received. */
   readonly node_ms: number;
+  /** When it was sent, on the clock of the machine that does not step. */
+  readonly sent_ms: number;
   readonly result?: Readonly<Record<string, unknown>>;
   readonly error?: { readonly code: string; readonly detail?: string; readonly data?: unknown };
 }

@@ -131,11 +131,13 @@ export class Machine {
       roots: this.chip.open(power),
       clock: this.clock,
       log: silent,
-      enforce: async (state) => {
-        await power.point('before effect enforce-filters');
-        this.enforced = state;
-        await power.point('after effect enforce-filters');
-        return ok(undefined);
+      filters: {
+        enforce: async (state) => {
+          await power.point('before effect enforce-filters');
+          this.enforced = state;
+          await power.point('after effect enforce-filters');
+          return ok(undefined);
+        },
       },
       power: {
         ...noPower,

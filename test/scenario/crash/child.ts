@@ -70,7 +70,7 @@ const heart = value(
     roots,
     clock,
     log,
-    enforce,
+    filters: { enforce },
     engines: () => withoutEngines,
     power: noPower,
     makeBootPair,
