@@ -9,11 +9,10 @@ import type { Addressee } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { KeyStore } from '../store/port.js';
 import { firstOf } from './first-of.js';
-import { NodeLink, type Known } from './link.js';
-import type { Questions } from './questions.js';
+import { NodeLink, type Known, type LinkOutline } from './link.js';
 import { NodeSession, type Asked, type Clocks } from './session.js';
 import { Seats } from './seats.js';
-import type { NodeState, Patience } from './state.js';
+import type { Patience } from './state.js';
 
 /** A node as a console knows it. */
 export interface KnownNode extends Known {
@@ -43,14 +42,11 @@ export interface BookOptions {
   readonly keyBits?: number | undefined;
 }
 
-/** As much of a node as it is chosen and sorted by: to put all together that is known of ten thousand costs more than the page that is shown. */
-export interface Outline {
-  readonly card: NodeCard;
-  readonly state: NodeState;
-  readonly lastSeen: number | undefined;
-  readonly questions: Questions;
-  known(): KnownNode;
-}
+/**
+ * As much of a node as it is chosen and sorted by, and as a brief list shows: to put all together that is known of ten thousand costs more than the page
+ * that is shown.
+ */
+export type Outline = Pick<KnownNode, 'card' | 'id'> & LinkOutline;
 
 interface Line {
   readonly card: NodeCard;
@@ -110,10 +106,12 @@ export class NodeBook {
   }
 
   outlines(): Outline[] {
-    return [...this.#lines.values()].map((line) => {
-      const { state, lastSeen, questions } = line.link;
-      return { card: line.card, state, lastSeen, questions, known: () => known(line) };
-    });
+    const all: Outline[] = [];
+    for (const { card, id, link } of this.#lines.values()) {
+      const { state, lastSeen, questions, refusal } = link.outline;
+      all.push({ card, id, state, lastSeen, questions, refusal });
+    }
+    return all;
   }
 
   /** The name of the node with this identity. */

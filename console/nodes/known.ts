@@ -25,6 +25,14 @@ export interface Known {
   readonly questions: Questions;
 }
 
+/** What is looked at of every node, without what makes it long. */
+export interface LinkOutline {
+  readonly state: NodeState;
+  readonly lastSeen?: number | undefined;
+  readonly questions: Questions;
+  readonly refusal?: Refusal | undefined;
+}
+
 /** One thing that a notice told, with when it was signed. */
 export interface Told {
   readonly time: number;

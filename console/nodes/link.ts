@@ -9,14 +9,14 @@ import type { Answer } from '../../protocol/question.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
 import { Follower, type Heard } from './follower.js';
 import { Pace } from './pace.js';
-import { whyAway, type Known } from './known.js';
-import { Questioner, type Questions } from './questions.js';
+import { whyAway, type Known, type LinkOutline } from './known.js';
+import { Questioner } from './questions.js';
 import type { LinkOptions } from './link-options.js';
 import { NodeSession, type Asked } from './session.js';
 import { nextChange, stateAt, type Facts, type NodeState } from './state.js';
 
 export type { LinkOptions } from './link-options.js';
-export type { Known, Told } from './known.js';
+export type { Known, LinkOutline, Told } from './known.js';
 
 /**
  * Keeps a conversation with one node going: dials, asks in its rhythm how the node is, and dials again with jittered back-off. The first question of
@@ -75,12 +75,9 @@ export class NodeLink {
     return stateAt(this.#facts, this.#options.patience, this.#options.clocks.steady());
   }
 
-  get lastSeen(): number | undefined {
-    return this.#lastSeen;
-  }
-
-  get questions(): Questions {
-    return this.#questioner.counts;
+  get outline(): LinkOutline {
+    const { refusal } = this.#known;
+    return { state: this.state, lastSeen: this.#lastSeen, questions: this.#questioner.counts, refusal };
   }
 
   start(): void {

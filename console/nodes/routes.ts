@@ -19,7 +19,7 @@ import {
   type Shape,
   type ShapeOf,
 } from '../api/shape.js';
-import type { KnownNode, NodeBook } from './book.js';
+import type { KnownNode, NodeBook, Outline } from './book.js';
 import { chooseNodes, nodesQuery } from './list.js';
 import { nodeStates } from './state.js';
 
@@ -70,31 +70,34 @@ const nodeView = object({
 });
 export type NodeView = ShapeOf<typeof nodeView>;
 
-function viewOf(node: KnownNode, besideOf?: BesideOf): NodeView {
-  const { card, refusal } = node;
-  const { took_ms } = node.questions;
-  const beside = besideOf?.(card.name);
+/** Without what makes a list of thousands long: null, as where it is not known. */
+function briefly({ card, id, state, lastSeen, refusal, questions }: Outline, besideOf?: BesideOf): NodeView {
+  const { right, late, wrong, none, took_ms } = questions;
   return {
     name: card.name,
-    id: node.id,
+    id,
     keyStore: card.keyStore,
     level: card.level,
     lease: card.lease,
     ways: card.ways.map((way) => `${way.via} ${way.url}`),
-    state: node.state,
-    lastSeen: node.lastSeen ?? null,
+    state,
+    lastSeen: lastSeen ?? null,
     trouble: refusal ? { code: refusal.code, detail: refusal.detail ?? '' } : null,
-    status: node.status ?? null,
-    place: beside?.place ?? null,
-    machine: beside?.machine ?? null,
-    notice: noticesOf(node).at(-1) ?? null,
-    questions: { ...node.questions, took_ms: took_ms === undefined ? null : Math.round(took_ms) },
+    status: null,
+    place: besideOf?.(card.name)?.place ?? null,
+    machine: null,
+    notice: null,
+    questions: { right, late, wrong, none, took_ms: took_ms === undefined ? null : Math.round(took_ms) },
   };
 }
 
-/** Without what makes a list of thousands long: null, as where it is not known. */
-function briefly(node: NodeView): NodeView {
-  return { ...node, status: null, machine: null, notice: null };
+function viewOf(node: KnownNode, besideOf?: BesideOf): NodeView {
+  return {
+    ...briefly(node, besideOf),
+    status: node.status ?? null,
+    machine: besideOf?.(node.card.name)?.machine ?? null,
+    notice: noticesOf(node).at(-1) ?? null,
+  };
 }
 
 /** A node counts seconds, the API milliseconds. */
@@ -132,8 +135,14 @@ export function nodeRoutes(book: NodeBook, now: () => number, besideOf?: BesideO
       }),
       handle: ({ query }) => {
         const { total, nodes } = chooseNodes(book.outlines(), query, besideOf);
-        const view = query.view === 'brief' ? (node: KnownNode) => briefly(seen(node)) : seen;
-        return Promise.resolve(ok({ now: now(), total, nodes: nodes.map((one) => view(one.known())) }));
+        const shown =
+          query.view === 'brief'
+            ? nodes.map((node) => briefly(node, besideOf))
+            : nodes.flatMap(({ card }) => {
+                const node = book.get(card.name);
+                return node.ok ? seen(node.value) : [];
+              });
+        return Promise.resolve(ok({ now: now(), total, nodes: shown }));
       },
     }),
     route({

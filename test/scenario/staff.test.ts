@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { roles, type Role } from '../../console/api/access.js';
 import { Authenticator } from '../fakes/authenticator.js';
 import { RealConsole } from '../fakes/console.js';
+import { Documented } from '../fakes/documented.js';
 import { needs } from './staff-routes.js';
 
 interface Answer {
   readonly status: number;
+  readonly type: string;
   readonly body: Record<string, unknown>;
   readonly cookie: string;
 }
@@ -48,9 +50,11 @@ describe('the staff of a facility', function () {
       signal: stopped.signal,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    const json = (answer.headers.get('content-type') ?? '').startsWith('application/json');
+    const type = answer.headers.get('content-type') ?? '';
+    const json = type.startsWith('application/json');
     const result = {
       status: answer.status,
+      type,
       body: json ? ((await answer.json()) as Record<string, unknown>) : {},
       cookie: /^(session=[^;]*)/.exec(answer.headers.get('set-cookie') ?? '')?.[1] ?? '',
     };
@@ -142,17 +146,16 @@ describe('the staff of a facility', function () {
     expect(codeOf(await first('operate', 'wrong wrong wrong')), 'nobody else').to.equal('not-authenticated');
   });
 
-  it('reaches with each role exactly what it is for, on every route there is', async () => {
+  it('reaches with each role exactly what it is for, on every route there is, and every answer is as the document says', async () => {
     const document = await call('GET', '/api/v1/openapi.json', { cookie: cookies.get('view') ?? '' });
-    const paths = document.body['paths'] as Record<string, Record<string, { 'x-role': string }>>;
+    const documented = new Documented(document.body);
     let tried = 0;
-    for (const [path, methods] of Object.entries(paths))
-      for (const [small, operation] of Object.entries(methods)) {
+    for (const [path, methods] of Object.entries(documented.paths))
+      for (const small of Object.keys(methods)) {
         const method = small.toUpperCase();
         const line = `${method} ${path}`;
         const needed = needs[line];
-        if (needed === undefined)
-          throw new Error(`${line} (${operation['x-role']}) is not in the table of this test`);
+        if (needed === undefined) throw new Error(`${line} is not in the table of this test`);
         if (line === 'DELETE /api/v1/session') continue;
         for (const role of [undefined, ...roles]) {
           const by: Record<string, string> = role === undefined ? {} : { cookie: cookies.get(role) ?? '' };
@@ -165,6 +168,7 @@ describe('the staff of a facility', function () {
           const refused = role === undefined ? 'not-authenticated' : 'not-permitted';
           if (may) expect(codeOf(answer), `${line} as ${role}`).not.to.be.equal('not-permitted');
           else expect(codeOf(answer), `${line} as ${role}`).to.equal(refused);
+          expect(documented.faultsOf(method, path, answer), `${line}: ${answer.status}`).to.deep.equal([]);
           tried += 1;
         }
       }
