@@ -57,10 +57,12 @@ export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
   catchUp.begin();
   const stopFollowing = followLeases(book, held);
   subLeases.start();
+  held.start();
   const close = async (): Promise<void> => {
     catchUp.end();
     stopFollowing();
     subLeases.close();
+    held.close();
     await presence.end();
     await serving.value.close();
   };

@@ -165,6 +165,7 @@ export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
   if (!serving.ok) return serving;
   leases.start();
   sales.start();
+  held.start();
   const stopFollowing = followLeases(book, held);
   clusters.start();
   await dhcp.start();
@@ -172,6 +173,7 @@ export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
     api: serving.value.api,
     async close() {
       leases.close();
+      held.close();
       await sales.close();
       stopFollowing();
       await clusters.close();

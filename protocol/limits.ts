@@ -269,6 +269,8 @@ export const limits = {
   stop_ms_max: 5000,
   /** Receipts kept for each level: a few a month, for as long as hardware lives. */
   receipts_kept_max: 4096,
+  /** How many of the newest receipts a console looks through for that of a lease that is gone. */
+  receipts_looked_at: 64,
   /** Receipts in one reply; a page of them fits a frame. */
   receipts_page_max: 1000,
   /** A receipt is a signed statement of some lines. */

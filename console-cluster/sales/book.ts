@@ -1,4 +1,5 @@
-import { unanswered, type LeaseBook } from '../../console/granting/book.js';
+import { unanswered } from '../../console/granting/asked.js';
+import type { LeaseBook } from '../../console/granting/book.js';
 import type { Lease } from '../../console/granting/record.js';
 import type { NodeBook } from '../../console/nodes/book.js';
 import { provenReceipts, receiptTexts } from '../../console/nodes/receipts.js';

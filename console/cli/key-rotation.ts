@@ -17,6 +17,8 @@ interface Standing {
   readonly old?: string;
   readonly card?: string;
   readonly nodes: readonly { name: string; state: string; trouble?: Refusal }[];
+  /** Commands whose answer is missing. */
+  readonly waitsFor: readonly string[];
 }
 
 const path = '/api/v1/key/rotation';
@@ -70,7 +72,7 @@ async function replace(client: ApiClient): Promise<Result<Record<string, unknown
   return present.ok ? client.call('POST', path, { replaces: present.value['key'] }) : present;
 }
 
-function shown({ stage, key, next, old, card, nodes }: Standing): string {
+function shown({ stage, key, next, old, card, nodes, waitsFor }: Standing): string {
   const rows = nodes.map(({ name, state, trouble }) => [
     name,
     state,
@@ -84,6 +86,7 @@ function shown({ stage, key, next, old, card, nodes }: Standing): string {
       return [
         `the key ${key} is being replaced by ${next ?? ''}`,
         `  its card  ${card ?? ''}`,
+        ...waitsFor.map((what) => `  waits for the answer to ${what}`),
         ...where,
       ].join('\n');
     case 'removing':

@@ -173,6 +173,10 @@ Exit codes: 0 done, 1 refused, or not named, 2 bad input.`,
 }
 
 function told({ node, taken, code, detail, means }: Outcome): string {
-  if (!taken) return `${node}: not taken: ${code ?? ''} ${detail ?? ''}`;
+  if (!taken) {
+    const again =
+      code === 'unreachable' || code === 'node-silent' ? '; it is asked again until it answers' : '';
+    return `${node}: not taken: ${code ?? ''} ${detail ?? ''}${again}`;
+  }
   return [`${node}: taken`, ...means.map((line) => `  - ${line}`)].join('\n');
 }

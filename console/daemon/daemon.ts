@@ -146,6 +146,7 @@ export async function openConsole(
     own: own.value,
     store: store.value,
     book,
+    now: () => systemClocks.wall(),
     log,
     turned: () => turn(),
   });

@@ -4,31 +4,16 @@ import type { KeyStore } from '../store/port.js';
 import { Records, type Stored } from '../store/records.js';
 import type { Right } from '../../protocol/commands.js';
 import { isErrorCode } from '../../protocol/errors/index.js';
-import { digestText, idText, publicJwk } from '../../protocol/fields.js';
 import type { HandOver } from '../../protocol/hand-over.js';
 import { limits } from '../../protocol/limits.js';
 import type { Log } from '../../protocol/log.js';
 import type { Way } from '../../protocol/node-card.js';
-import { list, object, oneOf, whole } from '../../protocol/parse.js';
 import { newId } from '../../protocol/request.js';
 import { ok, refuse, type Refused, type Result } from '../../protocol/result.js';
 import { keysOf, type Customers } from './customers.js';
+import { grantedForm, replacedForm, rotationOf, unanswered } from './asked.js';
+import { chainForm, endedThere } from './ended-there.js';
 import { leaseForm, type Lease } from './record.js';
-
-/** What a node answers to `lease.grant`. */
-const granted = {
-  lease: idText,
-  level: whole({ min: 1, max: limits.levels_max - 1 }),
-  pair: object({ id: digestText, jwk: publicJwk }),
-  receipts: receiptTexts,
-};
-const grantedForm = object(granted);
-/** And to a new pair for a level below: one lease has ended, with all below it, and another stands in its place. */
-const replacedForm = object({
-  ...granted,
-  ended: list(idText, { max: limits.levels_max }),
-  reason: oneOf('ended'),
-});
 
 export interface Grant {
   readonly customer: string;
@@ -52,16 +37,6 @@ export interface LeaseBookParts {
   /** Told when a node has confirmed that a lease is over. */
   readonly ended: (lease: Lease) => void;
 }
-
-/** The answers after which nothing is known, so the same command is sent again. */
-export const unanswered: ReadonlySet<string> = new Set([
-  'unreachable',
-  'node-silent',
-  'stale',
-  'nonce-stale',
-  'wrong-boot',
-  'too-many',
-]);
 
 /**
  * INVARIANTS:
@@ -265,7 +240,7 @@ export class LeaseBook {
   async #settleAll(): Promise<void> {
     const all = await this.all();
     if (!all.ok) return;
-    const open = all.value.filter(({ value }) => isOpen(value));
+    const open = all.value.filter(({ value }) => isOpen(value) || this.#isGone(value));
     await Promise.all(open.map(async ({ name }) => this.#settle(name)));
   }
 
@@ -297,6 +272,7 @@ export class LeaseBook {
       case 'replacing':
         return this.#askReplace(lease);
       case 'granted':
+        return this.#isGone(lease) ? this.#askEnded(lease) : undefined;
       case 'refused':
       case 'ended':
       case 'passed':
@@ -328,6 +304,23 @@ export class LeaseBook {
     if (reply.ok || reply.refusal.code === 'lease-unknown')
       return { ...rest, state: 'ended', endedAt: this.#parts.now(), receipts };
     return this.#later(lease, reply.refusal.code, 'granted');
+  }
+
+  /** Its node speaks of the chain, and this lease is not in it: it was given back, or its time is over. */
+  #isGone({ state, node, lease }: Lease): boolean {
+    const known = this.#parts.nodes.get(node);
+    if (state !== 'granted' || lease === undefined || !known.ok) return false;
+    const chain = chainForm(known.value.status?.['chain'], 'chain');
+    return chain.ok && !chain.value.some((one) => one['lease'] === lease);
+  }
+
+  /** What was heard last may be older than the lease, so the node is asked, and its receipt of the end kept. */
+  async #askEnded(lease: Lease): Promise<Lease | undefined> {
+    const ended = await endedThere(this.#parts.nodes, lease);
+    if (!ended.ok || ended.value === undefined) return undefined;
+    const receipts = await this.#receipts(lease, ended.value);
+    const { trouble: _, ...rest } = lease;
+    return { ...rest, state: 'ended', endedAt: this.#parts.now(), receipts };
   }
 
   async #askReplace(lease: Lease): Promise<Next | undefined> {
@@ -375,11 +368,6 @@ export class LeaseBook {
 
 /** A lease as it becomes, and the one that stands in its place from then on. */
 type Next = Lease & { readonly inItsPlace?: readonly [string, Lease] };
-
-/** The command that replaces the pair of a level below. */
-function rotationOf({ level = 1, destroys = [] }: Lease) {
-  return { type: 'keys.rotate', level, key: true, data: 'destroy', destroys } as const;
-}
 
 /** A node's answer is missing. */
 function isOpen({ state }: Lease): boolean {

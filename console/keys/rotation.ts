@@ -10,6 +10,7 @@ import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js'
 import { readFileLimited, readSecretFile, writeFileWhole, type ConsoleFiles } from '../daemon/files.js';
 import { reboxVault } from '../daemon/vault.js';
 import type { NodeBook } from '../nodes/book.js';
+import { askedTakings } from '../leases/record.js';
 import { Ways } from '../nodes/gateways.js';
 import type { KeyStore } from '../store/port.js';
 import { Records } from '../store/records.js';
@@ -64,6 +65,7 @@ export interface RotationParts {
   readonly own: OwnKey;
   readonly store: KeyStore;
   readonly book: NodeBook;
+  readonly now: () => number;
   readonly log: Log;
   /** The key file holds another key now: the console has to be opened anew. */
   readonly turned: () => void;
@@ -120,6 +122,8 @@ export class KeyRotation {
   async status(): Promise<Result<Readonly<Record<string, unknown>>>> {
     const left = await this.#leftBehind();
     if (!left.ok) return left;
+    const waits = this.stage === 'enrolling' ? await this.#waitsFor() : ok([]);
+    if (!waits.ok) return waits;
     const { pair, next, old } = this.#own;
     const nodes = this.#parts.book.list().map(({ card }) => this.#at(card.name, left.value));
     return ok({
@@ -128,6 +132,7 @@ export class KeyRotation {
       ...(next ? { next: next.public.id, card: this.#parts.files.nextCard } : {}),
       ...(old ? { old: old.public.id } : {}),
       nodes: this.stage === 'none' ? [] : nodes,
+      waitsFor: waits.value,
     });
   }
 
@@ -189,6 +194,18 @@ export class KeyRotation {
   #at(name: string, left: ReadonlySet<string>): NodeAt {
     if (left.has(name)) return { name, state: 'left behind' };
     return this.#nodes.get(name) ?? { name, state: 'waiting' };
+  }
+
+  /** Under the next key a node would not know a command again whose answer is still to come: another pair for a level, or the taking of a lease. */
+  async #waitsFor(): Promise<Result<readonly string[]>> {
+    const { store, now } = this.#parts;
+    const asked = await store.range({ prefix: 'rotation/' });
+    const takings = await askedTakings(store, now());
+    if (!takings.ok) return takings;
+    return ok([
+      ...asked.entries.map(({ key }) => `keys rotate ${key.slice('rotation/'.length)}`),
+      ...takings.value.map((node) => `the taking of ${node}`),
+    ]);
   }
 
   async #leftBehind(): Promise<Result<ReadonlySet<string>>> {
@@ -269,9 +286,8 @@ export class KeyRotation {
     const { files, store, log } = this.#parts;
     const { pair, next } = this.#own;
     if (!next) return ok(undefined);
-    // Under the next key the node would not know a rotation again whose answer is still to come.
-    const asked = await store.range({ prefix: 'rotation/', limit: 1 });
-    if (asked.entries.length > 0) {
+    const waits = await this.#waitsFor();
+    if (!waits.ok || waits.value.length > 0) {
       this.#soon(limits.key_rotation_look_ms);
       return ok(undefined);
     }

@@ -1,17 +1,19 @@
 import type { ConsoleParts } from '../daemon/daemon.js';
+import { unanswered } from '../granting/asked.js';
 import { NodeSession } from '../nodes/session.js';
 import { provenReceipts, receiptTexts } from '../nodes/receipts.js';
 import { askBlindness, wordsOf } from '../nodes/proving.js';
 import type { Op } from '../store/port.js';
 import { Records, type Stored } from '../store/records.js';
 import { rights } from '../../protocol/commands.js';
-import { digestText, idText, nameText, publicJwk } from '../../protocol/fields.js';
+import { digestText, idText, publicJwk } from '../../protocol/fields.js';
 import type { HandOver } from '../../protocol/hand-over.js';
-import { identityOf, levelKeyOf, nodeCardForm, type NodeCard } from '../../protocol/node-card.js';
+import { identityOf, levelKeyOf, type NodeCard } from '../../protocol/node-card.js';
 import { limits } from '../../protocol/limits.js';
-import { list, object, opaqueObject, oneOf, optional, whole, type Parsed } from '../../protocol/parse.js';
+import { list, object, opaqueObject, oneOf, type Parsed } from '../../protocol/parse.js';
 import { newId } from '../../protocol/request.js';
 import type { LeaseNews } from './follow.js';
+import { isAsked, takenPrefix, takingForm, type Taking } from './record.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 
 /** What a node answers to `lease.take`. */
@@ -24,27 +26,6 @@ const takenForm = object({
   receipts: receiptTexts,
 });
 
-/** What this console remembers of a lease that it took. */
-const takingForm = object({
-  state: oneOf('taking', 'taken', 'ended'),
-  /** The card with which the node was, or is, addressed. */
-  card: nodeCardForm,
-  facility: nameText,
-  /** The id of the command, written down before it is sent: repeated, it acts once. */
-  id: idText,
-  until: whole({ min: 0, max: 32_503_680_000 }),
-  rights: list(oneOf(...rights), { max: rights.length }),
-  /** How the identity of the node became known here. */
-  identity: oneOf('pinned', 'unverified'),
-  /** Keys that are not of this console and could have spoken for the level before it was taken. */
-  strangers: list(digestText, { max: 1000 }),
-  /** What the node signed about it. */
-  receipts: receiptTexts,
-  /** When this console learnt that it is over. */
-  over_ms: optional(whole({ min: 0, max: 32_503_680_000_000 })),
-});
-export type Taking = Parsed<typeof takingForm>;
-
 /** What the node says of its levels, as far as the hand-over promised something of them. */
 const levelsForm = list(opaqueObject, { max: limits.levels_max });
 
@@ -54,6 +35,8 @@ interface Answered {
   readonly until: number | undefined;
   readonly blindness: readonly string[];
 }
+
+export type { Taking } from './record.js';
 
 export interface Wanted {
   readonly handOver: HandOver;
@@ -85,10 +68,28 @@ const endedForm = object({
 export class HeldLeases {
   readonly #parts: ConsoleParts;
   readonly #records: Records<Taking>;
+  readonly #busy = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(parts: ConsoleParts) {
     this.#parts = parts;
-    this.#records = new Records(parts.store, 'taken/', takingForm);
+    this.#records = new Records(parts.store, takenPrefix, takingForm);
+  }
+
+  /** A taking that nobody answered is asked again until its node does: the node may have acted, and nobody else learns the new pair. */
+  start(): void {
+    this.#timer = setInterval(() => void this.#askAgain(), limits.settle_leases_ms);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #askAgain(): Promise<void> {
+    const all = await this.all();
+    const now = this.#parts.clocks.wall();
+    const open = all.ok ? all.value.filter((one) => isAsked(one, now)) : [];
+    await Promise.all(open.map(async (taking) => this.#takeOne(taking)));
   }
 
   async all(): Promise<Result<readonly Taking[]>> {
@@ -204,6 +205,18 @@ export class HeldLeases {
   }
 
   async #takeOne(wanted: Taking): Promise<Outcome> {
+    const { lease, name } = wanted.card;
+    if (this.#busy.has(lease))
+      return { node: name, taken: false, code: 'change-pending', detail: 'being taken', taking: wanted };
+    this.#busy.add(lease);
+    try {
+      return await this.#takeInTurn(wanted);
+    } finally {
+      this.#busy.delete(lease);
+    }
+  }
+
+  async #takeInTurn(wanted: Taking): Promise<Outcome> {
     const { card } = wanted;
     const failed = (code: string, detail = ''): Outcome => ({
       node: card.name,
@@ -221,11 +234,16 @@ export class HeldLeases {
         'this console held it, and it has ended: a new lease comes with a new hand-over',
       );
     // A second try goes out with the id of the first, so that the node acts once.
-    const taking = before.ok ? { ...wanted, id: before.value.value.id } : wanted;
+    const { refused: _, ...again } = wanted;
+    const taking = before.ok ? { ...again, id: before.value.value.id } : again;
     const noted = await this.#records.put(card.lease, taking);
     if (!noted.ok) return failed(noted.refusal.code, noted.refusal.detail);
     const answer = await this.#ask(taking);
-    if (!answer.ok) return failed(answer.refusal.code, answer.refusal.detail);
+    if (!answer.ok) {
+      const { code, detail } = answer.refusal;
+      if (isAnswer(code)) await this.#records.put(card.lease, { ...taking, refused: code });
+      return failed(code, detail);
+    }
     const { blindness, taken: said, until = taking.until } = answer.value;
     const { pair, everEnrolled, rights } = said;
     const own: NodeCard = { ...card, key: pair.jwk };
@@ -287,6 +305,11 @@ export class HeldLeases {
     session.close('done');
     return taken.ok ? ok({ taken: taken.value, blindness, until }) : taken;
   }
+}
+
+/** After anything else the node may have acted all the same. */
+function isAnswer(code: string): boolean {
+  return !unanswered.has(code) && !code.startsWith('gateway-') && code !== 'no-spare-pair';
 }
 
 /** The first question under the new pair: is the landlord blind now? */

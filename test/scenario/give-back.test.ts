@@ -82,4 +82,44 @@ describe('a lease whose pair the landlord replaces, and that its holder gives ba
     const said = execFileSync(process.execPath, words, { encoding: 'utf8' });
     expect(said).to.include(`the lease ${lease} of level 1 has ended`).and.include(`destroyed data ${lease}`);
   });
+
+  it('is shown as over at the landlord’s without a word of its own, with the receipt of that', async () => {
+    const leases = (): readonly { lease: string; state: string }[] =>
+      (
+        JSON.parse(landlord.must('leases', 'list', '--json')) as {
+          leases: { lease: string; state: string }[];
+        }
+      ).leases;
+    await until(() => leases().every(({ state }) => state === 'ended'), 60_000);
+    const given = leases().map(({ lease }) => landlord.must('leases', 'receipts', lease));
+    for (const [at, { lease }] of leases().entries()) {
+      const file = landlord.file(`over-${at}.jws`, given[at] ?? '');
+      const words = [bmonitor, 'receipt', 'verify', file, '--node', node.cardFile];
+      expect(execFileSync(process.execPath, words, { encoding: 'utf8' })).to.include(
+        `the lease ${lease} of level 1 has ended`,
+      );
+    }
+    landlord.must('leases', 'grant', 'node-1', '--customer', 'acme', '--until', '90d');
+  });
+
+  it('is taken by itself when the node that was away is back, and the console’s own key waits for that', async () => {
+    const file = landlord.file('late.json', '');
+    landlord.must('leases', 'hand-over', 'acme', '--out', file);
+    await node.stop();
+    const tried = acme.cli('lease', 'take', file);
+    expect(tried.status).to.equal(1);
+    expect(tried.out).to.include('asked again until it answers');
+    const key = acme.must('key', 'rotate', '--status').split(' ')[3];
+    acme.must('key', 'rotate');
+    await until(() =>
+      acme.must('key', 'rotate', '--status').includes('waits for the answer to the taking of node-1'),
+    );
+    await node.run();
+    await until(isGood(acme, 'node-1'), 120_000);
+    await until(() => {
+      const shown = acme.cli('key', 'rotate', '--status');
+      return shown.out.includes('is not being replaced') && !shown.out.includes(key ?? '-');
+    }, 120_000);
+    await until(isGood(acme, 'node-1'), 120_000);
+  });
 });
