@@ -43,15 +43,15 @@ interface EngineSurroundings {
 export function makeEngines(
   folder: string,
   on: EnginesStandOn,
-  { log, levelOf, config: { engines: config = {}, ...rest }, enforced }: EngineSurroundings,
+  { log, levelOf, config, enforced }: EngineSurroundings,
 ): MadeEngines {
-  const addresses = addressesForEngines({ ...rest, engines: config });
-  const listen = rest.listen.port;
+  const addresses = addressesForEngines(config);
+  const { listen: own, engines: { network: given, memory_mb } = {} } = config;
   const ports = new EnginePorts();
   const network = (slot: number): Result<EngineNetwork | undefined> => {
     if (!enforced) return ok(undefined);
     // Before the filters stand in the kernel, nothing that has a network is started.
-    return enforced() ? ok(networkOf(slot, config.network)) : refuse('not-enforced');
+    return enforced() ? ok(networkOf(slot, given)) : refuse('not-enforced');
   };
   // What engines say is heard from before the first of them is looked at.
   const supervised: { by?: Supervisor; grants?: MemoryGrants } = {};
@@ -137,8 +137,7 @@ export function makeEngines(
     },
   });
   supervised.by = supervisor;
-  const memory_all_mb =
-    config.memory_mb ?? Math.floor((totalmem() - limits.engine_memory_left_bytes) / 1024 / 1024);
+  const memory_all_mb = memory_mb ?? Math.floor((totalmem() - limits.engine_memory_left_bytes) / 1024 / 1024);
   supervised.grants = new MemoryGrants({
     runner,
     running: () =>
@@ -171,10 +170,10 @@ export function makeEngines(
     ),
     leadPorts: (state) =>
       ports.apply({
-        ports: portsIn(state, config.network),
-        owned: ownedIn(state, config.network, addresses),
-        networks: { 4: config.network ?? usualNetwork, 6: network6 },
-        listen,
+        ports: portsIn(state, given),
+        owned: ownedIn(state, given, addresses),
+        networks: { 4: given ?? usualNetwork, 6: network6 },
+        listen: own.port,
       }),
     tidy: (state) => engines.tidy(state),
     async close() {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { lastText } from '../engines/last.js';
 import { clientFor, type ApiClient } from '../../console/cli/client.js';
 import { orExit, table } from '../../console/cli/output.js';
 import { number } from '../../console/cli/options.js';
@@ -33,7 +34,6 @@ function row(node: string, engine: Readonly<Record<string, unknown>>): string[] 
     usage?.memory_bytes === undefined
       ? ''
       : `${mib(usage.memory_bytes)} of ${mib(usage.memory_limit_bytes)} MiB`;
-  const last = engine['lastFailure'] ?? engine['lastEnd'];
   return [
     node,
     word(engine['name'], '(locked)'),
@@ -42,7 +42,7 @@ function row(node: string, engine: Readonly<Record<string, unknown>>): string[] 
     String(engine['revision']),
     String(engine['restarts']),
     memory,
-    last === undefined ? '' : JSON.stringify(last),
+    lastText(engine),
   ];
 }
 

@@ -1,6 +1,7 @@
 import type { ApiClient } from '../../console/cli/client.js';
 import { limits } from '../../protocol/limits.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
+import { lastText } from '../engines/last.js';
 import { imageOf } from '../images/build.js';
 import { readDescription, type Description } from '../images/description.js';
 import { sendTo } from '../images/send.js';
@@ -59,11 +60,10 @@ async function awaitRun(api: ApiClient, path: string, node: string, revision: nu
   while (performance.now() < end) {
     const shown = await show(api, path, node);
     if (!shown.ok) return shown;
-    const { state, runs, restarts: now, lastFailure, lastEnd } = shown.value;
+    const { state, runs, restarts: now } = shown.value;
     restarts ??= now;
     // It is tried again by itself, ever more slowly; whoever works on it wants to know at once.
-    if (now !== restarts)
-      return refuse('engine-not-well', `it ended by itself: ${JSON.stringify(lastFailure ?? lastEnd)}`);
+    if (now !== restarts) return refuse('engine-not-well', `it ended by itself: ${lastText(shown.value)}`);
     looks = state === 'running' && (runs === undefined || runs === revision) ? looks + 1 : 0;
     if (looks === 3) return ok(true);
     await new Promise((resolve) => setTimeout(resolve, limits.roll_look_ms));

@@ -5,6 +5,7 @@ import { engineSettings, type EngineSettings } from '../../protocol/engines.js';
 import { limits } from '../../protocol/limits.js';
 import { list, opaqueObject, text, whole } from '../../protocol/parse.js';
 import { ok, refuse, type Refusal, type Result } from '../../protocol/result.js';
+import { lastText } from './last.js';
 
 /** What a node says of an engine. `said` is all of it, for who wants to see more than this console acts on. */
 export interface EngineOn {
@@ -155,7 +156,8 @@ export async function awaitWell(
       restarts ??= engine.restarts;
       const runs = engine.state === 'running' && (engine.runs ?? gate.revision) === gate.revision;
       const well = runs && engine.health !== 'bad' && engine.health !== 'unknown';
-      seen = `${engine.state}${engine.health === undefined ? '' : `, its probes say ${engine.health}`}${lastOf(engine)}`;
+      const last = lastText(engine.said);
+      seen = `${engine.state}${engine.health === undefined ? '' : `, its probes say ${engine.health}`}${last === '' ? '' : `; ${last}`}`;
       if (engine.restarts > restarts)
         return refuse('engine-not-well', `it ended and was started again: ${seen}`);
       since = well ? (since ?? gate.steady()) : undefined;
@@ -164,10 +166,4 @@ export async function awaitWell(
     await new Promise((resolve) => setTimeout(resolve, limits.roll_look_ms));
   }
   return refuse('engine-not-well', seen);
-}
-
-/** Why it was not started, or how it ended: the first thing that whoever deploys it wants to know. */
-function lastOf({ said: { lastFailure, lastEnd } }: EngineOn): string {
-  const last = lastFailure ?? lastEnd;
-  return last === undefined ? '' : `; ${JSON.stringify(last)}`;
 }

@@ -52,6 +52,17 @@ export function makeFolder(dir: string): Result<true> {
   }
 }
 
+type FileToWrite = readonly [path: string, content: string | Uint8Array, mode: number];
+
+/** One after the other, so that the last one says that all are there. */
+export function writeFilesWhole(files: readonly FileToWrite[]): Result<true> {
+  for (const [path, content, mode] of files) {
+    const written = writeFileWhole(path, content, mode);
+    if (!written.ok) return written;
+  }
+  return ok(true);
+}
+
 /** Whole or not at all, and on the disk when it returns. */
 export function writeFileWhole(path: string, content: string | Uint8Array, mode = 0o600): Result<true> {
   const beside = `${path}.${process.pid}.new`;

@@ -6,7 +6,7 @@ import { newToken } from '../api/access.js';
 import { selfSignedPem } from '../../crypto/certificate.js';
 import { sealPair } from '../keys/file.js';
 import type { ConsoleConfig } from './config.js';
-import { consoleFiles, isInitialised, makeFolder, writeFileWhole } from './files.js';
+import { consoleFiles, isInitialised, makeFolder, writeFilesWhole } from './files.js';
 
 export interface InitOptions {
   readonly dir: string;
@@ -32,7 +32,7 @@ export async function initConsole(options: InitOptions): Promise<Result<Initiali
   const { name, api, gateway } = options.config;
   const card: ConsoleCard = { v: 1, kind: 'console-card', name, key: pair.public.jwk };
   const hosts = [...new Set([api.host, gateway?.host ?? api.host, 'localhost', ...api.names])];
-  const writes: [path: string, content: string, mode: number][] = [
+  const written = writeFilesWhole([
     [files.tlsKey, tls.private.export({ type: 'pkcs8', format: 'pem' }).toString(), 0o600],
     [files.tlsCertificate, selfSignedPem(tls, name, hosts), 0o644],
     [files.token, `${newToken()}\n`, 0o600],
@@ -40,10 +40,7 @@ export async function initConsole(options: InitOptions): Promise<Result<Initiali
     [files.config, `${JSON.stringify(options.config, null, 2)}\n`, 0o600],
     // The key comes last: a directory without one is not a console yet and can be initialised again.
     [files.key, await sealPair(pair, options.passphrase), 0o600],
-  ];
-  for (const [path, content, mode] of writes) {
-    const written = writeFileWhole(path, content, mode);
-    if (!written.ok) return written;
-  }
+  ]);
+  if (!written.ok) return written;
   return ok({ id: pair.public.id, card: files.card });
 }

@@ -10,7 +10,7 @@ import { openLevelStore } from '../store/level.js';
 import { serveStore, type StoreService } from '../store/service.js';
 import { address } from './config.js';
 import { join } from 'node:path';
-import { consoleFiles, makeFolder, readFileLimited, readSecretFile, writeFileWhole } from './files.js';
+import { consoleFiles, makeFolder, readFileLimited, readSecretFile, writeFilesWhole } from './files.js';
 
 const form = object({ v: whole({ min: 1, max: 1 }), host: address, port: whole({ min: 0, max: 65_535 }) });
 
@@ -33,17 +33,12 @@ export async function initStore(
   if (readFileLimited(files.config).ok || readFileLimited(consoleFiles(dir).key).ok)
     return refuse('already-there', `${dir} holds a store service or a console`);
   const tls = await makePair(options.keyBits);
-  const writes: [path: string, content: string, mode: number][] = [
+  return writeFilesWhole([
     [files.tlsKey, tls.private.export({ type: 'pkcs8', format: 'pem' }).toString(), 0o600],
     [files.tlsCertificate, selfSignedPem(tls, 'store', [host]), 0o644],
     [files.token, `${newToken()}\n`, 0o600],
     [files.config, `${JSON.stringify(config.value)}\n`, 0o600],
-  ];
-  for (const [path, content, mode] of writes) {
-    const written = writeFileWhole(path, content, mode);
-    if (!written.ok) return written;
-  }
-  return ok(true);
+  ]);
 }
 
 function configIn(dir: string): Result<{ readonly host: string; readonly port: number }> {

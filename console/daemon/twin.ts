@@ -18,7 +18,7 @@ import {
   makeFolder,
   readFileLimited,
   readSecretFile,
-  writeFileWhole,
+  writeFilesWhole,
 } from './files.js';
 
 /**
@@ -102,7 +102,7 @@ export async function initFromTwin(
     ...new Set([own.api.host, own.gateway?.host ?? own.api.host, 'localhost', ...own.api.names]),
   ];
   const { gateway: _, dhcp: __, ...rest } = config;
-  const writes: [path: string, content: string, mode: number][] = [
+  const written = writeFilesWhole([
     [files.tlsKey, tlsKey, 0o600],
     [files.tlsCertificate, selfSignedPem(tls, config.name, hosts), 0o644],
     [files.token, token, 0o600],
@@ -110,10 +110,7 @@ export async function initFromTwin(
     [files.card, card, 0o644],
     [files.config, `${JSON.stringify({ ...rest, ...own }, null, 2)}\n`, 0o600],
     [files.key, key, 0o600],
-  ];
-  for (const [path, what, mode] of writes) {
-    const written = writeFileWhole(path, what, mode);
-    if (!written.ok) return written;
-  }
+  ]);
+  if (!written.ok) return written;
   return ok({ id: pair.value.public.id, card: files.card });
 }

@@ -4,7 +4,7 @@ import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { Decide, Decision, Given, RequestOf } from '../decision.js';
 import { decided } from '../decision.js';
 import type { Description, Engine } from '../engine-state.js';
-import { replaceLevel, type Level, type NodeState } from '../state.js';
+import { replaceLevel, type NodeState } from '../state.js';
 import { folderDigest } from '../../ports/engines.js';
 import { ownAddressesOf } from '../engine-ways.js';
 import { levelOf } from './consoles.js';
@@ -190,11 +190,11 @@ export const decideRemoveFolder: Decide<'folder.remove'> = (state, { level: inde
 /** It is gone from the disk: its name is free. */
 export function decideFolderGone(state: NodeState, lease: string, folder: string): Decision | undefined {
   const index = state.levels.findIndex((level) => level.lease === lease);
-  const { goingFolders = [], ...level } = index === -1 ? {} : levelOf(state, index);
-  if (!goingFolders.includes(folder)) return undefined;
+  const level = state.levels[index];
+  if (!level?.goingFolders?.includes(folder)) return undefined;
+  const { goingFolders, ...rest } = level;
   const left = goingFolders.filter((one) => one !== folder);
-  const rest = { ...level, ...(left.length === 0 ? {} : { goingFolders: left }) } as Level;
-  return decided(replaceLevel(state, index, rest), {});
+  return decided(replaceLevel(state, index, left.length === 0 ? rest : { ...rest, goingFolders: left }), {});
 }
 
 function nextRound(engine: Engine, grace_s: number | undefined): Engine {
