@@ -270,7 +270,7 @@ export const limits = {
   /** Receipts kept for each level: a few a month, for as long as hardware lives. */
   receipts_kept_max: 4096,
   /** How many of the newest receipts a console looks through for that of a lease that is gone. */
-  receipts_looked_at: 64,
+  receipts_looked_at_max: 64,
   /** Receipts in one reply; a page of them fits a frame. */
   receipts_page_max: 1000,
   /** A receipt is a signed statement of some lines. */

@@ -27,12 +27,16 @@ export async function endedThere(
   const last = await page(nodes, node, Number.MAX_SAFE_INTEGER);
   if (!last.ok) return last;
   // The newest of them: it is taken up within seconds of the end, or of the node's return.
-  const newest = await page(nodes, node, Math.max(1, last.value.last - limits.receipts_looked_at + 1));
+  const newest = await page(nodes, node, Math.max(1, last.value.last - limits.receipts_looked_at_max + 1));
   return newest.ok ? ok(newest.value.receipts.filter((jws) => saysEnd(jws, lease))) : newest;
 }
 
 async function page(nodes: NodeBook, node: string, from: number) {
-  const reply = await nodes.request(node, { type: 'receipts.read', from, count: limits.receipts_looked_at });
+  const reply = await nodes.request(node, {
+    type: 'receipts.read',
+    from,
+    count: limits.receipts_looked_at_max,
+  });
   return reply.ok ? pageForm(reply.value.result ?? {}, 'answer') : reply;
 }
 
