@@ -22,8 +22,8 @@ export const consoleLimits = {
   store_room_bytes_min: 1024 * 1024,
   /** Writes of a console's store that go to the disk together, when many wait for it. */
   store_writes_together_max: 256,
-  /** Questions that a console asks of all its nodes together in a second: each answer is a status to be read, a tenth of a millisecond. */
-  questions_per_s_max: 200,
+  /** Questions that a console asks of all its nodes together in a second: each costs as much as six signs of life. Of ten thousand nodes each has its turn in a hundred seconds. */
+  questions_per_s_max: 100,
   /** Dials of all its nodes together in a second, when many are away: each costs a millisecond or two. */
   dials_per_s_max: 400,
   /** What a console takes in of one node in a second, and at once after a rest: the answers to some commands, and far more than events. */

@@ -362,11 +362,21 @@ export class NodeLink {
     if (next === undefined || next >= this.#judgedAgainAt) return;
     clearTimeout(this.#stateTimer);
     this.#judgedAgainAt = next;
-    this.#stateTimer = setTimeout(() => {
-      this.#judgedAgainAt = Infinity;
-      this.#judge();
-    }, next - now);
+    this.#stateTimer = setTimeout(
+      () => {
+        this.#judgedAgainAt = Infinity;
+        this.#judge();
+      },
+      inSteps(next - now),
+    );
   }
+}
+
+const step_ms = 100;
+
+/** Timers of one length share a list; thousands of lengths would be thousands of lists. A change that takes seconds may be seen a step later. */
+function inSteps(wait_ms: number): number {
+  return wait_ms < 10 * step_ms ? wait_ms : Math.ceil(wait_ms / step_ms) * step_ms;
 }
 
 /** A timer may come this much before its time. */

@@ -190,10 +190,13 @@ export class NodeSession {
   /** Without a promise where nothing has to be waited for: signs of life come by the thousand. */
   #take(message: Message): void | Promise<void> {
     const wait_ms = this.#pace?.spend(message.length) ?? 0;
-    const take = (): void | Promise<void> =>
-      typeof message === 'string' ? this.#takeText(message) : this.#takeFrame(message);
+    if (wait_ms === 0) return this.#takeNow(message);
     // The channel hands over nothing more until this is done, and reads no further.
-    return wait_ms > 0 ? new Promise((resolve) => setTimeout(resolve, wait_ms)).then(take) : take();
+    return new Promise((resolve) => setTimeout(resolve, wait_ms)).then(async () => this.#takeNow(message));
+  }
+
+  #takeNow(message: Message): void | Promise<void> {
+    return typeof message === 'string' ? this.#takeText(message) : this.#takeFrame(message);
   }
 
   async #takeText(message: string): Promise<void> {

@@ -66,13 +66,20 @@ export function stateAt(facts: Facts, patience: Patience, now: number): NodeStat
   return trying && facts.heard === undefined ? 'connecting' : 'unknown';
 }
 
-/** When the state will change by itself, if nothing more is heard. */
+/** When the state will change by itself, if nothing more is heard. Nothing is made for it: it is asked for every node as often as its heart beats. */
 export function nextChange(facts: Facts, patience: Patience, now: number): number | undefined {
-  const moments = [
-    facts.heard === undefined ? undefined : facts.heard + patience.late_ms,
-    facts.heard === undefined ? undefined : facts.heard + patience.unknown_ms,
-    facts.refused === undefined ? undefined : facts.refused.at + patience.unknown_ms,
-    facts.asked === undefined ? undefined : facts.asked + patience.answer_ms,
-  ].filter((moment): moment is number => moment !== undefined && moment >= now);
-  return moments.length === 0 ? undefined : Math.min(...moments) + 1;
+  const { heard = -Infinity, refused, asked = -Infinity } = facts;
+  const { late_ms, unknown_ms, answer_ms } = patience;
+  const next = Math.min(
+    ahead(heard + late_ms, now),
+    ahead(heard + unknown_ms, now),
+    ahead(refused === undefined ? -Infinity : refused.at + unknown_ms, now),
+    ahead(asked + answer_ms, now),
+  );
+  return next === Infinity ? undefined : next + 1;
+}
+
+/** What is over by now changes nothing any more. */
+function ahead(moment: number, now: number): number {
+  return moment >= now ? moment : Infinity;
 }

@@ -221,14 +221,14 @@ class LevelStore implements KeyStore {
         settle(refuse('store-write-failed', 'it could not be opened anew after a write that failed'));
       return;
     }
-    const revisions = new Map<string, Revision>();
+    const revisions = await this.#revisionsBefore(group);
     const sum = new Sum(this.#sum.value);
     const done: { readonly revision: Revision; readonly waiting: Waiting }[] = [];
     const last = new Map<string, BatchOp>();
     let revision = this.#revision;
     for (const waiting of group) {
       const { ops, conditions, settle } = waiting;
-      const failed = await this.#failing(conditions, revisions);
+      const failed = failing(conditions, revisions);
       if (failed) {
         settle(failed);
         continue;
@@ -236,7 +236,7 @@ class LevelStore implements KeyStore {
       revision += 1;
       for (const op of ops) {
         const key = data + op.key;
-        const before = revisions.get(op.key) ?? (await this.get(op.key))?.revision ?? 0;
+        const before = revisions.get(op.key) ?? 0;
         if (before > 0) sum.remove(op.key, before);
         if (op.type === 'put') sum.add(op.key, revision);
         revisions.set(op.key, op.type === 'put' ? revision : 0);
@@ -289,16 +289,23 @@ class LevelStore implements KeyStore {
     return true;
   }
 
-  async #failing(
-    conditions: readonly Condition[],
-    inGroup: ReadonlyMap<string, Revision>,
-  ): Promise<Result<never> | undefined> {
-    for (const { key, revision } of conditions) {
-      const found = inGroup.get(key) ?? (await this.get(key))?.revision ?? 0;
-      if (found !== revision)
-        return refuse('store-conflict', `${key} is at revision ${found}, expected ${revision}`);
-    }
-    return undefined;
+  /** Of all keys that a group writes or looks at, read at once: one after the other, a thousand of them take longer than the disk. */
+  async #revisionsBefore(group: readonly Waiting[]): Promise<Map<string, Revision>> {
+    await this.#opening;
+    const keys = new Set(
+      group.flatMap(({ ops, conditions }) => [...ops, ...conditions].map(({ key }) => key)),
+    );
+    const all = [...keys];
+    const found: readonly (Uint8Array | undefined)[] = await this.#database.getMany(
+      all.map((key) => data + key),
+      encoding,
+    );
+    return new Map(
+      all.map((key, at) => {
+        const bytes = found[at];
+        return [key, bytes === undefined ? 0 : entryOf(key, bytes).revision];
+      }),
+    );
   }
 
   watch(prefix: string, after: Revision, watcher: Watcher): Promise<Result<() => void>> {
@@ -312,6 +319,18 @@ class LevelStore implements KeyStore {
     // Only what is known to stand there is vouched for.
     if (!this.#failed) writeMark(closedMark(this.#path), this.#revision);
   }
+}
+
+function failing(
+  conditions: readonly Condition[],
+  revisions: ReadonlyMap<string, Revision>,
+): Result<never> | undefined {
+  for (const { key, revision } of conditions) {
+    const found = revisions.get(key) ?? 0;
+    if (found !== revision)
+      return refuse('store-conflict', `${key} is at revision ${found}, expected ${revision}`);
+  }
+  return undefined;
 }
 
 /** What was read through when the store was opened and is not as it was written now: the disk changed it meanwhile. */
