@@ -14,7 +14,7 @@ import { formatEnvelope } from '../protocol/wire.js';
 import { altered, craft, type Forged } from '../test/fakes/craft.js';
 import { root } from './run/root.js';
 import { gatewayVectors } from './vectors/gateway.js';
-import { bytesVectors, resumedVectors } from './vectors/streams.js';
+import { bytesVectors, keptVectors, resumedVectors } from './vectors/streams.js';
 
 const now_s = 1_800_000_000;
 
@@ -254,6 +254,7 @@ const vectors = {
   },
   resumed: await resumedVectors(talk, { after: 1, frame: first.frame }),
   bytes: await bytesVectors(talk),
+  kept: await keptVectors(talk),
   gateway: await gatewayVectors({ console: consolePair, identity, stranger }, wire),
   history: { lines, head, checkpoint },
   notice: {

@@ -1,4 +1,4 @@
-import { toB64u } from '../../crypto/bytes.js';
+import { digestOf, toB64u } from '../../crypto/bytes.js';
 import { utf8 } from '../../crypto/jose.js';
 import type { Pair } from '../../crypto/rsa.js';
 import type { StreamSealer } from '../../crypto/stream.js';
@@ -24,7 +24,7 @@ interface Begun {
   readonly toNode: StreamSealer;
 }
 
-async function begun(talk: Talk, command: Command): Promise<Begun> {
+async function begun(talk: Talk, command: Command, result: Reply['result'] = {}): Promise<Begun> {
   const secret = globalThis.crypto.getRandomValues(new Uint8Array(32));
   const { boot, now_s, head } = talk;
   const sealed = await sealRequest(talk.from, talk.to, command, {
@@ -40,7 +40,7 @@ async function begun(talk: Talk, command: Command): Promise<Begun> {
     nonce: toB64u(globalThis.crypto.getRandomValues(new Uint8Array(32))),
     head,
     again: false,
-    result: {},
+    result,
     stream: id,
   };
   const of = [sealed.secret, sealed.digest, id] as const;
@@ -156,5 +156,29 @@ export async function bytesVectors(talk: Talk): Promise<object> {
         [5, '\u0000'],
       ]),
     },
+  };
+}
+
+/** New filters on trial, kept by showing the secret whose digest the signed command carries. */
+export async function keptVectors(talk: Talk): Promise<object> {
+  const shown = globalThis.crypto.getRandomValues(new Uint8Array(32));
+  const command = {
+    type: 'filters.replace',
+    expect: 0,
+    set: { otherwise: 'deny', filters: [{ action: 'allow', peers: ['192.0.2.1'] }] },
+    confirmWithin: 60,
+    keep: digestOf(shown),
+  } as const;
+  const { request, reply, id, fromNode, toNode } = await begun(talk, command, { version: 1 });
+  const last = { bytes: '', final: true, frame: '' };
+  const bytes = sealedBytes(toNode, [shown], false);
+  return {
+    request,
+    reply,
+    id,
+    secret: toB64u(shown),
+    // The console's last frame says that this was all; its plaintext means nothing.
+    toNode: [...bytes, { ...last, frame: toB64u(toNode.seal(new Uint8Array(), true)) }],
+    fromNode: sealedBytes(fromNode, [{ ack: 1 }, { done: { version: 1 } }], true),
   };
 }

@@ -647,6 +647,19 @@ def bytes_hold(vectors):
         check(found == told["records"][records]["records"], "the records in them")
 
 
+def keeping_holds(vectors):
+    """A change on trial that is kept by showing the secret whose digest was signed."""
+    told = vectors["kept"]
+    of, secret = begun(vectors, told), unb64u(told["secret"])
+    check(digest(secret) == told["request"]["command"]["keep"], "the digest of the secret was signed")
+    to_node, from_node = Stream(*of, "to-node"), Stream(*of, "from-node")
+    check(to_node.seal(b"\0" + secret) == unb64u(told["toNode"][0]["frame"]), "the secret is shown")
+    check(Stream(*of, "to-node").open(unb64u(told["toNode"][0]["frame"])) == (b"\0" + secret, False), "the secret, opened")
+    said = [from_node.open(unb64u(frame["frame"])) for frame in told["fromNode"]]
+    version = told["reply"]["plaintext"]["result"]["version"]
+    check(parse(said[-1][0]) == {"done": {"version": version}} and said[-1][1], "the node keeps it")
+
+
 def vectors_hold(path):
     with open(path, encoding="utf-8") as file:
         vectors = json.load(file)
@@ -690,6 +703,7 @@ def vectors_hold(path):
         code = refusal(lambda case=case: open_notice(private, keys["identity"]["public"], case["wire"]))
         check(code == case["code"], f"{case['why']}: {code}, not {case['code']}")
     bytes_hold(vectors)
+    keeping_holds(vectors)
     refused = len(vectors["refused"]) + len(told["refused"]) + gateway_holds(vectors) + resumption_holds(vectors)
     print(json.dumps({"vectors": "hold", "refused": refused}))
 

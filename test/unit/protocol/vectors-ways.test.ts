@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { PublicJwk } from '../../../crypto/rsa.js';
+import { digestOf } from '../../../crypto/bytes.js';
 import { Secret } from '../../../crypto/secret.js';
 import {
   formatGatewayFrame,
@@ -40,6 +41,11 @@ interface Vectors {
     Record<'fromNode' | 'toNode', (Frame & { bytes?: string; word?: object })[]> & {
       records: Record<'toEngine' | 'fromEngine', Records>;
     };
+  kept: Begun &
+    Record<'fromNode' | 'toNode', (Frame & { bytes?: string; word?: object })[]> & {
+      request: { command: { keep: string } };
+      secret: string;
+    };
   gateway: {
     server: string;
     nonce: string;
@@ -60,7 +66,7 @@ describe('the published test vectors of streams and gateways', () => {
   const openerOf = (of: Begun, direction: 'from-node' | 'to-node') =>
     streamOpener(secretOf(of), of.request.name, of.id, direction);
 
-  for (const name of ['resumed', 'bytes'] as const)
+  for (const name of ['resumed', 'bytes', 'kept'] as const)
     it(`hold for the reply that begins a stream: ${name}`, async () => {
       const of = vectors[name];
       const wire = value(parseWire(of.reply.wire));
@@ -99,6 +105,23 @@ describe('the published test vectors of streams and gateways', () => {
       expect(records).to.deep.equal(wanted.records);
     });
   }
+
+  it('hold for a change that is kept by its secret: the secret, that it was all, and what the node says', () => {
+    const { kept } = vectors;
+    expect(digestOf(bytes(kept.secret))).to.equal(kept.request.command.keep);
+    const openedOn = (side: 'fromNode' | 'toNode', direction: 'from-node' | 'to-node') => {
+      const opener = openerOf(kept, direction);
+      return kept[side].map(({ frame }) => opener.open(bytes(frame)));
+    };
+    expect(openedOn('toNode', 'to-node')).to.deep.equal([
+      { plaintext: Buffer.concat([Buffer.of(0), bytes(kept.secret)]), final: false },
+      { plaintext: Buffer.alloc(0), final: true },
+    ]);
+    expect(openedOn('fromNode', 'from-node')).to.deep.equal([
+      { plaintext: Buffer.from('{"ack":1}'), final: false },
+      { plaintext: Buffer.from('{"done":{"version":1}}'), final: true },
+    ]);
+  });
 
   for (const { why, code, frame } of vectors.resumed.faults)
     it(`hold for a frame that is refused with ${code}: ${why}`, () => {
