@@ -1,5 +1,5 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Secret } from '../../../crypto/secret.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { CopyWatch, DirectoryName, DirectoryStore, KeptDirectory } from '../../ports/directory-store.js';
@@ -27,6 +27,8 @@ export class ImageStore implements DirectoryStore {
   readonly kind = 'fscrypt';
   readonly #folder: string;
   readonly #bytes: number;
+  /** The file that is just being made: whoever lists meanwhile leaves it alone. */
+  #making: string | undefined;
 
   constructor(folder: string, bytes: number) {
     this.#folder = folder;
@@ -40,7 +42,8 @@ export class ImageStore implements DirectoryStore {
       const name = nameOf(file);
       if (name) found.push({ ...name, open: await this.#isOpen(this.#image(name)) });
       // What a crash left of the making of one.
-      else if (file.endsWith('.img.new')) await rm(join(this.#folder, file), { force: true });
+      else if (file.endsWith('.img.new') && file !== this.#making)
+        await rm(join(this.#folder, file), { force: true });
     }
     return ok(found);
   }
@@ -49,7 +52,8 @@ export class ImageStore implements DirectoryStore {
     const image = this.#image(name);
     if (!(await isThere(image.file))) {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-      const made = await makeImage(image, this.#bytes);
+      this.#making = `${basename(image.file)}.new`;
+      const made = await makeImage(image, this.#bytes).finally(() => (this.#making = undefined));
       if (!made.ok) return made;
     }
     const mounted = await mountImage(image);

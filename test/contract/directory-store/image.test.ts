@@ -112,6 +112,15 @@ describe('the store for directories in images', function () {
     expect(await readdir(room.folder)).to.deep.equal([]);
   });
 
+  it('leaves alone what it is just making, whoever lists meanwhile', async () => {
+    const store = room.open();
+    let made = false;
+    const opened = store.open(name, newKey()).finally(() => (made = true));
+    while (!made) value(await store.list());
+    value(await opened);
+    expect(value(await store.list())).to.deep.equal([{ ...name, open: true }]);
+  });
+
   it('refuses an image in which somebody put files in the clear', async () => {
     const store = room.open();
     value(await store.open(name, newKey()));
