@@ -339,7 +339,7 @@ export async function runNode(
 
 /** Without them the node runs, and takes no files. */
 async function directoriesOf(folder: string, { data }: Config, log: Log): Promise<Result<DirectoryStore>> {
-  const store = await openDirectoryStore(folder, data?.bytes ?? limits.lease_directory_bytes);
+  const store = await openDirectoryStore(folder, data?.bytes ?? limits.lease_directory_bytes, data?.store);
   if (!store.ok) log.warn('data.no-store', { why: store.refusal.detail });
   return store;
 }

@@ -18,6 +18,7 @@ export interface ConfigFlags {
   readonly console?: string[];
   readonly gateway?: string[];
   readonly fileBytes?: string;
+  readonly fileStore?: string;
   readonly keyBits: string;
   readonly keys?: string;
   readonly tpm?: string;
@@ -45,6 +46,7 @@ export function withConfigOptions(command: Command): Command {
     .option('--console <address...>', 'addresses of consoles and gateways that no filter may cut off')
     .option('--gateway <url...>', 'gateways to dial out to, as wss://HOST:PORT[#PIN]')
     .option('--file-bytes <number>', 'what is set aside for the files of each lease; without it, 4 GiB')
+    .option('--file-store <kind>', 'how they are encrypted, fscrypt or luks; without it, as the kernel can')
     .option('--key-bits <bits>', 'size of the RSA pairs, 2048 to 4096', '3072')
     .option('--keys <store>', 'where the secrets rest: tpm or file; without it, tpm where there is one')
     .option('--tpm <tcti>', 'how tpm2-tools reach the TPM, if not through /dev/tpmrm0')
@@ -59,7 +61,14 @@ export function configFrom(flags: ConfigFlags): Result<Config> {
       listen: { host: host.replace(/^\[|\]$/g, ''), port: Number(port) },
       keyBits: Number(flags.keyBits),
       keys: keysOf(flags),
-      ...(flags.fileBytes === undefined ? {} : { data: { bytes: Number(flags.fileBytes) } }),
+      ...(flags.fileBytes === undefined && flags.fileStore === undefined
+        ? {}
+        : {
+            data: {
+              ...(flags.fileBytes === undefined ? {} : { bytes: Number(flags.fileBytes) }),
+              ...(flags.fileStore === undefined ? {} : { store: flags.fileStore }),
+            },
+          }),
       ...(flags.interface === undefined ? {} : { interface: flags.interface }),
       ...(flags.address === undefined ? {} : { addresses: flags.address }),
       ...(flags.router === undefined ? {} : { routers: flags.router }),

@@ -47,7 +47,11 @@ export const configForm = object({
   data: optional(
     object({
       /** Set aside for the files of each lease. */
-      bytes: whole({ min: limits.lease_directory_bytes_min, max: limits.lease_directory_bytes_max }),
+      bytes: optional(
+        whole({ min: limits.lease_directory_bytes_min, max: limits.lease_directory_bytes_max }),
+      ),
+      /** How they are encrypted. Absent: as the kernel can, `fscrypt` before `luks`. A node keeps what it began with. */
+      store: optional(oneOf('fscrypt', 'luks')),
     }),
   ),
   /** The network that engines of this node have among themselves (absent: 100.96.0.0/16), addresses for single ones, and the memory they may have together when they ask for more. */

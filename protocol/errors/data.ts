@@ -24,7 +24,7 @@ export const dataErrors = {
   },
   'directory-busy': {
     what: 'Somebody still has files of a lease open that must be closed.',
-    why: 'The key was taken from the kernel, but what is open can be read by who has it until it ends.',
+    why: 'What is open can be read by who has it until it ends. fscrypt’s key is taken from the kernel for all others; that of a LUKS volume only when nobody has a file open.',
     todo: 'Nothing: it is tried again by itself. If it stays, look with fuser -m at who holds the directory.',
   },
 } as const satisfies Catalogue;

@@ -35,6 +35,7 @@ const recommends = [
   'smartmontools',
   'ipmitool',
   'ethtool',
+  'cryptsetup-bin',
   'chrony | systemd-timesyncd',
   'initramfs-tools',
   'busybox',

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
-import { makePair, type Pair } from '../../crypto/rsa.js';
+import { makePair, type Pair, type PublicJwk } from '../../crypto/rsa.js';
 import type { SubjectHealth } from '../../bmonitor/ports/health.js';
 import type { Command } from '../../protocol/commands.js';
 import { until } from '../fakes/until.js';
-import { ordinaryRights, rent, rosterOf, type Tenancy } from '../scenario/tenancy.js';
+import { addressee, ordinaryRights, rent, rosterOf, type Tenancy } from '../scenario/tenancy.js';
 import { layCable, takeCableAway } from './cable.js';
 import { changeUntilGone, type Given } from './changes.js';
 import { Computer } from './computer.js';
@@ -66,7 +66,7 @@ describe('a machine with the package installed', function () {
 
   it('is open before it is a node, and measured as the package says', async () => {
     await computer.powerOn({ cable });
-    await computer.must('until ip -4 -br address show dev eth0 | grep -q 10.77.0.7; do sleep 0.1; done');
+    await computer.must('until ip -4 -br address show dev eth0 | grep -q 10.77.0.7; do sleep 0.5; done');
     await answers();
     const said = await computer.must('bmonitor-measurement');
     const [, expected] = /^register (\w{64})$/m.exec(said) ?? [];
@@ -108,6 +108,28 @@ describe('a machine with the package installed', function () {
     await engines.areBounded('crun');
     await engines.areCommanded();
     await silent('with engines');
+  });
+
+  const secret = 'what nobody else shall read';
+  const data = '/var/lib/bmonitor/data';
+  /** As BMonitor sees it, whose mounts nobody else has. */
+  const inside = (script: string): string =>
+    `nsenter -m -t $(systemctl show -P MainPID bmonitor) sh -c '${script}'`;
+
+  it('keeps the files of a lease in a LUKS volume, where it shall, that no other key opens', async () => {
+    // Not where people have their homes: of those the service sees nothing.
+    const image = '/srv/files';
+    await computer.must(`mkdir -p ${image} && echo ${secret} >${image}/secret.txt`);
+    await computer.must(`bmonitor engines import ${image} --lease ${tenant.lease}`);
+    await computer.must(`rm -r ${image} && sync`);
+    const volume = `${data}/${tenant.lease}.0.luks`;
+    expect(await computer.must(`cryptsetup status bmonitor-${tenant.lease}.0`)).to.include('aes-xts-plain64');
+    await computer.must(inside(`grep -rq "${secret}" ${data}/${tenant.lease}.0`));
+    expect((await computer.run(`grep -q "${secret}" ${volume}`)).code).to.equal(1);
+    const other = await computer.run(
+      `head -c 32 /dev/urandom | cryptsetup open --test-passphrase --key-file - ${volume}`,
+    );
+    expect(other.code, other.output).to.equal(2);
   });
 
   it('tells what its SATA disk says of itself, which the rights of its unit let it ask', async () => {
@@ -194,12 +216,12 @@ describe('a machine with the package installed', function () {
   });
 
   /** The last command of this kind came to its end. */
-  async function done(kind: string): Promise<void> {
+  async function done(kind: string, from?: Parameters<Resident['ask']>[1]): Promise<void> {
     await until(async () => {
-      const { jobs } = await node.ask({ type: 'jobs.read' });
+      const { jobs } = await node.ask({ type: 'jobs.read' }, from);
       const last = (jobs as readonly { kind: string; state: string }[]).findLast((job) => job.kind === kind);
       return last?.state === 'done';
-    }, 120_000);
+    }, 240_000);
   }
 
   interface Standing {
@@ -270,6 +292,23 @@ describe('a machine with the package installed', function () {
       possibleLeases.some((lease) => lease === now.below || (lease === 'new' && now.below !== undefined)),
       story,
     ).to.equal(true);
+  });
+
+  it('has the files of the lease after that, and encrypted anew; with the lease their volume goes, and its device', async () => {
+    const has = (epoch: number): string => inside(`grep -rq "${secret}" ${data}/${tenant.lease}.${epoch}`);
+    await computer.must(has(0));
+    const { pair } = (await node.ask(
+      { type: 'keys.rotate', level: 1, key: false, data: 'reencrypt' },
+      tenant,
+    )) as { pair: { jwk: PublicJwk } };
+    const under = { ...tenant, to: addressee(1, tenant.lease, pair.jwk) };
+    await done('keys.reencrypt', under);
+    await computer.must(`until ! test -e ${data}/${tenant.lease}.0.luks; do sleep 0.5; done`);
+    await computer.must(has(1));
+    await node.ask({ type: 'lease.end', lease: tenant.lease });
+    // What opens it in the node's memory and in the TPM is gone with the answer; the kernel is told right after.
+    await computer.must(`until test -z "$(ls ${data})"; do sleep 0.5; done`);
+    expect(await computer.must('ls /dev/mapper')).to.equal('control\n');
   });
 
   it('switches itself off by command, and reveals nothing with its disk in another machine, or under another operating system', async () => {

@@ -27,7 +27,7 @@ export class Resident {
     await computer.must(`echo '${JSON.stringify(card)}' >/root/console.pub.json`);
     const where = `--interface eth0 --address ${address} --console ${consoleAddress}`;
     await computer.must(
-      `bmonitor init --dir /var/lib/bmonitor --landlord /root/console.pub.json --name node-1 --key-bits 2048 --file-bytes 134217728 --listen 0.0.0.0:7443 --url ${url} ${where}`,
+      `bmonitor init --dir /var/lib/bmonitor --landlord /root/console.pub.json --name node-1 --key-bits 2048 --file-store luks --file-bytes 134217728 --listen 0.0.0.0:7443 --url ${url} ${where}`,
     );
     await computer.must('systemctl start bmonitor-closed bmonitor');
     const made = await computer.must('cat /var/lib/bmonitor/card-0.json');

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import { lackingForDirectories } from '../../../bmonitor/host/data/detect.js';
+import { lackingForDirectories, openDirectoryStore } from '../../../bmonitor/host/data/detect.js';
 import { ImageStore } from '../../../bmonitor/host/data/image-store.js';
 import type { DirectoryName } from '../../../bmonitor/ports/directory-store.js';
 import { newKey } from '../../../bmonitor/keys/ring.js';
@@ -63,6 +63,17 @@ describe('this machine', () => {
   it('can encrypt directories, or says what it lacks', async function () {
     const lacking = await lackingForDirectories();
     expect(lacking, 'run as root on a kernel with ext4 encryption').to.deep.equal([]);
+  });
+});
+
+describe('volumes of LUKS', () => {
+  it('are taken where there is a driver for them, not where only its device has a name', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'bmonitor-luks-'));
+    const store = await openDirectoryStore(folder, bytes, 'luks');
+    await rm(folder, { recursive: true });
+    const driver = / device-mapper$/m.test(await readFile('/proc/misc', 'utf8'));
+    expect(store.ok).to.equal(driver);
+    if (!store.ok) expect(refusalIn(store)).to.include({ code: 'data-no-store' });
   });
 });
 
@@ -114,9 +125,9 @@ describe('the store for directories in images', function () {
 
   it('leaves alone what it is just making, whoever lists meanwhile', async () => {
     const store = room.open();
-    let made = false;
-    const opened = store.open(name, newKey()).finally(() => (made = true));
-    while (!made) value(await store.list());
+    const its = { made: false };
+    const opened = store.open(name, newKey()).finally(() => (its.made = true));
+    while (!its.made) value(await store.list());
     value(await opened);
     expect(value(await store.list())).to.deep.equal([{ ...name, open: true }]);
   });
