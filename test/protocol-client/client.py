@@ -433,7 +433,7 @@ class Channel:
         check(self.frame("welcome")["body"]["channels"] >= 1, "a gateway gives channels")
         self.channel = struct.pack(">I", 1)
         self.socket.send(b"\x10" + self.channel + compact_json({"to": node}))
-        self.may_send, self.pieces = self.WINDOW, []
+        self.may_send, self.pieces, self.messages = self.WINDOW, [], []
         check(self.frame("opened")["channel"] == 1, "the channel is opened")
 
     def frame(self, *wanted):
@@ -450,25 +450,32 @@ class Channel:
         data = message.encode() if text else message
         pieces = [data[at:at + self.PIECE] for at in range(0, len(data), self.PIECE)] or [b""]
         for at, piece in enumerate(pieces):
-            check(len(piece) <= self.may_send, "no more is sent than there is credit for")
+            # Credit comes between what the node says, which is kept until somebody wants it.
+            while len(piece) > self.may_send:
+                self.pump()
             self.may_send -= len(piece)
             flags = (1 if at == len(pieces) - 1 else 0) | (2 if text else 0)
             self.socket.send(b"\x13" + self.channel + bytes([flags]) + piece)
 
     def receive(self):
-        while True:
-            frame = self.frame("data", "credit")
-            check(frame["channel"] == 1, "a frame of this channel")
-            if frame["kind"] == "credit":
-                self.may_send += frame["bytes"]
-                check(self.may_send <= self.WINDOW, "no more credit than the window")
-                continue
-            self.pieces.append(frame)
-            if frame["bytes"]:
-                self.socket.send(b"\x14" + self.channel + struct.pack(">I", len(frame["bytes"])))
-            if frame["last"]:
-                pieces, self.pieces = self.pieces, []
-                return joined(pieces)
+        while not self.messages:
+            self.pump()
+        return self.messages.pop(0)
+
+    def pump(self):
+        """Takes one frame in."""
+        frame = self.frame("data", "credit")
+        check(frame["channel"] == 1, "a frame of this channel")
+        if frame["kind"] == "credit":
+            self.may_send += frame["bytes"]
+            check(self.may_send <= self.WINDOW, "no more credit than the window")
+            return
+        self.pieces.append(frame)
+        if frame["bytes"]:
+            self.socket.send(b"\x14" + self.channel + struct.pack(">I", len(frame["bytes"])))
+        if frame["last"]:
+            pieces, self.pieces = self.pieces, []
+            self.messages.append(joined(pieces))
 
     def close(self):
         self.socket.send(b"\x12" + self.channel + compact_json({"code": "closed"}))

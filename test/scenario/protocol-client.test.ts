@@ -1,15 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
-import { Hub } from '../../console-cluster/gateway/hub.js';
-import { listenGateway, type GatewayListening } from '../../console-cluster/gateway/listen.js';
-import { toB64u } from '../../crypto/bytes.js';
-import { selfSignedPem } from '../../crypto/certificate.js';
-import { makePair } from '../../crypto/rsa.js';
-import { silentLog } from '../../protocol/log.js';
-import { ok } from '../../protocol/result.js';
 import { root } from '../../scripts/run/root.js';
+import { OpenGateway } from '../fakes/open-gateway.js';
 import { pythonClient, pythonListener } from '../protocol-client/run.js';
 import { value } from '../fakes/results.js';
 import { until } from '../fakes/until.js';
@@ -19,37 +12,16 @@ import { rent } from './tenancy.js';
 describe('a client in another language, written from docs/protocol.md alone', function () {
   this.timeout(60_000);
   let node: NodeProcess;
-  let hub: Hub;
-  let listening: GatewayListening;
-  let gateway: string;
+  let gateway: OpenGateway;
   before(async () => {
-    const tls = await makePair(2048);
-    const pin = tls.public.spkiDigest;
-    hub = new Hub({
-      policy: {
-        node: () => Promise.resolve(ok(true)),
-        console: () => Promise.resolve(ok({ party: 'all' })),
-        mayJoin: () => Promise.resolve(ok(true)),
-      },
-      pin,
-      newNonce: () => toB64u(randomBytes(32)),
-      now: () => performance.now(),
-      wall: () => Date.now(),
-      log: silentLog,
-    });
-    const shown = {
-      cert: selfSignedPem(tls, 'gateway', ['127.0.0.1']),
-      key: tls.private.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    };
-    listening = value(await listenGateway(hub, { host: '127.0.0.1', port: 0, tls: shown }));
-    gateway = `wss://127.0.0.1:${listening.port}#${pin}`;
-    node = await NodeProcess.make({ init: ['--keys', 'file', '--gateway', gateway] });
+    gateway = await OpenGateway.listen();
+    node = await NodeProcess.make({ init: ['--keys', 'file', '--gateway', gateway.address] });
     await node.start();
-    await until(() => hub.view().nodes.length === 1);
+    await until(() => gateway.nodes === 1);
   });
   after(async () => {
     await node.remove();
-    await listening.close();
+    await gateway.close();
   });
 
   it('finds that the published test vectors hold, without a node', async () => {
@@ -64,7 +36,7 @@ describe('a client in another language, written from docs/protocol.md alone', fu
   };
   const ways = [
     { by: 'by its own address', way: () => ['--url', node.url] },
-    { by: 'through a gateway', way: () => ['--gateway', gateway] },
+    { by: 'through a gateway', way: () => ['--gateway', gateway.address] },
   ] as const;
 
   for (const { by, way } of ways)

@@ -93,6 +93,7 @@ describe('a random walk', function () {
   this.timeout(seconds * 1000 * 20 + 120_000);
 
   it('of several parties over one node breaks no promise', async () => {
+    const walked = { sequences: 0, steps: 0, acted: 0, refused: 0, crashes: 0, restarts: 0 };
     const bases = fc.constantFrom<Base>('landlord', 'granted', 'tenant', 'chain');
     await fc.assert(
       fc.asyncProperty(
@@ -100,11 +101,24 @@ describe('a random walk', function () {
         fc.array(step, { minLength: 1, maxLength: 25, size: 'max' }),
         async (base, steps) => {
           const walk = await Walk.from(await world(base));
-          for (const one of steps) await walk.take(one);
+          walked.sequences += 1;
+          for (const one of steps) {
+            walked.steps += 1;
+            if (one.kind === 'restart' || one.kind === 'put back') walked.restarts += 1;
+            await walk.take(one);
+          }
+          walked.acted += walk.acted;
+          walked.refused += walk.refused;
+          walked.crashes += walk.crashes;
         },
       ),
       { seed, numRuns: 1_000_000, interruptAfterTimeLimit: seconds * 1000, markInterruptAsFailure: false },
     );
+    console.log(
+      `      seed ${seed}, ${seconds} s: ${walked.sequences} sequences with ${walked.steps} steps: ${walked.acted} commands acted, ` +
+        `${walked.refused} were refused, ${walked.crashes} were cut off by a crash, ${walked.restarts} starts beside those; nothing found`,
+    );
+    expect(walked.acted).to.be.greaterThan(0);
   });
 });
 
@@ -135,6 +149,10 @@ class Walk {
   readonly #heads = new Map<string, { readonly seq: number; readonly digest: string }>();
   readonly #remembered: Remembered[] = [];
   #copied: Machine | undefined;
+  /** What was tried, for whoever reads the output: commands that acted, that were refused, and that a crash cut off. */
+  acted = 0;
+  refused = 0;
+  crashes = 0;
 
   private constructor(
     readonly machine: Machine,
@@ -196,6 +214,9 @@ class Walk {
       running.power.stopped.then(() => undefined),
     ]);
     running.power.stopAt(undefined);
+    if (answer === undefined) this.crashes += 1;
+    else if (answer.ok) this.acted += 1;
+    else this.refused += 1;
     if (answer === undefined) await this.#askAgain(request, lease);
     else if (answer.ok) this.#remember(request, lease, answer);
     if (answer?.ok && party === 'stranger') expect.fail('a stranger acted');

@@ -8,6 +8,7 @@ import {
   nextEpoch,
   replaceLevel,
   type Consent,
+  type Enrolled,
   type Level,
   type NodeState,
   type Term,
@@ -155,7 +156,8 @@ function replaceBelow(state: NodeState, command: Rotation, given: Given, pair: S
     rights: old.rights,
     ...(old.term ? { term: withoutDark(old.term) } : {}),
     pair,
-    roster: old.roster.map(({ id, key, name, role }) => ({ id, key, name, role })),
+    // Who is limited to nodes with labels stays so: the level has none here until it is taken.
+    roster: old.roster.map(neverHeard),
     everEnrolled: old.roster.map((entry) => entry.id),
     filters: initialFilters(closedSet),
     history: emptyHistory,
@@ -308,6 +310,12 @@ function withoutData(level: Level): Level {
 }
 
 /** The new lease has the same end, and goes dark for itself. */
+/** An entry of a roster whose console has commanded nothing yet. */
+function neverHeard(entry: Enrolled): Enrolled {
+  const { last: _, ...rest } = entry;
+  return rest;
+}
+
 function withoutDark({ dark_s: _ended, ...term }: Term): Term {
   return term;
 }

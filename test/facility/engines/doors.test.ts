@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inputRecords, record, sizeRecord } from '../../../protocol/records.js';
+import { OpenGateway } from '../../fakes/open-gateway.js';
 import { until } from '../../fakes/until.js';
 import { pythonClient } from '../../protocol-client/run.js';
 import { EngineRig, smallSystem } from './rig.js';
@@ -23,9 +24,11 @@ describe('a door of an engine', function () {
   this.timeout(120_000);
   let rig: EngineRig;
   let folder: string;
+  let gateway: OpenGateway;
 
   before(async () => {
-    rig = await EngineRig.make();
+    gateway = await OpenGateway.listen();
+    rig = await EngineRig.make([], ['--gateway', gateway.address]);
     folder = smallSystem();
     const image = rig.import(folder);
     await rig.run('still', { image, command: ['sleep', '100000'], env: { OWN: 'of-the-engine' } });
@@ -36,6 +39,7 @@ describe('a door of an engine', function () {
   });
   after(async () => {
     await rig.remove();
+    await gateway.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -58,22 +62,28 @@ describe('a door of an engine', function () {
     expect(door.code()).to.equal(7);
   });
 
-  it('opens to a client in another language, which sent the image and runs it: streams of bytes by docs/protocol.md alone', async () => {
-    const files = mkdtempSync(join(tmpdir(), 'bmonitor-client-'));
-    try {
-      const [card, key, archive] = ['card.json', 'key.pem', 'image.tar'].map((name) => join(files, name));
-      const { lease, to, console } = rig.tenancy;
-      const pem = console.private.export({ type: 'pkcs8', format: 'pem' });
-      writeFileSync(card ?? '', JSON.stringify({ ...rig.node.card, level: 1, lease, key: to.key.jwk }));
-      writeFileSync(key ?? '', pem, { mode: 0o600 });
-      execFileSync('tar', ['-C', folder, '-cf', archive ?? '', '.']);
-      const words = ['--card', card ?? '', '--key', key ?? '', '--url', rig.node.url];
-      const said = await pythonClient('engine', ...words, '--archive', archive ?? '');
-      expect(said).to.include({ output: 'heard what was typed\n', aside: 'aside\n', ended: 7 });
-    } finally {
-      rmSync(files, { recursive: true, force: true });
-    }
-  });
+  const ways = [
+    { by: 'by its own address', way: () => ['--url', rig.node.url] },
+    { by: 'through a gateway', way: () => ['--gateway', gateway.address] },
+  ] as const;
+  for (const { by, way } of ways)
+    it(`opens to a client in another language ${by}, which sent the image and runs it: streams of bytes by docs/protocol.md alone`, async () => {
+      await until(() => gateway.nodes === 1);
+      const files = mkdtempSync(join(tmpdir(), 'bmonitor-client-'));
+      try {
+        const [card, key, archive] = ['card.json', 'key.pem', 'image.tar'].map((name) => join(files, name));
+        const { lease, to, console } = rig.tenancy;
+        const pem = console.private.export({ type: 'pkcs8', format: 'pem' });
+        writeFileSync(card ?? '', JSON.stringify({ ...rig.node.card, level: 1, lease, key: to.key.jwk }));
+        writeFileSync(key ?? '', pem, { mode: 0o600 });
+        execFileSync('tar', ['-C', folder, '-cf', archive ?? '', '.']);
+        const words = ['--card', card ?? '', '--key', key ?? '', ...way()];
+        const said = await pythonClient('engine', ...words, '--archive', archive ?? '');
+        expect(said).to.include({ output: 'heard what was typed\n', aside: 'aside\n', ended: 7 });
+      } finally {
+        rmSync(files, { recursive: true, force: true });
+      }
+    });
 
   it('carries megabytes there and back, unaltered', async () => {
     const door = await rig.door({ type: 'engine.exec', name: 'still', command: ['md5sum'] });

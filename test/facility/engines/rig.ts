@@ -70,9 +70,9 @@ export class EngineRig {
     readonly tenancy: Tenancy,
   ) {}
 
-  /** `wrap`: a program that starts BMonitor, and its arguments. */
-  static async make(wrap: readonly string[] = []): Promise<EngineRig> {
-    const node = await NodeProcess.make({ wrap });
+  /** `wrap`: a program that starts BMonitor, and its arguments; `more`: for `bmonitor init`. */
+  static async make(wrap: readonly string[] = [], more: readonly string[] = []): Promise<EngineRig> {
+    const node = await NodeProcess.make({ wrap, init: ['--keys', 'file', ...more] });
     await node.start();
     return new EngineRig(node, await rent(node));
   }

@@ -39,6 +39,21 @@ describe('a key that is limited to nodes with labels', () => {
     expect(await said(running)).to.equal('engine-unknown');
   });
 
+  it('stays so when a level above replaces the pair: it does not take the lease for who enrolled it', async () => {
+    const running = await (await world('tenant')).startWell();
+    const limited = { ...member('tenant', 'administrator', 'tenant.scoped'), nodes: ['test'] };
+    value(await give(running, asked(admin, { type: 'consoles.add', console: limited })));
+    const destroys = [leaseAt(running.core.state, 1)];
+    const replaced: Command = { type: 'keys.rotate', level: 1, key: true, data: 'destroy', destroys };
+    value(await give(running, asked('landlord.administrator', replaced)));
+    const taking: Command = {
+      type: 'lease.take',
+      roster: [member('tenant', 'administrator', 'tenant.scoped')],
+      key: true,
+    };
+    expect(await said(running, taking)).to.equal('out-of-scope');
+  });
+
   it('may neither command nor look there, whatever the command is', async () => {
     const running = await withScoped();
     const who = value(speakerOf(running.core.state, { level: 1, console: consoleId('tenant.scoped') }));
