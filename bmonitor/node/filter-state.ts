@@ -55,14 +55,19 @@ export function changeBlocks(
   newId: (at: number) => string,
 ): readonly FilterBlock[] {
   const result: FilterBlock[] = [];
+  const gone = [...remove];
   let fresh = 0;
   let index = 0;
   for (const block of blocks) {
     const start = index;
     index += block.filters.length;
+    const end = index;
+    if (!gone.some((at) => at >= start && at < end)) {
+      result.push(block);
+      continue;
+    }
     const kept = block.filters.filter((_, at) => !remove.has(start + at));
-    if (kept.length === block.filters.length) result.push(block);
-    else if (kept.length > 0) result.push({ id: newId(fresh++), filters: kept });
+    if (kept.length > 0) result.push({ id: newId(fresh++), filters: kept });
   }
   const last = result.at(-1);
   if (add.length > 0 && last && last.filters.length + add.length <= blockFilters)

@@ -27,6 +27,11 @@ export function mark(kind: keyof typeof stamps, epoch: number): string {
   return hex((epoch << epochShift) | stamps[kind]);
 }
 
+/** How nft lists what is kept of a mark when another is put on: with the bits that are set anyway. */
+export function keptWithMark(kind: keyof typeof stamps, epoch: number): string {
+  return hex((epoch << epochShift) | stamps[kind] | otherBits);
+}
+
 export function epochOfMark(value: number): number {
   return (value >>> epochShift) & epoch_max;
 }

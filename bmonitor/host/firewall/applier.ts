@@ -10,7 +10,15 @@ import {
 } from '../../ports/firewall-text.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import { endKeepers, haltKeepers } from './keeper.js';
-import { listTables, outsideLatches, readListing, differing, ourTables, type Listed } from './listing.js';
+import {
+  glanceAtRules,
+  listTables,
+  outsideLatches,
+  readListing,
+  differing,
+  ourTables,
+  type Listed,
+} from './listing.js';
 import { NftShell, type Prefix } from './nft-shell.js';
 import { runTool } from './tool.js';
 import { rulesKey, unnumbered } from './unnumbered.js';
@@ -18,6 +26,8 @@ import { id, rebuild, transition, type Standing, type Transition } from './trans
 
 export interface Comparing {
   readonly elements: boolean;
+  /** Without elements, and quickly: what seems to differ is to be compared again. */
+  readonly glance?: true;
   /** Whoever wants to change something does not wait for it. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -85,7 +95,9 @@ export class Applier {
   async compare(options: Comparing): Promise<Result<readonly string[]>> {
     const standing = this.#standing;
     if (standing === undefined) return ok(['unknown']);
-    const actual = await listTables(this.#prefix, options);
+    const actual = await (options.glance === true
+      ? glanceAtRules(this.#prefix)
+      : listTables(this.#prefix, options));
     if (!actual.ok) return actual;
     if (!options.elements) {
       const rules = await this.#expectedRules(standing);

@@ -212,7 +212,7 @@ export class KernelFirewall implements Firewall {
   }
 
   async #lookAside(options: { elements: boolean }): Promise<Result<readonly string[]>> {
-    if (!options.elements) return this.#compare(options);
+    if (!options.elements) return this.#compare({ ...options, glance: true });
     const looking = new AbortController();
     this.#looking = looking;
     const compared = await this.#compare({ ...options, signal: looking.signal });

@@ -22,14 +22,34 @@ export async function listTables(
   if (whole.value.code === 0) return ok(withoutOwner(whole.value.stdout));
   let text = '';
   for (const table of ourTables) {
-    if (signal?.aborted === true) return refuse('firewall-tool-failed', 'it was not waited for');
     const listed = await runTool(prefix, ['nft', ...flags, `list table ${table}`], '', signal);
     if (!listed.ok) return listed;
     if (listed.value.code === 0) text += listed.value.stdout;
   }
   return signal?.aborted === true
-    ? refuse('firewall-tool-failed', 'it was not waited for')
+    ? refuse('firewall-tool-failed', 'nobody waits for it any more')
     : ok(withoutOwner(text));
+}
+
+/**
+ * The rules of our tables, quickly: of a named table nft 1.0.6 fetches all elements, also where it leaves them out (0.2 s at ten thousand), and only of
+ * the whole ruleset it does not. What is not ours is cut away unread. Good for a glance; what seems to differ is listed by name.
+ */
+export async function glanceAtRules(prefix: Prefix): Promise<Result<string>> {
+  const whole = await runTool(prefix, ['nft', '-n', '-s', '-t', 'list ruleset']);
+  // Another program's rules may be such that nft cannot say them.
+  if (!whole.ok || whole.value.code !== 0) return listTables(prefix, { elements: false });
+  return ok(withoutOwner(onlyOurs(whole.value.stdout)));
+}
+
+export function onlyOurs(text: string): string {
+  const heads = new Set(ourTables.map((table) => `table ${table} {`));
+  let inside = false;
+  const lines = text.split('\n').filter((line) => {
+    if (line.startsWith('table ')) inside = heads.has(line.replace(/ # progname .*$/u, ''));
+    return inside;
+  });
+  return `${lines.join('\n')}\n`;
 }
 
 /** Who holds the latch is not compared: what is expected was loaded by a process that is gone. */

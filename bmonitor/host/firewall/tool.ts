@@ -16,6 +16,8 @@ export function runTool(
   /** Ends it: then its code is not 0. */
   signal?: AbortSignal,
 ): Promise<Result<ToolOutput>> {
+  if (signal?.aborted === true)
+    return Promise.resolve(refuse('firewall-tool-failed', 'nobody waits for it any more'));
   const [program = '', ...words] = [...prefix, ...command];
   return new Promise((resolve) => {
     const child = spawn(program, words, { stdio: 'pipe', env: { ...process.env, LC_ALL: 'C' } });

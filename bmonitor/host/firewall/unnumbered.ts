@@ -1,4 +1,4 @@
-import { mark } from '../../ports/firewall-text.js';
+import { keptWithMark, mark } from '../../ports/firewall-text.js';
 import type { FirewallProgram } from '../../ports/firewall.js';
 import type { Standing } from './transition.js';
 
@@ -10,7 +10,10 @@ import type { Standing } from './transition.js';
 export function unnumbered(text: string, { slots, epoch }: Pick<Standing, 'slots' | 'epoch'>): string {
   const present = new Set(slots.values());
   const marks = new Map(
-    (['full', 'local', 'answer'] as const).map((kind) => [mark(kind, epoch), `$${kind}`] as const),
+    (['full', 'local', 'answer'] as const).flatMap((kind) => [
+      [mark(kind, epoch), `$${kind}`] as const,
+      [keptWithMark(kind, epoch), `$keep|$${kind}`] as const,
+    ]),
   );
   return text
     .replace(/\b(\w+)_s\d+\b/gu, (name, map: string) => (present.has(name) ? `${map}_s*` : name))

@@ -4,7 +4,19 @@ import { until, type BedProcess, type Place } from '../bed/index.js';
 export interface Counted {
   readonly came: number;
   readonly passed: number;
+  /** At every station between: so that a loss is known by its place. */
+  readonly stations: string;
 }
+
+/** Of two hooks of one priority, the one that was put there last sees a packet first: so `filtered` stands before the latch. */
+const stations = {
+  came: 'prerouting priority -450',
+  tracked: 'prerouting priority -199',
+  routed: 'input priority -1',
+  filtered: 'input priority 1',
+  passed: 'input priority 50',
+} as const;
+const names = Object.keys(stations) as readonly (keyof typeof stations)[];
 
 /**
  * Counts packets in the node's own kernel: where they come in, before anything is looked at, and behind all filters. What is lost before, in
@@ -20,10 +32,9 @@ export class PacketCounts {
   static async at(place: Place, ports: readonly number[]): Promise<PacketCounts> {
     const lines = [
       'add table inet counted { flags owner; }',
-      'add chain inet counted came { type filter hook prerouting priority -450; }',
-      'add chain inet counted passed { type filter hook input priority 50; }',
+      ...names.map((name) => `add chain inet counted ${name} { type filter hook ${stations[name]}; }`),
       ...ports.flatMap((port) =>
-        ['came', 'passed'].flatMap((where) => [
+        names.flatMap((where) => [
           `add counter inet counted ${where}${port}`,
           `add rule inet counted ${where} iifname "${place.nic}" udp dport ${port} counter name ${where}${port}`,
         ]),
@@ -40,7 +51,8 @@ export class PacketCounts {
     const text = await this.#listed();
     const number = (name: string): number =>
       Number(new RegExp(`counter ${name} \\{\\s*packets (\\d+)`, 'u').exec(text)?.[1] ?? Number.NaN);
-    return { came: number(`came${port}`), passed: number(`passed${port}`) };
+    const told = names.map((name) => `${name} ${number(`${name}${port}`)}`);
+    return { came: number(`came${port}`), passed: number(`passed${port}`), stations: told.join(', ') };
   }
 
   #listed(): Promise<string> {

@@ -78,7 +78,11 @@ describe('no moment open while filters change', () => {
         '-c',
         'nft list counters; grep -h -E "Ip:|Udp:" /proc/net/snmp; conntrack -S; cat /proc/net/softnet_stat',
       ]);
-      expect(got, `seed ${seed}, ${attacks} attacks, ${begun} begun, ${sent} sent, ${told}`).to.deep.equal({
+      const stations = `fresh: ${fresh.stations}; known: ${flowed.stations}`;
+      expect(
+        got,
+        `seed ${seed}, ${attacks} attacks, ${begun} begun, ${sent} sent, ${stations}, ${told}`,
+      ).to.deep.equal({
         forbidden: 0,
         fresh: fresh.came,
         known: flowed.came,

@@ -109,6 +109,17 @@ describe('what stands in the kernel is watched', () => {
     expect(enforced.firewall.comparisons).to.not.have.property('differed');
   });
 
+  it('finds nothing altered after changes of its own that raised the epoch', async () => {
+    for (const quarantine of [true, false, true]) {
+      await enforced.enforce({ quarantine });
+      const before = Date.now();
+      await until(() => (enforced.firewall.comparisons.rulesAt ?? 0) > before);
+    }
+    const last = enforced.firewall.comparisons.rulesAt ?? 0;
+    await until(() => (enforced.firewall.comparisons.rulesAt ?? 0) > last);
+    expect(events).to.deep.equal([]);
+  });
+
   it('touches no table but its own', async () => {
     await node.must(['nft', 'table inet theirs { chain c { type filter hook input priority 10; }; }']);
     await enforced.enforce({ quarantine: true });

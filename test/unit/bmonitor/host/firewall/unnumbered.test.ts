@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { mark } from '../../../../../bmonitor/ports/firewall-text.js';
+import { keptWithMark, mark } from '../../../../../bmonitor/ports/firewall-text.js';
 import { unnumbered } from '../../../../../bmonitor/host/firewall/unnumbered.js';
 
 const listing = (slot: number, epoch: number): string =>
@@ -15,6 +15,12 @@ const standing = (
 describe('a listing without the numbers that changes count on', () => {
   it('is the same text for one program, whichever slots and epoch it stands on', () => {
     expect(unnumbered(listing(3, 7), standing(3, 7))).to.equal(unnumbered(listing(12, 9), standing(12, 9)));
+  });
+
+  it('is the same text where nft lists the mark of the epoch among the bits that a rule keeps', () => {
+    const stamp = (epoch: number): string =>
+      `ct mark set ct mark & ${keptWithMark('full', epoch)} | ${mark('full', epoch)}`;
+    expect(unnumbered(stamp(7), standing(3, 7))).to.equal(unnumbered(stamp(9), standing(12, 9)));
   });
 
   it('differs where a rule looks into a map that is not in use, or accepts a mark of another epoch', () => {
