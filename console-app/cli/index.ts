@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { parseWithIds } from '../../console/cli/dashed.js';
 import { appProgram } from './program.js';
 
-await appProgram().parseAsync();
+await parseWithIds(appProgram(), process.argv.slice(2));

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { parseWithIds } from '../../console/cli/dashed.js';
 import { clusterProgram } from './program.js';
 
-await clusterProgram().parseAsync();
+await parseWithIds(clusterProgram(), process.argv.slice(2));
