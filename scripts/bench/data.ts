@@ -58,11 +58,11 @@ async function measured(directory: string, { rw, size, again }: Work, file_mb: n
 /** AES-NI, PCLMULQDQ, SSSE3 and AVX: what OpenSSL is to believe the processor has not. */
 const instructions = '~0x1200020200000000';
 
-/** The cipher by itself, in memory and by another's code: what no file system can do better. */
+/** The cipher by itself, in memory and by another's code, by its processor time. */
 async function cipherAlone(times: number, env: Readonly<Record<string, string>>): Promise<number[]> {
   const values: number[] = [];
   while (values.length < times) {
-    const words = ['speed', '-elapsed', '-seconds', '1', '-bytes', '4096', '-evp', 'aes-256-xts'];
+    const words = ['speed', '-seconds', '1', '-bytes', '4096', '-evp', 'aes-256-xts'];
     const { stdout } = await run('openssl', words, { env: { ...process.env, ...env } });
     const [, thousands = 'NaN'] = /^AES-256-XTS\s+([\d.]+)k$/im.exec(stdout) ?? [];
     values.push(Number(thousands) / 1000);
