@@ -8,6 +8,7 @@ import type { Reply } from '../../protocol/reply.js';
 import type { Addressee } from '../../protocol/request.js';
 import { ok, refuse, type Result } from '../../protocol/result.js';
 import type { KeyStore } from '../store/port.js';
+import { DialPace } from './dial-pace.js';
 import { firstOf } from './first-of.js';
 import { NodeLink, type Known, type LinkOutline } from './link.js';
 import { NodeSession, type Asked, type Clocks } from './session.js';
@@ -73,10 +74,12 @@ export class NodeBook {
   readonly #listeners = new Set<(event: BookEvent) => void>();
   readonly #changed = new Set<string>();
   readonly #seats = new Seats(limits.conversations_opening_max, limits.conversation_opening_ms_max);
+  readonly #pace: DialPace;
   #flush: NodeJS.Timeout | undefined;
 
   constructor(options: BookOptions) {
     this.#options = options;
+    this.#pace = new DialPace(limits.dials_per_s_max, () => options.clocks.steady());
   }
 
   async open(): Promise<Result<true>> {
@@ -89,8 +92,12 @@ export class NodeBook {
         if (!begun.ok) return begun;
         after = key;
       }
-      if (!page.more) return ok(true);
+      if (!page.more) break;
     }
+    // Once it is known how many there are: a console that starts dials them no faster than it dials those that were away.
+    const spread_ms = Math.max(limits.dial_spread_ms_max, (this.#lines.size * 1000) / limits.dials_per_s_max);
+    for (const { link } of this.#lines.values()) link.start(spread_ms);
+    return ok(true);
   }
 
   close(): void {
@@ -136,7 +143,9 @@ export class NodeBook {
     const written = await this.#options.store.write([{ type: 'put', key, value }], [{ key, revision: 0 }]);
     if (!written.ok) return written;
     const begun = this.#begin(card);
-    return begun.ok ? ok(known(begun.value)) : begun;
+    if (!begun.ok) return begun;
+    begun.value.link.start();
+    return ok(known(begun.value));
   }
 
   /** The same node under a new card: its level has another pair, or another lease. */
@@ -152,7 +161,9 @@ export class NodeBook {
     if (!written.ok) return written;
     line.link.stop();
     const begun = this.#begin(card);
-    return begun.ok ? ok(known(begun.value)) : begun;
+    if (!begun.ok) return begun;
+    begun.value.link.start();
+    return ok(known(begun.value));
   }
 
   async remove(name: string): Promise<Result<true>> {
@@ -263,13 +274,11 @@ export class NodeBook {
       get ask_ms() {
         return Math.max(ask_ms, share(limits.questions_per_s_max));
       },
-      get spread_ms() {
-        return Math.max(limits.dial_spread_ms_max, share(limits.dials_per_s_max));
-      },
       get again_ms_max() {
         return Math.max(limits.dial_again_ms_max, share(limits.dials_per_s_max));
       },
       seats: this.#seats,
+      dialTurn: async () => this.#pace.turn(),
       node: id,
       identity: identity.value,
       to: { level: card.level, lease: card.lease, key: key.value },
@@ -279,7 +288,6 @@ export class NodeBook {
     const line = { card, id, link };
     this.#lines.set(card.name, line);
     this.#names.set(id, card.name);
-    link.start();
     this.#note(card.name);
     return ok(line);
   }

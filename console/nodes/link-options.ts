@@ -20,8 +20,9 @@ export interface LinkOptions {
   readonly patience: Patience;
   /** How often the status is asked for while nothing else is heard. */
   readonly ask_ms: number;
-  /** Over how long the first dials of many links are spread, and the longest wait between two of them; absent, as for a few nodes. */
-  readonly spread_ms?: number;
+  /** Resolves when it is this link's turn to dial. */
+  readonly dialTurn?: () => Promise<void>;
+  /** The longest wait between two dials; absent, as for a few nodes. */
   readonly again_ms_max?: number;
   /** Taken before a conversation begins, which costs private keys, and given back when it has. */
   readonly seats?: Seats;

@@ -80,12 +80,9 @@ export class NodeLink {
     return { state: this.state, lastSeen: this.#lastSeen, questions: this.#questioner.counts, refusal };
   }
 
-  start(): void {
-    // The first dials of many links are spread, as the later ones are.
-    this.#later(
-      () => this.#dial(),
-      this.#options.chance() * (this.#options.spread_ms ?? limits.dial_spread_ms_max),
-    );
+  /** The first dials of many links that start together are spread over this, as the later ones are by chance. */
+  start(spread_ms: number = limits.dial_spread_ms_max): void {
+    this.#later(() => this.#dial(), this.#options.chance() * spread_ms);
   }
 
   stop(): void {
@@ -114,6 +111,7 @@ export class NodeLink {
   }
 
   async #dial(): Promise<void> {
+    await this.#options.dialTurn?.();
     if (this.#stopped) return;
     this.#set({ dialling: true });
     const channel = await this.#options.connect();
