@@ -121,7 +121,16 @@ export async function serve(parts: ConsoleParts): Promise<Result<Serving>> {
     now,
     log,
   });
-  const buying = { pair, nodes: book, inventory, leases, customers, clocks, keyBits: config.nodeKeyBits };
+  const buying = {
+    pair,
+    nodes: book,
+    inventory,
+    leases,
+    customers,
+    held,
+    clocks,
+    keyBits: config.nodeKeyBits,
+  };
   const routes = [
     ...staff.value.routes,
     ...clusterRoutes(clusters, book, now),

@@ -106,12 +106,12 @@ Examples:
 Exit codes: 0 sold, 1 refused, not named, or not answered yet (it is asked again by itself; see nodes sold), 2 bad input.`,
     )
     .action(async (node: string, flags: SellFlags) => {
-      const to = flags.to.map(
-        (path) => orExit(parseConsoleCard(orExit(readFileLimited(path), flags.json)), flags.json).card,
+      const cards = flags.to.map((path) =>
+        orExit(parseConsoleCard(orExit(readFileLimited(path), flags.json)), flags.json),
       );
       const client = orExit(clientFor(dirOf()), flags.json);
       const body = {
-        to,
+        to: cards.map(({ card }) => card),
         below: flags.keepLeases === true ? 'keep' : 'end',
         ...(flags.destroy.length > 0 ? { destroys: flags.destroy } : {}),
         ...(flags.reachedFrom.length > 0 ? { consoles: flags.reachedFrom } : {}),
@@ -119,7 +119,8 @@ Exit codes: 0 sold, 1 refused, not named, or not answered yet (it is asked again
       const done = await client.call('POST', `/api/v1/nodes/${encodeURIComponent(node)}/sell`, body);
       const gone = done.ok ? undefined : (done.refusal.data?.['destroys'] as readonly string[] | undefined);
       if (gone !== undefined && !flags.json && flags.destroy.length === 0) {
-        console.log(wouldDestroy(node, flags, gone));
+        const buyer = cards.map(({ card, key }) => `${card.name}  ${key.id}`);
+        console.log(wouldDestroy(node, flags, gone, buyer));
         process.exitCode = 1;
         return;
       }
@@ -132,11 +133,18 @@ Exit codes: 0 sold, 1 refused, not named, or not answered yet (it is asked again
     });
 }
 
-function wouldDestroy(node: string, flags: SellFlags, gone: readonly string[]): string {
+function wouldDestroy(
+  node: string,
+  flags: SellFlags,
+  gone: readonly string[],
+  buyer: readonly string[],
+): string {
   const keep = flags.keepLeases === true ? ' --keep-leases' : '';
   const from = flags.reachedFrom.map((address) => ` --reached-from ${address}`).join('');
   return [
-    `This would hand ${node} to another landlord now and destroy, on the node and for good:`,
+    `This would hand ${node} to another landlord now, who speaks with`,
+    ...buyer.map((line) => `  ${line}`),
+    '(compare that by telephone), and destroy, on the node and for good:',
     ...gone.map(
       (lease, at) =>
         `  the pair, the K and the key to all data of ${at === 0 ? 'your own level' : `level ${at}`}, the lease ${lease}`,

@@ -1,5 +1,6 @@
 import type { Customers } from '../../console/granting/customers.js';
 import type { LeaseBook } from '../../console/granting/book.js';
+import type { HeldLeases } from '../../console/leases/take.js';
 import type { NodeBook } from '../../console/nodes/book.js';
 import { NodeSession, type Clocks } from '../../console/nodes/session.js';
 import { publicKeyFromJwk, thumbprint, type Pair } from '../../crypto/rsa.js';
@@ -18,6 +19,7 @@ export interface Buying {
   readonly inventory: Inventory;
   readonly leases: LeaseBook;
   readonly customers: Customers;
+  readonly held: HeldLeases;
   readonly clocks: Clocks;
   readonly keyBits?: number | undefined;
 }
@@ -59,6 +61,7 @@ export async function buyNode(wanted: WantedPurchase, parts: Buying): Promise<Re
     return refuse('wrong-identity', `the node is ${id} in the file, ${pin} by its label`);
   const place = placeFor(given.name, id, nodes);
   if (!place.ok) return place;
+  const there = nodes.list().find((one) => one.id === id)?.card;
   const sold = sale.sold
     ? await soldIn(identity.value, sale.sold, given.lease)
     : await askWhoHolds(given, parts);
@@ -78,6 +81,9 @@ export async function buyNode(wanted: WantedPurchase, parts: Buying): Promise<Re
   if (!noted.ok) return noted;
   const added = place.value === 'there' ? await nodes.replace(card) : await nodes.add(card);
   if (!added.ok) return added;
+  // Who leased it before and buys it now holds no lease of it any more.
+  if (there && there.level > 0 && !chain.value.some((one) => one['lease'] === there.lease))
+    await parts.held.learn({ lease: there.lease, over: true });
   const leases = goOn.map(({ lease, customer }) => ({ lease, customer }));
   return ok({ node: card.name, identity: known, lease: card.lease, leases, receipts });
 }

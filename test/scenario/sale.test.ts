@@ -235,6 +235,36 @@ describe('a node that is sold by one console-cluster to another', function () {
     await until(async () => !(await isGood(acme, 'node-4')()));
   });
 
+  it('can be sold to its own tenant, whose lease ends with that', async () => {
+    const node = await added('node-6');
+    seller.must('customers', 'set', 'buyer', cardOf(buyer));
+    seller.must(
+      'leases',
+      'grant',
+      'node-6',
+      '--customer',
+      'buyer',
+      '--until',
+      '90d',
+      '--rights',
+      'engines,keys',
+    );
+    const handOver = seller.file('buyer.json', '');
+    seller.must('leases', 'hand-over', 'buyer', '--out', handOver);
+    buyer.must('leases', 'take', handOver);
+    await until(isGood(buyer, 'node-6'), 120_000);
+    const shown = seller.cli('nodes', 'sell', 'node-6', '--to', cardOf(buyer)).out;
+    expect(named(shown)).to.have.length(2).and.include(node.card.lease);
+    expect(shown).to.match(/who speaks with\n {2}test {2}\S{43}\n/);
+    const file = seller.file('node-6.sale.json', '');
+    seller.must('nodes', 'sell', 'node-6', '--to', cardOf(buyer), ...destroying(named(shown)), '--out', file);
+    buyer.must('nodes', 'buy', file);
+    await until(isGood(buyer, 'node-6'), 120_000);
+    expect(buyer.must('leases', 'taken')).to.match(/node-6 .* ended /);
+    const over = (await rowsOf(seller, 'leases', 'leases', 'list')).find((one) => one.node === 'node-6');
+    expect(over?.state).to.equal('ended');
+  });
+
   it('is forgotten by who retired it also when that answer was lost', async () => {
     const { node, wire } = await addedBehindWire('node-5');
     wire.lost = () => node.log.includes('"node.transfer"');
