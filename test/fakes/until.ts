@@ -5,6 +5,6 @@ export async function until(holds: () => boolean | Promise<boolean>, bound_ms = 
     if (performance.now() > end) throw new Error(`did not come true in ${bound_ms} ms: ${holds.toString()}`);
     // A question that takes long, a whole command line perhaps, is not asked without a pause: others have work to do.
     const took_ms = performance.now() - began;
-    await new Promise((resolve) => setTimeout(resolve, Math.max(10, 2 * took_ms)));
+    await new Promise((resolve) => setTimeout(resolve, Math.max(10, Math.min(2 * took_ms, 1000))));
   }
 }

@@ -23,6 +23,8 @@ export async function until<T>(
     }
     // A question that takes long, a whole command line perhaps, is not asked without a pause: others have work to do.
     const took_ms = performance.now() - began;
-    await new Promise((resolve) => setTimeout(resolve, Math.max(options.step_ms ?? 5, 2 * took_ms)));
+    await new Promise((resolve) =>
+      setTimeout(resolve, Math.max(options.step_ms ?? 5, Math.min(2 * took_ms, 1000))),
+    );
   }
 }
