@@ -141,12 +141,13 @@ export class Computer {
       this.#agent = await Agent.reach(join(this.folder, 'agent.sock'));
       const said = await Promise.race([
         this.run('cat /proc/sys/kernel/random/boot_id').catch(() => undefined),
-        pause(5000),
+        // What a machine that is just starting was asked it answers in turn: asking again and again would only make it later.
+        pause(30_000),
       ]);
       if (said !== undefined && said.code === 0 && said.output !== boot) return true;
       this.#agent.close();
       return false;
-    }, 300_000);
+    }, 600_000);
   }
 
   /** A thief with a screwdriver: the file gets one line more. */

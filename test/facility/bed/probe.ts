@@ -40,8 +40,10 @@ export class Probe {
 
   on(handle: number, listener: (event: ProbeEvent) => void): void {
     this.#listeners.set(handle, listener);
-    for (const event of this.#early.get(handle) ?? []) listener(event);
+    const early = this.#early.get(handle) ?? [];
     this.#early.delete(handle);
+    // Whoever listens may still be under construction; nothing later can come in between.
+    queueMicrotask(() => early.forEach(listener));
   }
 
   async close(handle: number, abort = false): Promise<ProbeReply> {
