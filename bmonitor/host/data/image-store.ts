@@ -1,5 +1,5 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { Secret } from '../../../crypto/secret.js';
 import { ok, refuse, type Result } from '../../../protocol/result.js';
 import type { CopyWatch, DirectoryName, DirectoryStore, KeptDirectory } from '../../ports/directory-store.js';
@@ -27,33 +27,53 @@ export class ImageStore implements DirectoryStore {
   readonly kind = 'fscrypt';
   readonly #folder: string;
   readonly #bytes: number;
-  /** The file that is just being made: whoever lists meanwhile leaves it alone. */
-  #making: string | undefined;
+  /** One thing at a time: a look at what is mounted elsewhere mounts it too, and must not take away what is just being opened. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(folder: string, bytes: number) {
     this.#folder = folder;
     this.#bytes = bytes;
   }
 
-  async list(): Promise<Result<readonly KeptDirectory[]>> {
+  list(): Promise<Result<readonly KeptDirectory[]>> {
+    return this.#inTurn(async () => this.#list());
+  }
+
+  open(name: DirectoryName, key: Secret): Promise<Result<string>> {
+    return this.#inTurn(async () => this.#open(name, key));
+  }
+
+  lock(name: DirectoryName): Promise<Result<void>> {
+    return this.#inTurn(async () => this.#lock(name));
+  }
+
+  destroy(name: DirectoryName): Promise<Result<void>> {
+    return this.#inTurn(async () => this.#destroy(name));
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(act);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #list(): Promise<Result<readonly KeptDirectory[]>> {
     const names = await readdir(this.#folder).catch(() => []);
     const found: KeptDirectory[] = [];
     for (const file of names) {
       const name = nameOf(file);
       if (name) found.push({ ...name, open: await this.#isOpen(this.#image(name)) });
       // What a crash left of the making of one.
-      else if (file.endsWith('.img.new') && file !== this.#making)
-        await rm(join(this.#folder, file), { force: true });
+      else if (file.endsWith('.img.new')) await rm(join(this.#folder, file), { force: true });
     }
     return ok(found);
   }
 
-  async open(name: DirectoryName, key: Secret): Promise<Result<string>> {
+  async #open(name: DirectoryName, key: Secret): Promise<Result<string>> {
     const image = this.#image(name);
     if (!(await isThere(image.file))) {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-      this.#making = `${basename(image.file)}.new`;
-      const made = await makeImage(image, this.#bytes).finally(() => (this.#making = undefined));
+      const made = await makeImage(image, this.#bytes);
       if (!made.ok) return made;
     }
     const mounted = await mountImage(image);
@@ -72,7 +92,7 @@ export class ImageStore implements DirectoryStore {
     return isThere(directory);
   }
 
-  async lock(name: DirectoryName): Promise<Result<void>> {
+  async #lock(name: DirectoryName): Promise<Result<void>> {
     const image = this.#image(name);
     if (await isLive(image)) {
       // Mounted here or elsewhere, it is one file system with one set of keys.
@@ -87,8 +107,8 @@ export class ImageStore implements DirectoryStore {
     return unmountImage(image);
   }
 
-  async destroy(name: DirectoryName): Promise<Result<void>> {
-    const locked = await this.lock(name);
+  async #destroy(name: DirectoryName): Promise<Result<void>> {
+    const locked = await this.#lock(name);
     if (!locked.ok) return locked;
     await rm(this.#image(name).file, { force: true });
     await synced(this.#folder).catch(() => {});

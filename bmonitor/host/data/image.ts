@@ -26,8 +26,10 @@ export async function makeImage({ file }: Image, bytes: number): Promise<Result<
     await rm(fresh, { force: true });
     return refuse('data-no-space', `${bytes} bytes for ${file}: ${aside.value.said}`);
   }
-  // Discarding would give back what was set aside. Nothing is kept for root: the engines' files are not root's.
-  const options = ['-q', '-F', '-b', '4096', '-m', '0', '-O', 'encrypt', '-E', 'nodiscard'];
+  // Discarding would give back what was set aside, and so would the kernel when it clears tables later, by itself, behind a loop device. Nothing is
+  // kept for root: the engines' files are not root's.
+  const whole = 'nodiscard,lazy_itable_init=0,lazy_journal_init=0';
+  const options = ['-q', '-F', '-b', '4096', '-m', '0', '-O', 'encrypt', '-E', whole];
   const made = await must('mkfs.ext4', [...options, fresh]);
   if (!made.ok) return made;
   await synced(fresh);
